@@ -1,0 +1,26 @@
+"""The journal entry: who did what to which object, and what came of it.
+
+Entries are durable before the first byte of the answer leaves. Format page: `docs/design/formats/journal.md`.
+"""
+
+from msgspec import Struct
+
+
+class Entry(Struct, frozen=True, array_like=True, omit_defaults=True):
+    """One access, allowed or denied. `kind` comes from the routing table; `status` is the HTTP status decided on.
+
+    `account_id` is the account whose data was accessed: the bucket's owner, or the caller's where no bucket is concerned.
+    """
+
+    at_ms: int
+    request_id: str
+    kind: str
+    account_id: str
+    principal: str
+    bucket: str
+    object_key: str = ""
+    version_id: str = ""
+    byte_range: str = ""
+    status: int = 200
+    reason: str = ""
+    source: str = ""

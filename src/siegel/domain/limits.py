@@ -1,0 +1,52 @@
+"""Every limit of the service, by name and with its unit: a request beyond one is refused, never cut.
+
+Values are those of Amazon S3 where S3 publishes one (User Guide, "Amazon S3 quotas"; REST API reference), else our own.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+TIB: Final = 1024 * GIB
+
+# The request head.
+URL_BYTES_MAX: Final = 16 * KIB
+HEADERS_BYTES_MAX: Final = 64 * KIB
+HEADERS_COUNT_MAX: Final = 256
+
+# Names.
+BUCKET_NAME_BYTES_MIN: Final = 3
+BUCKET_NAME_BYTES_MAX: Final = 63
+OBJECT_KEY_BYTES_MAX: Final = 1024
+USER_METADATA_BYTES_MAX: Final = 2 * KIB
+OBJECT_TAGS_MAX: Final = 10
+TAG_KEY_CHARS_MAX: Final = 128
+TAG_VALUE_CHARS_MAX: Final = 256
+BUCKETS_PER_ACCOUNT_MAX: Final = 10_000
+
+# Bodies.
+OBJECT_BYTES_MAX: Final = 48_800 * GIB
+PUT_BYTES_MAX: Final = 5 * GIB
+PART_BYTES_MAX: Final = 5 * GIB
+PART_BYTES_MIN: Final = 5 * MIB
+PART_NUMBER_MAX: Final = 10_000
+COPY_BYTES_MAX: Final = 5 * GIB
+XML_BYTES_MAX: Final = 2 * MIB
+FRAME_HEAD_BYTES_MAX: Final = 512
+FRAME_BYTES_MAX: Final = 16 * MIB
+TRAILER_BYTES_MAX: Final = 4 * KIB
+
+# Bodies up to this size rest inside the metadata database, sealed, beside their index row.
+INLINE_BYTES_MAX: Final = 64 * KIB
+
+# Pages.
+PAGE_ENTRIES_MAX: Final = 1000
+DELETE_KEYS_MAX: Final = 1000
+
+# Time.
+CLOCK_SKEW_S_MAX: Final = 15 * 60
+PRESIGNED_EXPIRES_S_MAX: Final = 604_800
+BODY_IDLE_S_MAX: Final = 60.0
+DRAIN_BYTES_MAX: Final = 2 * MIB
+DRAIN_S_MAX: Final = 2.0

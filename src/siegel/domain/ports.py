@@ -1,0 +1,331 @@
+"""The ports: what the use cases need of the outside world. Each promise is in the method's docstring.
+
+A driver that keeps these promises can be put in place of any other; `tests/contract/` holds one suite per port.
+Every port's public side raises only errors of `domain/errors.py`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from siegel.domain.entry import Entry
+from siegel.domain.objects import (
+    Account,
+    Bucket,
+    CompletedUpload,
+    Credential,
+    ObjectVersion,
+    Part,
+    Upload,
+)
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, UTC."""
+        ...
+
+
+class Randomness(Protocol):
+    """Unpredictable bytes."""
+
+    def bytes(self, count: int) -> bytes:
+        """Return `count` bytes from a cryptographic source."""
+        ...
+
+
+class BlobWriter(Protocol):
+    """A blob that is being written; invisible until `commit` returns."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append `data`. Blocking: call it off the event loop for large data. Raises StorageError, StorageFullError."""
+        ...
+
+    def commit(self) -> None:
+        """Make the blob visible and durable: data, name and folder are synced on return. Blocking.
+
+        Raises StorageError; then the blob is abandoned, and a failed sync is never retried.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Drop what was written. Never raises; harmless after `commit`."""
+        ...
+
+
+class BlobReader(Protocol):
+    """An open blob. Reads go on even if the blob is removed meanwhile."""
+
+    size_bytes: int
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `offset`, return the bytes read (short only at the end). Blocking. Raises StorageError."""
+        ...
+
+    def close(self) -> None:
+        """Release the handle. Harmless when repeated."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Write-once ciphertext under random 16-byte names."""
+
+    def create(self, blob_id: bytes) -> BlobWriter:
+        """Start a blob. Raises StorageError if the name is taken, StorageFullError."""
+        ...
+
+    def open(self, blob_id: bytes) -> BlobReader:
+        """Open a committed blob. Raises StorageError if it is missing or not a regular file."""
+        ...
+
+    def remove(self, blob_id: bytes) -> bool:
+        """Remove a blob; return whether it was there."""
+        ...
+
+    def scan(self) -> Iterator[tuple[bytes, int, int]]:
+        """Yield (blob_id, size_bytes, modified_at_ms) of every committed blob."""
+        ...
+
+    def sweep_unfinished(self, older_than_ms: int) -> int:
+        """Remove what writers that never committed have left before `older_than_ms`; return how many files."""
+        ...
+
+
+class Identities(Protocol):
+    """Accounts and access keys."""
+
+    def find_credential(self, access_key_id: str) -> Credential | None:
+        """Return the access key, or None."""
+        ...
+
+    def find_account(self, account_id: str) -> Account | None:
+        """Return the account, or None."""
+        ...
+
+    def list_accounts(self) -> list[Account]:
+        """Return all accounts, in order of their ids."""
+        ...
+
+    def insert_account(self, account: Account) -> None:
+        """Add an account. Writes only. Raises StorageError if the id or the name is taken."""
+        ...
+
+    def insert_credential(self, credential: Credential) -> None:
+        """Add an access key. Writes only. Raises StorageError if the id is taken."""
+        ...
+
+
+class Buckets(Protocol):
+    """Buckets by name."""
+
+    def find(self, name: str) -> Bucket | None:
+        """Return the bucket of that name, or None."""
+        ...
+
+    def list_of(self, account_id: str, prefix: str, after: str, limit: int) -> list[Bucket]:
+        """Return up to `limit` of the account's buckets in order of their names, beginning behind `after`."""
+        ...
+
+    def is_empty(self, bucket_id: int) -> bool:
+        """Whether the bucket holds no version, delete marker or upload."""
+        ...
+
+    def insert(self, bucket: Bucket) -> Bucket:
+        """Add a bucket and return it with its fresh `bucket_id` (the given one is ignored). Writes only."""
+        ...
+
+    def replace(self, bucket: Bucket) -> None:
+        """Store a bucket's changed settings. Writes only."""
+        ...
+
+    def remove(self, bucket_id: int) -> None:
+        """Remove an empty bucket. Its id is never used again. Writes only."""
+        ...
+
+
+class Objects(Protocol):
+    """Object versions. The newest version of a key is *current*; where it is a delete marker, the key has no current object.
+
+    Keys are ordered by the bytes of their UTF-8 form, versions of a key newest first.
+    """
+
+    def find_current(self, bucket_id: int, object_key: str, *, with_body: bool = False) -> ObjectVersion | None:
+        """Return the key's newest version if it is an object (not a marker). `with_body` fills `body` (inline or layout)."""
+        ...
+
+    def find_version(
+        self, bucket_id: int, object_key: str, version_id: bytes | None, *, with_body: bool = False
+    ) -> ObjectVersion | None:
+        """Return one version or marker by its id; None asks for the null version."""
+        ...
+
+    def find_newest(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
+        """Return the key's newest version, object or marker."""
+        ...
+
+    def scan_current(self, bucket_id: int, start: str, stop: str | None, limit: int) -> list[ObjectVersion]:
+        """Return up to `limit` current objects with start <= key < stop (None: to the end), in key order, without bodies."""
+        ...
+
+    def scan_versions(
+        self, bucket_id: int, start: str, after_sequence: int | None, stop: str | None, limit: int
+    ) -> list[ObjectVersion]:
+        """Return up to `limit` versions and markers with start <= key < stop, key ascending, newest first.
+
+        Of the key `start` itself only versions older than `after_sequence` are returned, all of them if it is None.
+        """
+        ...
+
+    def insert(self, version: ObjectVersion, body: bytes | None) -> ObjectVersion:
+        """Add a version or marker as the newest of its key; return it with `sequence` and `body_id`. Writes only.
+
+        What was current before stays as an older version. `body` is the inline body or the layout. A version stored as BLOB
+        adopts its blob, one stored as PARTS adopts none (its parts' blobs were adopted when they were uploaded).
+        """
+        ...
+
+    def replace_head(self, version: ObjectVersion) -> None:
+        """Store changed sealed metadata or tags of an existing version. Writes only."""
+        ...
+
+    def remove(self, version: ObjectVersion, blob_ids: Sequence[bytes]) -> None:
+        """Remove a version; the next older one, if any, becomes the newest. Writes only.
+
+        Its inline body or layout goes at once, `blob_ids` (all blobs that it names) are released to the steward.
+        """
+        ...
+
+
+class Uploads(Protocol):
+    """Multipart uploads in progress, and for a day the memory of finished ones."""
+
+    def find(self, upload_id: str) -> Upload | None:
+        """Return the upload in progress, or None."""
+        ...
+
+    def find_completed(self, upload_id: str) -> CompletedUpload | None:
+        """Return what a finished upload became, or None."""
+        ...
+
+    def scan(self, bucket_id: int, start: str, after_upload_id: str | None, stop: str | None, limit: int) -> list[Upload]:
+        """Return up to `limit` uploads with start <= key < stop, by key, then by upload id.
+
+        Of the key `start` itself only uploads with a greater id than `after_upload_id` are returned, all if it is None.
+        """
+        ...
+
+    def parts(self, upload_id: str, after_part_number: int, limit: int) -> list[Part]:
+        """Return up to `limit` parts in order of their numbers, beginning behind `after_part_number`."""
+        ...
+
+    def insert(self, upload: Upload) -> None:
+        """Add an upload. Writes only."""
+        ...
+
+    def put_part(self, part: Part) -> None:
+        """Add a part, which adopts its blob, or replace the one of its number (whose blob is released). Writes only."""
+        ...
+
+    def complete(self, done: CompletedUpload, keep: Sequence[int]) -> None:
+        """End an upload: the parts of the numbers in `keep` now belong to the object, the others are released. Writes only."""
+        ...
+
+    def abort(self, upload_id: str) -> None:
+        """End an upload and release all its parts. Writes only."""
+        ...
+
+
+class Housekeeping(Protocol):
+    """What the steward needs."""
+
+    def released_blobs(self, before_ms: int, limit: int) -> list[bytes]:
+        """Return blobs released before a time, oldest first."""
+        ...
+
+    def forget_blobs(self, blob_ids: Sequence[bytes]) -> None:
+        """Drop released blobs from the books, once their files are gone. Writes only."""
+        ...
+
+    def is_adopted(self, blob_id: bytes) -> bool:
+        """Whether a version or a part owns the blob, or it is released and not yet forgotten."""
+        ...
+
+    def stale_uploads(self, before_ms: int, limit: int) -> list[Upload]:
+        """Return uploads initiated before a time."""
+        ...
+
+    def forget_completed(self, before_ms: int) -> int:
+        """Forget finished uploads from before a time; return how many. Writes only."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads of the committed state. Each call sees everything that was acknowledged before it began."""
+
+    identities: Identities
+    buckets: Buckets
+    objects: Objects
+    uploads: Uploads
+    housekeeping: Housekeeping
+
+    def inline_body(self, body_id: int) -> bytes | None:
+        """Return an inline body or layout by its id."""
+        ...
+
+
+class Writer(Reader, Protocol):
+    """The same inside a transaction, which sees its own writes; methods marked *writes only* work here alone."""
+
+    def invalidate(self) -> None:
+        """Tell every worker, before the transaction is acknowledged, to forget what it remembers of buckets and identities."""
+        ...
+
+
+class MetaStore(Protocol):
+    """Metadata: one transaction is one visible change."""
+
+    reader: Reader
+
+    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entry] | Entry | None) -> T:
+        """Run `change` in a transaction and return its result once it is durable, together with its journal entry.
+
+        `change` is synchronous, short, and may run only once; transactions are serialised, and several may become durable with
+        one sync. An exception of `change` undoes it alone and is raised here (no entry is written then).
+        Raises StorageError, StorageFullError: then nothing of it is visible.
+        """
+        ...
+
+    def generation(self) -> int:
+        """A number that changes whenever `Writer.invalidate` was called by any process of this deployment."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was begun and release everything."""
+        ...
+
+
+class Journal(Protocol):
+    """The durable record of accesses."""
+
+    async def append(self, entry: Entry) -> None:
+        """Return when the entry is durable. Raises StorageError: then the access must be refused (503)."""
+        ...
+
+    def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
+        """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
+        ...
+
+
+class KeyCustodian(Protocol):
+    """Keeper of the root key. It wraps the accounts' keys and access key secrets; the root key never leaves it."""
+
+    def wrap(self, plaintext: bytes, context: bytes) -> bytes:
+        """Seal `plaintext` bound to `context`."""
+        ...
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Open what `wrap` made for the same `context`. Raises SealBrokenError; fails closed."""
+        ...

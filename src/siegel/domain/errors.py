@@ -1,7 +1,7 @@
 """The error tree: whatever can go wrong, by its name.
 
     SiegelError
-    ├── S3Error                 an answer to the client: `code` is Amazon's error code; `s3wire/faults.py` holds the HTTP status of each
+    ├── S3Error                 an answer to the client: `code` is Amazon's; `s3wire/faults.py` holds each HTTP status
     │   └── one class per code, named after it (NoSuchKeyError, BadDigestError, ...)
     ├── SealBrokenError         stored bytes do not open: damage, a swap, a replay, or the wrong key
     ├── StorageError            the disk or database refused: nothing was acknowledged

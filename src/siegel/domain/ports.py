@@ -279,6 +279,10 @@ class Reader(Protocol):
 class Writer(Reader, Protocol):
     """The same inside a transaction, which sees its own writes; methods marked *writes only* work here alone."""
 
+    def generation(self) -> int:
+        """Return `MetaStore.generation()` as it will be once this transaction commits; unchanged means nothing was invalidated."""
+        ...
+
     def invalidate(self) -> None:
         """Tell every worker, before the transaction is acknowledged, to forget what it remembers of buckets and identities."""
         ...

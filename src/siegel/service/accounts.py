@@ -1,0 +1,112 @@
+"""Who may come in: accounts and their access keys, operators and theirs.
+
+A secret is returned once, by the call that makes it; at rest it is wrapped by the custodian. An account's wrapping and metadata
+keys are made here too and never leave the deployment in clear. `service/keys.py` says what each wrapped thing is bound to.
+"""
+
+import hmac
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.domain import ids
+from siegel.domain.entry import Entry
+from siegel.domain.errors import AccountError, SealBrokenError
+from siegel.domain.objects import Account, Credential, CredentialKind
+from siegel.domain.ports import Clock, MetaStore, Randomness, Writer
+from siegel.service.keys import KeyRing
+
+# The principal under which the ledger shows what an operator did on the deployment's own machine.
+LOCAL_OPERATOR: Final = "operator/local"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class AccessKey(Struct, frozen=True):
+    """A fresh access key with its secret in clear: show it once, store it nowhere."""
+
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        return f"AccessKey({self.access_key_id})"
+
+
+class NewAccount(Struct, frozen=True):
+    """A fresh account and its root access key."""
+
+    account_id: str
+    name: str
+    access_key: AccessKey
+
+
+class Accounts:
+    """The use cases of accounts and access keys."""
+
+    def __init__(self, store: MetaStore, key_ring: KeyRing, clock: Clock, randomness: Randomness) -> None:
+        self._store = store
+        self._key_ring = key_ring
+        self._clock = clock
+        self._randomness = randomness
+
+    async def create(self, name: str, *, request_id: str = "") -> NewAccount:
+        """Create an account with one root access key.
+
+        Raises AccountError for a name that is taken or has other characters than letters, digits, dot, dash and underscore.
+        """
+        if not _NAME.fullmatch(name):
+            raise AccountError(f"{name!r} cannot name an account: use 1 to 64 letters, digits, dots, dashes and underscores")
+        now_ms = self._clock.now_ms()
+        account_id = ids.make_account_id(self._randomness.bytes(ids.ACCOUNT_ID_RANDOM_BYTES))
+        sealed_keys = self._key_ring.create_account_keys(account_id)
+        account = Account(account_id=account_id, name=name, created_at_ms=now_ms, sealed_keys=sealed_keys)
+        access_key, credential = self._make_access_key(CredentialKind.ROOT, account_id, now_ms)
+
+        def change(writer: Writer) -> None:
+            if any(other.name == name for other in writer.identities.list_accounts()):
+                raise AccountError(f"an account called {name} exists already")
+            writer.identities.insert_account(account)
+            writer.identities.insert_credential(credential)
+            writer.invalidate()
+
+        await self._store.write(change, self._entry("account.create", account_id, name, request_id, now_ms))
+        return NewAccount(account_id=account_id, name=name, access_key=access_key)
+
+    async def create_operator(self, *, request_id: str = "") -> AccessKey:
+        """Create an access key of the provider's own staff. It opens no object: operators have no read path."""
+        now_ms = self._clock.now_ms()
+        access_key, credential = self._make_access_key(CredentialKind.OPERATOR, "", now_ms)
+
+        def change(writer: Writer) -> None:
+            writer.identities.insert_credential(credential)
+            writer.invalidate()
+
+        await self._store.write(change, self._entry("operator.create", "", access_key.access_key_id, request_id, now_ms))
+        return access_key
+
+    def list(self) -> list[Account]:
+        """Return all accounts, in order of their ids."""
+        return self._store.reader.identities.list_accounts()
+
+    def _make_access_key(self, kind: CredentialKind, account_id: str, now_ms: int) -> tuple[AccessKey, Credential]:
+        key_id = ids.make_access_key_id(kind, self._randomness.bytes(ids.ACCESS_KEY_ID_RANDOM_BYTES))
+        secret = ids.make_secret(self._randomness.bytes(ids.SECRET_RANDOM_BYTES))
+        sealed = self._key_ring.seal_secret(key_id, secret)
+        if not hmac.compare_digest(self._key_ring.open_secret(key_id, sealed), secret):
+            raise SealBrokenError("the custodian did not return what it wrapped")
+        credential = Credential(
+            access_key_id=key_id, kind=kind, account_id=account_id, created_at_ms=now_ms, sealed_secret=sealed
+        )
+        return AccessKey(access_key_id=key_id, secret_access_key=secret), credential
+
+    def _entry(self, kind: str, account_id: str, reason: str, request_id: str, at_ms: int) -> Entry:
+        return Entry(
+            at_ms=at_ms,
+            request_id=request_id or self._randomness.bytes(8).hex().upper(),
+            kind=kind,
+            account_id=account_id,
+            principal=LOCAL_OPERATOR,
+            bucket="",
+            reason=reason,
+        )

@@ -4,8 +4,10 @@
     ├── S3Error                 an answer to the client: `code` is Amazon's; `s3wire/faults.py` holds each HTTP status
     │   └── one class per code, named after it (NoSuchKeyError, BadDigestError, ...)
     ├── SealBrokenError         stored bytes do not open: damage, a swap, a replay, or the wrong key
+    │   └── WrongCustomerKeyError  the seal is whole, but the key of the request (SSE-C) is not the one it was made with
     ├── StorageError            the disk or database refused: nothing was acknowledged
     │   └── StorageFullError    no space left
+    ├── AccountError            an account cannot be made like this
     └── ConfigurationError      the service cannot start like this; the message says what to change
 
 Source of codes and wording: Amazon S3 API Reference, "Error responses".
@@ -22,12 +24,20 @@ class SealBrokenError(SiegelError):
     """Stored bytes do not open under the identity they are read for. No byte of them was released."""
 
 
+class WrongCustomerKeyError(SealBrokenError):
+    """The seal is whole, but was made with another customer key (SSE-C) than the request brought."""
+
+
 class StorageError(SiegelError):
     """The disk or the database failed. What was being written is not acknowledged and not visible."""
 
 
 class StorageFullError(StorageError):
     """No space is left. Reads and deletes go on."""
+
+
+class AccountError(SiegelError):
+    """An account cannot be created under this name; the message says why."""
 
 
 class ConfigurationError(SiegelError):

@@ -65,6 +65,10 @@ class BlobReader(Protocol):
         """Fill `buffer` from `offset`, return the bytes read (short only at the end). Blocking. Raises StorageError."""
         ...
 
+    def read_cached_into(self, offset: int, buffer: memoryview) -> int:
+        """Like `read_into`, but never wait for the disk: return what memory holds of it, maybe nothing. Raises StorageError."""
+        ...
+
     def close(self) -> None:
         """Release the handle. Harmless when repeated."""
         ...

@@ -2,6 +2,7 @@ import os
 import re
 
 import pytest
+
 from siegel.domain import ids
 from siegel.domain.objects import CredentialKind
 

@@ -170,6 +170,10 @@ class Objects(Protocol):
         """Return the key's newest version, object or marker."""
         ...
 
+    def next_key(self, bucket_id: int, start: str, stop: str | None) -> str | None:
+        """Return the first key of a current object with start <= key < stop, or None: what a delimiter list skips along."""
+        ...
+
     def scan_current(self, bucket_id: int, start: str, stop: str | None, limit: int) -> list[ObjectVersion]:
         """Return up to `limit` current objects with start <= key < stop (None: to the end), in key order, without bodies."""
         ...
@@ -189,10 +193,6 @@ class Objects(Protocol):
         What was current before stays as an older version. `body` is the inline body or the layout. A version stored as BLOB
         adopts its blob, one stored as PARTS adopts none (its parts' blobs were adopted when they were uploaded).
         """
-        ...
-
-    def replace_head(self, version: ObjectVersion) -> None:
-        """Store changed sealed metadata or tags of an existing version. Writes only."""
         ...
 
     def remove(self, version: ObjectVersion, blob_ids: Sequence[bytes]) -> None:

@@ -193,6 +193,13 @@ class InvalidBucketNameError(S3Error):
     message = "The specified bucket is not valid."
 
 
+class InvalidChunkSizeError(S3Error):
+    """`InvalidChunkSizeError`"""
+
+    code = "InvalidChunkSizeError"
+    message = "Only the last chunk is allowed to have a size less than 8192 bytes."
+
+
 class InvalidDigestError(S3Error):
     """`InvalidDigest`"""
 
@@ -262,6 +269,13 @@ class InvalidTagError(S3Error):
     message = "The tag provided was not a valid tag."
 
 
+class InvalidTokenError(S3Error):
+    """`InvalidToken`"""
+
+    code = "InvalidToken"
+    message = "The provided token is malformed or otherwise not valid."
+
+
 class InvalidURIError(S3Error):
     """`InvalidURI`"""
 
@@ -274,6 +288,13 @@ class KeyTooLongError(S3Error):
 
     code = "KeyTooLongError"
     message = "Your key is too long."
+
+
+class MalformedTrailerError(S3Error):
+    """`MalformedTrailerError`"""
+
+    code = "MalformedTrailerError"
+    message = "The request's trailing headers were not well-formed, or not the ones that were announced."
 
 
 class MalformedXMLError(S3Error):

@@ -1,0 +1,88 @@
+"""Small objects: GET and PUT of 4 KiB, HEAD, and how many PUTs share one sync."""
+
+import random
+import re
+from pathlib import Path
+
+from bench import report
+from bench.fill import exists, fill, make_bucket
+from bench.load import Table, abba, play, presigned_table, put_table, small_body, write_bodies
+from bench.report import Row
+from bench.service import Deployment, serving
+from bench.stage import Plan, Stage, check_get
+
+
+def _small_keys(plan: Plan) -> list[str]:
+    return [f"4k/{index:06d}" for index in range(plan.objects)]
+
+
+def get4k(stage: Stage) -> list[Row]:
+    """GET of 4 KiB, signed, by distinct URLs."""
+    plan, keys = stage.plan, _small_keys(stage.plan)
+    if not exists(stage.ours, stage.signer, keys[-1]):
+        fill(stage.ours, stage.signer, [(key, small_body(index)) for index, key in enumerate(keys)])
+    check_get(stage, keys[77], small_body(77))
+    stage.signer.renew()
+    table = presigned_table(plan.file("get.heads"), stage.signer, "GET", _picked(plan, keys))
+    floors, ours = stage.versus(table)
+    return [report.compared("GET 4 KiB, 32 connections", floors, ours, 0.20, 0.30)]
+
+
+def _picked(plan: Plan, keys: list[str]) -> list[str]:
+    return random.Random(1).choices(keys, k=plan.urls)
+
+
+def head(stage: Stage) -> list[Row]:
+    """HEAD, signed, by distinct URLs."""
+    plan = stage.plan
+    keys = [f"0k/{index:06d}" for index in range(plan.objects)]
+    if not exists(stage.ours, stage.signer, keys[-1]):
+        fill(stage.ours, stage.signer, [(key, b"") for key in keys])
+    stage.signer.renew()
+    table = presigned_table(plan.file("head.heads"), stage.signer, "HEAD", _picked(plan, keys))
+    floors, ours = stage.versus(table)
+    return [report.compared("HEAD, 32 connections", floors, ours, 0.20)]
+
+
+def put4k(stage: Stage) -> list[Row]:
+    """PUT of 4 KiB under fresh keys, the payload's hash signed."""
+    plan = stage.plan
+    bodies = write_bodies(plan.file("bodies"))
+    tables = iter(range(1000))
+
+    def table() -> Table:
+        stage.signer.renew()
+        name = next(tables)
+        keys = [f"4k/new-{plan.run}-{name}-{index:06d}" for index in range(plan.puts)]
+        return put_table(plan.file("put.heads"), bodies, stage.signer, keys)
+
+    floors, ours = abba(
+        plan.rounds,
+        lambda: play(stage.floor, table(), seconds=plan.seconds),
+        lambda: play(stage.ours, table(), seconds=plan.seconds),
+    )
+    return [report.compared("PUT 4 KiB, signed payload, 32 connections", floors, ours, 0.15, 0.25)]
+
+
+def puts_per_sync(plan: Plan) -> list[Row]:
+    """How many PUTs of 4 KiB share one sync, counted by strace with a filter in the kernel that stops at syncs alone."""
+    deployment = Deployment.create(plan.folder / "small")
+    log = plan.file("syncs.log")
+    log.unlink(missing_ok=True)
+    wrapper = ("strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o", str(log))
+    with serving(deployment.start(plan.workers, wrapper=wrapper)) as ours:
+        signer = deployment.signer(ours)
+        make_bucket(ours, signer)
+        keys = [f"4k/sync-{plan.run}-{index:06d}" for index in range(plan.puts)]
+        table = put_table(plan.file("put.heads"), write_bodies(plan.file("bodies")), signer, keys)
+        before = _syncs(log)
+        load = play(ours, table, seconds=plan.seconds)
+        syncs = _syncs(log) - before
+    done = load.requests - load.failures
+    ratio = done / max(syncs, 1)
+    detail = f"{done:,} PUTs, {syncs:,} calls of fsync or fdatasync in all processes"
+    return [Row("PUT 4 KiB: PUTs per sync", f"{ratio:.1f}", "", "", ">= 8", ratio >= 8, detail)]
+
+
+def _syncs(log: Path) -> int:
+    return len(re.findall(r"\b(?:fsync|fdatasync)\(", log.read_text(encoding="utf-8")))

@@ -1,0 +1,61 @@
+"""Named moments at which the process can be made to die, so that tests can show that no moment loses data.
+
+`SIEGEL_FAULT_POINT=name:N` makes the process kill itself with SIGKILL when it reaches the point for the Nth time (`:1` may be
+left out). The environment is read once, at import: the only thing on this floor that is not an argument, so that a
+service that was started without it pays one comparison per point and can never be armed later.
+"""
+
+import os
+import signal
+from itertools import count
+from typing import Final
+
+from siegel.domain.errors import ConfigurationError
+
+VARIABLE: Final = "SIEGEL_FAULT_POINT"
+
+FAULT_POINTS: Final = (
+    "blob.before_fsync",  # all bytes of a blob are written, none is synced
+    "blob.before_rename",  # the bytes are synced, under the temporary name
+    "blob.after_rename",  # the blob has its name, the folder is not synced
+    "blob.after_dirsync",  # the blob is durable, no row names it yet
+    "meta.before_commit",  # a batch of changes is applied, its commit has not begun
+    "meta.after_commit",  # a batch is durable, nobody has been told
+    "put.before_commit",  # PutObject: the body is durable, its row is not
+    "overwrite.before_commit",  # PutObject onto a key that has a current version
+    "part.before_commit",  # UploadPart: the part's blob is durable, its row is not
+    "complete.before_commit",  # CompleteMultipartUpload: the layout is ready, its row is not
+    "copy.before_commit",  # CopyObject: the new body is durable, its row is not
+    "delete.before_commit",  # DeleteObject: decided, not committed
+    "answer.before",  # all is durable, the first byte of the answer has not left
+)
+
+
+class Fuse:
+    """Burns through when one point has been reached often enough."""
+
+    __slots__ = ("_hits", "_last", "name")
+
+    def __init__(self, setting: str) -> None:
+        """Read `name:N`. Raises ConfigurationError for a name that is no fault point or an N below 1."""
+        self.name, _, number = setting.partition(":")
+        if self.name not in FAULT_POINTS or not (number or "1").isdecimal() or int(number or "1") < 1:
+            raise ConfigurationError(
+                f"{VARIABLE} must be one of the fault points, with :N behind it for the Nth time: {setting!r}"
+            )
+        self._last = int(number or "1")
+        self._hits = count(1)
+
+    def burn(self) -> None:
+        """Count one hit, from any thread; at the last one the process is gone at once, as if the power had failed."""
+        if next(self._hits) == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+_FUSE: Final = Fuse(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+
+
+def reach(name: str) -> None:
+    """Pass the fault point `name`: nothing happens unless the process was started to die here."""
+    if _FUSE is not None and _FUSE.name == name:
+        _FUSE.burn()

@@ -67,6 +67,13 @@ class S3Error(SiegelError):
         super().__init__(self.text)
 
 
+class AccessControlListNotSupportedError(S3Error):
+    """`AccessControlListNotSupported`"""
+
+    code = "AccessControlListNotSupported"
+    message = "The bucket does not allow ACLs."
+
+
 class AccessDeniedError(S3Error):
     """`AccessDenied`"""
 
@@ -246,6 +253,13 @@ class InvalidRangeError(S3Error):
 
     code = "InvalidRange"
     message = "The requested range is not satisfiable."
+
+
+class InvalidRedirectLocationError(S3Error):
+    """`InvalidRedirectLocation`"""
+
+    code = "InvalidRedirectLocation"
+    message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."
 
 
 class InvalidRequestError(S3Error):

@@ -1,0 +1,116 @@
+"""One running service per kind for the whole session; a fresh bucket for each test."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .certificates import DOMAIN, make_certificates
+from .raw import RawClient
+from .service import Service, arguments, running
+from .shelf import Shelf, new_name, sdk
+
+OPEN_SSE_C = {"SIEGEL_SSE_C_OVER_HTTP": "true", "SIEGEL_SSE_C_DEFAULT": "allowed"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def names_on_this_machine() -> Iterator[None]:
+    """Resolve every name below the test domain to this machine, as wildcard DNS does for a deployment."""
+    ask = socket.getaddrinfo
+
+    def resolve(host: Any, *rest: Any, **options: Any) -> Any:
+        inside = isinstance(host, str) and (host == DOMAIN or host.endswith(f".{DOMAIN}"))
+        return ask("127.0.0.1" if inside else host, *rest, **options)
+
+    socket.getaddrinfo = resolve
+    yield
+    socket.getaddrinfo = ask
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Plain HTTP, two workers, virtual hosts, SSE-C allowed."""
+    directory = tmp_path_factory.mktemp("plain") / "data"
+    with running(directory, *arguments(domain=DOMAIN), env=OPEN_SSE_C) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def tls_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """TLS with an authority of our own; settings of SSE-C as they come."""
+    folder = tmp_path_factory.mktemp("tls")
+    ca, certificate, key = make_certificates(folder)
+    options = arguments(tls=["--tls-cert", str(certificate), "--tls-key", str(key)], domain=DOMAIN)
+    with running(folder / "data", *options, ca=ca) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def strict_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Plain HTTP, one worker, every setting as it comes: SSE-C is off."""
+    with running(tmp_path_factory.mktemp("strict") / "data", "--workers", "1") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def s3(service: Service) -> Iterator[Any]:
+    """The owner's SDK client."""
+    client = sdk(service)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def stranger_s3(service: Service) -> Iterator[Any]:
+    """The SDK client of another account."""
+    client = sdk(service, service.stranger)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def tls_s3(tls_service: Service) -> Iterator[Any]:
+    client = sdk(tls_service)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def raw(service: Service) -> RawClient:
+    """The owner's raw client."""
+    return service.raw()
+
+
+@pytest.fixture
+def bucket(service: Service, s3: Any) -> Shelf:
+    """A fresh, unversioned bucket of the owner."""
+    return make_shelf(service, s3)
+
+
+@pytest.fixture
+def versioned(service: Service, s3: Any) -> Shelf:
+    """A fresh bucket that keeps versions."""
+    shelf = make_shelf(service, s3)
+    shelf.version()
+    return shelf
+
+
+@pytest.fixture
+def second_bucket(service: Service, s3: Any) -> Shelf:
+    """One more fresh bucket of the owner."""
+    return make_shelf(service, s3)
+
+
+@pytest.fixture
+def tls_bucket(tls_service: Service, tls_s3: Any) -> Shelf:
+    """A fresh bucket behind TLS."""
+    return make_shelf(tls_service, tls_s3)
+
+
+def make_shelf(service: Service, client: Any) -> Shelf:
+    shelf = Shelf(new_name(), client, service.raw(), service)
+    client.create_bucket(Bucket=shelf.name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return shelf

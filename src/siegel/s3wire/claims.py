@@ -1,0 +1,220 @@
+"""Whom a request says it comes from, as Signature Version 4 writes it down: in a header, or in the query of a presigned URL.
+
+A claim is not yet believed: `sigv4.verify` compares its signature.
+
+Sources: AWS S3 API Reference, "Authenticating Requests (AWS Signature Version 4)", "Authenticating Requests: Using Query
+Parameters".
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.domain.errors import (
+    AccessDeniedError,
+    AuthorizationHeaderMalformedError,
+    AuthorizationQueryParametersError,
+    InvalidAccessKeyIdError,
+    InvalidArgumentError,
+    InvalidRequestError,
+    InvalidTokenError,
+    S3Error,
+    UnsupportedFeatureError,
+)
+from siegel.domain.limits import PRESIGNED_EXPIRES_S_MAX
+from siegel.s3wire.dates import parse_date
+from siegel.s3wire.request import SIGNING_QUERY_NAMES, Request
+
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
+STREAMING_PAYLOADS: Final = frozenset(
+    {
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    }
+)
+
+_PAYLOAD_HEADER: Final = "x-amz-content-sha256"
+_SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_ACCESS_KEY_ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
+_AUTHORIZATION_PARTS: Final = frozenset({"Credential", "SignedHeaders", "Signature"})
+_QUERY_PARTS: Final = SIGNING_QUERY_NAMES - {"X-Amz-Security-Token"}
+_EXPIRES_DIGITS_MAX: Final = len(str(PRESIGNED_EXPIRES_S_MAX))
+_TIMESTAMP_CHARS: Final = len("YYYYMMDDTHHMMSSZ")
+_SIGNATURE_V2: Final = (
+    "Signature Version 2 is not supported. Please use AWS4-HMAC-SHA256; with boto3 or the AWS CLI set signature_version = s3v4."
+)
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """Who signed, when, for what scope, and over which headers.
+
+    `date` is the scope's day (YYYYMMDD), `timestamp` the moment as it was signed (YYYYMMDDTHHMMSSZ), `at_ms` the same in
+    milliseconds. `expires_s` is a presigned URL's lifetime, None with a header. `source` is "header" or "query".
+    `payload_hash` is the signed word about the body: 64 hex digits, UNSIGNED-PAYLOAD or one of the STREAMING forms.
+    """
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    timestamp: str
+    at_ms: int
+    expires_s: int | None
+    source: str
+    payload_hash: str
+
+    @property
+    def scope(self) -> str:
+        """The credential's scope, as it stands in every string to sign."""
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+    def malformed(self, message: str, fields: dict[str, str] | None = None) -> S3Error:
+        """Return the error for a claim that says something wrong, in the code that belongs to its source."""
+        return _malformed(self.source, message, fields)
+
+
+def parse_claim(request: Request) -> Claim | None:
+    """Return the request's claim, or None for an anonymous request.
+
+    Any trace of credentials makes a request one that must be signed properly. Raises an S3Error for what is malformed,
+    doubled, outdated (Signature Version 2) or not known.
+    """
+    query = request.query
+    authorization = request.headers.get("authorization")
+    if "AWSAccessKeyId" in query:
+        raise InvalidRequestError(_SIGNATURE_V2)
+    presigned = not SIGNING_QUERY_NAMES.isdisjoint(query)
+    if authorization is None:
+        return _from_query(request) if presigned else None
+    if presigned:
+        raise InvalidArgumentError("A request is signed in its header or in its query, not in both.")
+    return _from_header(request, authorization)
+
+
+def _from_header(request: Request, authorization: str) -> Claim:
+    scheme, _, rest = authorization.partition(" ")
+    if scheme != ALGORITHM:
+        raise _unknown_scheme(scheme)
+    parts: dict[str, str] = {}
+    for item in rest.split(","):
+        name, _, value = item.strip().partition("=")
+        if name in parts or not value:
+            raise AuthorizationHeaderMalformedError(
+                f"The authorization header names {name[:64] or 'a part'} twice or without a value."
+            )
+        parts[name] = value
+    if parts.keys() != _AUTHORIZATION_PARTS:
+        raise AuthorizationHeaderMalformedError("The authorization header consists of Credential, SignedHeaders and Signature.")
+    if "x-amz-security-token" in request.headers:
+        raise InvalidTokenError
+    return _claim("header", parts, _header_time(request.headers), None, _payload_hash(request))
+
+
+def _from_query(request: Request) -> Claim:
+    query = request.query
+    missing = _QUERY_PARTS - query.keys()
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise AuthorizationQueryParametersError(f"A presigned URL must also have these query parameters: {names}.")
+    if query["X-Amz-Algorithm"] != ALGORITHM:
+        raise AuthorizationQueryParametersError(f"X-Amz-Algorithm must be {ALGORITHM}.")
+    if "X-Amz-Security-Token" in query or "x-amz-security-token" in request.headers:
+        raise InvalidTokenError
+    timestamp = query["X-Amz-Date"]
+    at_ms = _moment_ms(timestamp)
+    if at_ms is None:
+        raise AuthorizationQueryParametersError("X-Amz-Date must be in the ISO 8601 basic form YYYYMMDDTHHMMSSZ.")
+    parts = {name: query[f"X-Amz-{name}"] for name in _AUTHORIZATION_PARTS}
+    return _claim("query", parts, (timestamp, at_ms), _expires_s(query["X-Amz-Expires"]), _payload_hash(request))
+
+
+def _claim(source: str, parts: dict[str, str], moment: tuple[str, int], expires_s: int | None, payload_hash: str) -> Claim:
+    credential = parts["Credential"].rsplit("/", 4)
+    if len(credential) != len(("access key id", "date", "region", "service", "aws4_request")):
+        raise _malformed(source, "The Credential must be <access key id>/YYYYMMDD/<region>/s3/aws4_request.")
+    access_key_id, date, region, service, end = credential
+    timestamp, at_ms = moment
+    if service != "s3" or end != "aws4_request":
+        raise _malformed(source, "The Credential's scope must end in /s3/aws4_request: this endpoint is S3's.")
+    if date != timestamp[:8]:
+        raise _malformed(source, "The Credential's date is not that of the request's own date.")
+    if not _ACCESS_KEY_ID.fullmatch(access_key_id):
+        raise InvalidAccessKeyIdError
+    return Claim(
+        access_key_id=access_key_id,
+        date=date,
+        region=region,
+        service=service,
+        signed_headers=tuple(parts["SignedHeaders"].split(";")),
+        signature=parts["Signature"],
+        timestamp=timestamp,
+        at_ms=at_ms,
+        expires_s=expires_s,
+        source=source,
+        payload_hash=payload_hash,
+    )
+
+
+def _payload_hash(request: Request) -> str:
+    word = request.headers.get(_PAYLOAD_HEADER)
+    if word is None:
+        if "X-Amz-Signature" in request.query:
+            return UNSIGNED_PAYLOAD
+        raise InvalidRequestError(f"A signed request must have the header {_PAYLOAD_HEADER}.")
+    if word == UNSIGNED_PAYLOAD or word in STREAMING_PAYLOADS or _SHA256_HEX.fullmatch(word):
+        return word
+    if word.startswith("STREAMING-"):
+        raise UnsupportedFeatureError(f"{_PAYLOAD_HEADER} names a form of body that is not implemented.")
+    raise InvalidArgumentError(
+        f"{_PAYLOAD_HEADER} must be UNSIGNED-PAYLOAD, a STREAMING form or 64 lower-case hexadecimal digits.",
+        fields={"ArgumentName": _PAYLOAD_HEADER},
+    )
+
+
+def _header_time(headers: dict[str, str]) -> tuple[str, int]:
+    """Return the signed moment, as text and in milliseconds: that of x-amz-date, or else of Date in either of its forms."""
+    text = headers.get("x-amz-date") or headers.get("date") or ""
+    at_ms = _moment_ms(text)
+    if at_ms is not None:
+        return text, at_ms
+    moment_ms = parse_date(text) if "x-amz-date" not in headers else None
+    if moment_ms is None:
+        raise AccessDeniedError("A signed request must have a valid x-amz-date or Date header.")
+    return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y%m%dT%H%M%SZ"), moment_ms
+
+
+def _moment_ms(text: str) -> int | None:
+    digits = text[:8] + text[9:-1]
+    if len(text) != _TIMESTAMP_CHARS or not (digits.isascii() and digits.isdigit()) or text[8] + text[-1] != "TZ":
+        return None
+    try:
+        return int(datetime.fromisoformat(text).timestamp()) * 1000
+    except ValueError:
+        return None
+
+
+def _expires_s(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > _EXPIRES_DIGITS_MAX or int(text) > PRESIGNED_EXPIRES_S_MAX:
+        raise AuthorizationQueryParametersError(
+            f"X-Amz-Expires must be a number of seconds, at most a week ({PRESIGNED_EXPIRES_S_MAX} seconds)."
+        )
+    return int(text)
+
+
+def _malformed(source: str, message: str, fields: dict[str, str] | None = None) -> S3Error:
+    error = AuthorizationHeaderMalformedError if source == "header" else AuthorizationQueryParametersError
+    return error(message, fields=fields)
+
+
+def _unknown_scheme(scheme: str) -> S3Error:
+    if scheme == "AWS":
+        return InvalidRequestError(_SIGNATURE_V2)
+    return InvalidArgumentError(
+        f"The authorization mechanism is not supported. Please use {ALGORITHM}.", fields={"ArgumentName": "Authorization"}
+    )

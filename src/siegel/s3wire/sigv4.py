@@ -1,0 +1,181 @@
+"""Signature Version 4, checked: the only place that makes a `VerifiedRequest`, which is the evidence that later rooms ask for.
+
+The canonical request is made from the URL as it was sent, since signers sign what they send. Where that does not match and the
+URL was not in canonical form, the canonical encoding of what it means is tried as well, as Amazon S3 does; both forms of one
+URL mean the same bucket, key and parameters, so neither lets anything through that was not signed.
+
+Source: AWS S3 API Reference, "Signature Calculations for the Authorization Header".
+"""
+
+import hmac
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import product
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.domain.errors import AccessDeniedError, RequestTimeTooSkewedError, SignatureDoesNotMatchError
+from siegel.domain.limits import CLOCK_SKEW_S_MAX
+from siegel.s3wire.claims import ALGORITHM, Claim, parse_claim
+from siegel.s3wire.dates import format_iso
+from siegel.s3wire.request import Request
+from siegel.s3wire.uri import decode, encode, encode_path
+
+__all__ = ["Claim", "VerifiedRequest", "parse_claim", "signing_key", "verify"]
+
+REGION_ALIAS: Final = "us-east-1"
+"""The region that clients sign for when nobody told them one; accepted beside the deployment's own."""
+
+_LOWER_CASE_ESCAPE: Final = re.compile(rb"%[0-9A-F]?[a-f]")
+_SPACES: Final = re.compile(r"[ \t]+")
+_SECRET_HEADERS: Final = (
+    "x-amz-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+)
+_SKEW_MS_MAX: Final = CLOCK_SKEW_S_MAX * 1000
+
+
+class VerifiedRequest(Struct, frozen=True):
+    """Evidence that a request was signed, whole and in time, by the holder of the claim's secret. Only `verify` makes one.
+
+    `signing_key` is kept for the signatures inside a body that is sent in signed chunks; it shows in no text form.
+    """
+
+    request: Request
+    claim: Claim
+    signing_key: bytes
+
+    def __repr__(self) -> str:
+        return f"VerifiedRequest({self.request.method} by {self.claim.access_key_id})"
+
+
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """Return the key that a secret access key signs with on one day (YYYYMMDD), in one region, for one service."""
+    key = f"AWS4{secret}".encode()
+    for word in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key
+
+
+def verify(request: Request, claim: Claim, signing_key: bytes, *, now_ms: int, region: str) -> VerifiedRequest:
+    """Return the evidence that `claim`, which `parse_claim` read from `request`, holds at `now_ms` in `region`.
+
+    Raises AuthorizationHeaderMalformedError or AuthorizationQueryParametersError for another region (with the right one),
+    RequestTimeTooSkewedError, AccessDeniedError for an expired URL or an unsigned header, SignatureDoesNotMatchError.
+    """
+    _check_region(claim, region)
+    _check_time(claim, now_ms)
+    _check_coverage(request, claim)
+    signature = claim.signature.encode()
+    canonical = to_sign = ""
+    for canonical in _canonical_requests(request, claim):
+        digest = sha256(canonical.encode("latin-1")).hexdigest()
+        to_sign = f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{digest}"
+        if hmac.compare_digest(hmac.digest(signing_key, to_sign.encode(), "sha256").hex().encode(), signature):
+            return VerifiedRequest(request, claim, signing_key)
+    raise SignatureDoesNotMatchError(
+        fields={
+            "AWSAccessKeyId": claim.access_key_id,
+            "StringToSign": to_sign,
+            "SignatureProvided": claim.signature,
+            "CanonicalRequest": _without_secrets(canonical, request),
+        }
+    )
+
+
+def _check_region(claim: Claim, region: str) -> None:
+    if claim.region not in {region, REGION_ALIAS}:
+        raise claim.malformed(f"The region '{claim.region}' is wrong; expecting '{region}'.", {"Region": region})
+
+
+def _check_time(claim: Claim, now_ms: int) -> None:
+    if claim.expires_s is None:
+        if abs(now_ms - claim.at_ms) > _SKEW_MS_MAX:
+            raise RequestTimeTooSkewedError(
+                fields={
+                    "RequestTime": claim.timestamp,
+                    "ServerTime": format_iso(now_ms),
+                    "MaxAllowedSkewMilliseconds": str(_SKEW_MS_MAX),
+                }
+            )
+        return
+    expires_ms = claim.at_ms + claim.expires_s * 1000
+    if now_ms > expires_ms or claim.expires_s == 0:
+        raise AccessDeniedError(
+            "Request has expired",
+            fields={
+                "X-Amz-Expires": str(claim.expires_s),
+                "Expires": format_iso(expires_ms),
+                "ServerTime": format_iso(now_ms),
+            },
+        )
+    if claim.at_ms - now_ms > _SKEW_MS_MAX:
+        raise AccessDeniedError("Request is not valid yet", fields={"ServerTime": format_iso(now_ms)})
+
+
+def _check_coverage(request: Request, claim: Claim) -> None:
+    """Refuse headers that decide something and that nobody signed; those of a presigned query are signed with the URL."""
+    signed = claim.signed_headers
+    unsigned = [name for name in request.headers if name.startswith("x-amz-") and name not in signed]
+    unsigned = [name for name in unsigned if name not in request.hoisted]
+    if "host" not in signed:
+        unsigned.append("host")
+    if unsigned:
+        raise AccessDeniedError(
+            "There were headers present in the request which were not signed",
+            fields={"HeadersNotSigned": ", ".join(sorted(unsigned))},
+        )
+    for name in signed:
+        if name not in request.headers:
+            raise SignatureDoesNotMatchError(f"The header {name} was signed but is not in the request.")
+
+
+def _canonical_requests(request: Request, claim: Claim) -> Iterator[str]:
+    """Yield the canonical request as sent, then, where the URL was not in canonical form, those of its canonical encoding."""
+    headers = request.headers
+    signed = claim.signed_headers
+    lines = "".join([f"{name}:{_collapsed(headers[name])}\n" for name in signed])
+    tail = f"{lines}\n{';'.join(signed)}\n{claim.payload_hash}"
+    query = _query_as_sent(request)
+    yield f"{request.method}\n{request.raw_path.decode('latin-1')}\n{query}\n{tail}"
+    for path, other_query in list(product(_paths(request), _queries(request, query)))[1:]:
+        yield f"{request.method}\n{path}\n{other_query}\n{tail}"
+
+
+def _collapsed(value: str) -> str:
+    return _SPACES.sub(" ", value) if "  " in value or "\t" in value else value
+
+
+def _query_as_sent(request: Request) -> str:
+    if not request.raw_query:
+        return ""
+    pairs = [pair.partition("=") for pair in request.raw_query.decode("latin-1").split("&") if pair]
+    return "&".join([f"{name}={value}" for name, _, value in sorted(pairs) if name != "X-Amz-Signature"])
+
+
+def _paths(request: Request) -> Iterator[str]:
+    sent = request.raw_path.decode("latin-1")
+    yield sent
+    if not _LOWER_CASE_ESCAPE.search(request.raw_path):
+        encoded = encode_path(decode(request.raw_path))
+        if encoded != sent:
+            yield encoded
+
+
+def _queries(request: Request, sent: str) -> Iterator[str]:
+    yield sent
+    if not _LOWER_CASE_ESCAPE.search(request.raw_query):
+        pairs = sorted((encode(name), encode(value)) for name, value in request.query.items() if name != "X-Amz-Signature")
+        encoded = "&".join(f"{name}={value}" for name, value in pairs)
+        if encoded != sent:
+            yield encoded
+
+
+def _without_secrets(canonical: str, request: Request) -> str:
+    for name in _SECRET_HEADERS:
+        value = request.headers.get(name)
+        if value:
+            canonical = canonical.replace(value, "...").replace(encode(value), "...")
+    return canonical

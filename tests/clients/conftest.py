@@ -1,0 +1,64 @@
+"""Fixtures of the real-client suite: one store per scheme, one tree of files, one bench per client and route.
+
+A test module names its client in `CLIENT`; each of its tests runs on every route that the client can take.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the suite's own modules, found from wherever pytest is started
+
+from bench import Bench
+from certificates import Certificates, make_certificates
+from client_settings import Route, Scheme, read_settings
+from file_tree import FileTree, make_tree
+from store_process import Store, running_store
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that uses the bench on every route of its module's client."""
+    if "route" in metafunc.fixturenames:
+        routes = read_settings(metafunc.module.CLIENT).routes()
+        metafunc.parametrize("route", routes, ids=str, scope="module")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Make a CA and a server certificate."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> FileTree:
+    """Make the files that every client copies."""
+    return make_tree(tmp_path_factory.mktemp("tree"))
+
+
+@pytest.fixture(scope="session")
+def plain_store(certificates: Certificates) -> Iterator[Store]:
+    """Run a store that speaks plain HTTP."""
+    with running_store(Scheme.PLAIN, certificates) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def tls_store(certificates: Certificates) -> Iterator[Store]:
+    """Run a store that speaks TLS."""
+    with running_store(Scheme.TLS, certificates) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def bench(
+    request: pytest.FixtureRequest, route: Route, tree: FileTree, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """Set the client up for one route. Its bucket is made by the client itself and removed by the judge."""
+    store: Store = request.getfixturevalue("plain_store" if route.scheme is Scheme.PLAIN else "tls_store")
+    settings = read_settings(request.module.CLIENT)
+    made = Bench(settings, route, store, tree, tmp_path_factory.mktemp(f"{settings.name}-{route}"))
+    made.write_settings()
+    yield made
+    made.empty_bucket()

@@ -1,0 +1,69 @@
+"""The AWS command line keeps a tree of files in the store."""
+
+import json
+
+from bench import Bench
+from file_tree import digest_of, digests_below
+
+CLIENT = "awscli"
+LARGE = "large/twenty.bin"
+
+
+def test_a_tree_goes_up_and_comes_back(bench: Bench) -> None:
+    bench.do("make_bucket")
+    bench.do("upload", folder=bench.tree.root)
+    assert bench.stored_digests("tree/") == bench.tree.digests
+    bench.do("download", folder=bench.home / "back")
+    assert digests_below(bench.home / "back") == bench.tree.digests
+
+
+def test_a_second_sync_finds_nothing_to_do(bench: Bench) -> None:
+    assert bench.do("upload", folder=bench.tree.root) == ""
+    assert bench.do("download", folder=bench.home / "back") == ""
+
+
+def test_what_is_listed_is_what_is_there(bench: Bench) -> None:
+    lines = bench.do("list").splitlines()
+    listed = {line.split(maxsplit=3)[3]: int(line.split()[2]) for line in lines}
+    assert listed == {f"tree/{name}": bench.tree.size_bytes(name) for name in bench.tree.digests}
+
+
+def test_a_range_is_read(bench: Bench) -> None:
+    words = ("aws", "s3api", "get-object", "--bucket", bench.bucket, "--key", f"tree/{LARGE}")
+    told = json.loads(bench.run(*words, "--range", "bytes=16000-99999", "part"))
+    whole = (bench.tree.root / LARGE).read_bytes()
+    assert told["ContentRange"] == f"bytes 16000-99999/{len(whole)}"
+    assert (bench.home / "part").read_bytes() == whole[16000:100000]
+
+
+def test_an_object_is_moved_within_the_store(bench: Bench) -> None:
+    bench.do("move", object=f"tree/{LARGE}", target="moved/a b+c")
+    assert f"tree/{LARGE}" not in bench.stored_keys()
+    bench.run("aws", "s3", "cp", "--only-show-errors", f"s3://{bench.bucket}/moved/a b+c", "moved")
+    assert digest_of(bench.home / "moved") == bench.tree.digests[LARGE]
+
+
+def test_text_goes_in_and_out_by_pipe(bench: Bench) -> None:
+    bench.run("aws", "s3", "cp", "-", f"s3://{bench.bucket}/piped", text_in="from the pipe\n")
+    assert bench.do("read", object="piped") == "from the pipe\n"
+
+
+def test_a_presigned_url_opens_the_object(bench: Bench) -> None:
+    assert bench.fetch(bench.do("share", object="piped").strip()) == (200, b"from the pipe\n")
+
+
+def test_a_conditional_write_does_not_overwrite(bench: Bench) -> None:
+    words = ("aws", "s3api", "put-object", "--bucket", bench.bucket, "--key", "piped", "--if-none-match", "*")
+    bench.run(*words, status=255)
+    assert bench.do("read", object="piped") == "from the pipe\n"
+
+
+def test_what_is_absent_is_told_by_the_exit_code(bench: Bench) -> None:
+    bench.run("aws", "s3", "cp", f"s3://{bench.bucket}/absent", "-", status=1)
+    bench.run("aws", "s3api", "head-object", "--bucket", bench.bucket, "--key", "absent", status=255)
+    bench.run("aws", "s3", "ls", f"s3://{bench.bucket}-absent", status=255)
+
+
+def test_everything_is_deleted(bench: Bench) -> None:
+    bench.do("delete", object="")
+    assert bench.stored_keys() == []

@@ -1,0 +1,260 @@
+"""Group commit: whatever is asked for while one transaction becomes durable goes into the next, with one sync for all.
+
+The statements run on the event loop, where they are short and where no second thread contends for the interpreter; only
+waiting for the process lock and COMMIT, which waits for the disk, are left to a thread of their own:
+
+    event loop      queue ... begin, changes, journal row         settle, begin the next ...
+    commit thread   (wait for the lock)                   COMMIT, (checkpoint), unlock
+
+Nothing of a batch is answered before its COMMIT, not even a refusal: it may rest on another change of the same batch.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Final, Protocol, cast
+
+from siegel.domain.entry import Entry
+from siegel.domain.errors import StorageError
+from siegel.domain.ports import Writer
+from siegel.drivers.meta.process_lock import ProcessLock
+
+# A batch blocks the event loop for as long as its statements take: about 40 us each.
+BATCH_CHANGES_MAX: Final = 128
+BATCH_ENTRIES_MAX: Final = 4096
+
+Change = Callable[[Writer], Any]
+EntryOf = Callable[[Any], Entry] | Entry | None
+
+
+class Engine(Protocol):
+    """One write connection. All but `commit` and `checkpoint` are called on the event loop, never two at once."""
+
+    def begin(self) -> None:
+        """Begin a transaction. Raises StorageError; then none is open."""
+        ...
+
+    def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entry | None]:
+        """Run one change and build its entry. An exception of either undoes this change alone and is raised.
+
+        Raises StorageError too where the whole transaction was lost: then `is_open` says False.
+        """
+        ...
+
+    def is_open(self) -> bool:
+        """Whether the transaction still exists."""
+        ...
+
+    def record(self, entries: list[Entry]) -> None:
+        """Add the batch's journal row. Raises StorageError."""
+        ...
+
+    def commit(self) -> None:
+        """Make the transaction durable. Raises StorageError; then it is rolled back. Blocking."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo the transaction, if there is one. Never raises."""
+        ...
+
+    def is_checkpoint_due(self) -> bool:
+        """Whether the log has grown enough to be folded into the database."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Fold the log into the database, as far as readers allow. Never raises. Blocking."""
+        ...
+
+
+class _Job:
+    """A change with its entry, or an entry alone (`change` is None), and who waits for it."""
+
+    __slots__ = ("change", "entry", "error", "future", "result")
+
+    def __init__(self, change: Change | None, entry: EntryOf, future: asyncio.Future[Any]) -> None:
+        self.change = change
+        self.entry = entry
+        self.future = future
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def settle(self, failure: StorageError | None) -> None:
+        """Answer with the batch's `failure`, else with what came of this job; silent where the one who waits has gone."""
+        if self.future.done():
+            return
+        # Each waiter gets an exception of its own: they grow tracebacks.
+        error = type(failure)(*failure.args) if failure else self.error
+        if error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(error)
+
+
+class GroupCommit:
+    """The queue in front of an engine, for one event loop at a time.
+
+    `commits`, `changes` and `entries` count what has become durable.
+    """
+
+    def __init__(self, engine: Engine, lock: ProcessLock) -> None:
+        """Write through `engine` while holding `lock`."""
+        self.commits = 0
+        self.changes = 0
+        self.entries = 0
+        self._engine = engine
+        self._lock = lock
+        self._queue: deque[_Job] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_busy = False
+        self._is_closed = False
+        self._orders: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="siegel-commit", daemon=True)
+
+    def submit(self, change: Change | None, entry: EntryOf) -> asyncio.Future[Any]:
+        """Queue a change with its entry, or an entry alone; the future is done when it is durable, or refused."""
+        if self._is_closed:
+            raise StorageError("the store is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._queue.append(_Job(change, entry, future))
+        self._loop = loop
+        if not self._is_busy:
+            self._is_busy = True
+            # Not at once: whatever else this turn of the loop asks for joins the batch.
+            loop.call_soon(self._start)
+        return future
+
+    def close(self) -> None:
+        """Finish the commit in flight. What is still queued is refused, where its event loop still runs."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._thread.ident is not None:
+            self._orders.put(None)
+            self._thread.join()
+
+    # On the event loop.
+
+    def _start(self) -> None:
+        """Begin the next batch, if there is one."""
+        if not self._queue:
+            self._is_busy = False
+        elif self._is_closed:
+            self._settle(list(self._queue), StorageError("the store is closed"))
+            self._queue.clear()
+        elif self._lock.try_acquire():
+            self._run_batch()
+        else:
+            self._order(self._wait_for_lock)
+
+    def _run_batch(self) -> None:
+        """Run queued jobs in one transaction and hand it to the commit thread. The process lock is held."""
+        jobs = self._take()
+        failure: StorageError | None = None
+        try:
+            if self._run(jobs):
+                self._order(partial(self._commit, jobs))
+                return
+        except StorageError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - whatever it was: a batch that is never settled would stop the service
+            failure = StorageError(f"a batch could not be run: {error!r}")
+        self._engine.rollback()
+        self._lock.release()
+        self._settle_and_start(jobs, failure)
+
+    def _take(self) -> list[_Job]:
+        """Take the jobs of a batch from the queue, without those whose client has gone."""
+        jobs: list[_Job] = []
+        changes = 0
+        while self._queue and changes < BATCH_CHANGES_MAX and len(jobs) < BATCH_ENTRIES_MAX:
+            job = self._queue.popleft()
+            if not job.future.done():
+                jobs.append(job)
+                changes += job.change is not None
+        return jobs
+
+    def _run(self, jobs: list[_Job]) -> bool:
+        """Run the jobs; say whether there is something to commit. Raises StorageError where all of it is lost."""
+        if self._is_closed or not jobs:
+            return False
+        engine = self._engine
+        engine.begin()
+        entries: list[Entry] = []
+        for job in jobs:
+            entry = cast("Entry", job.entry) if job.change is None else self._apply(job, job.change)
+            if entry is not None:
+                entries.append(entry)
+        if all(job.error for job in jobs):
+            return False
+        if entries:
+            engine.record(entries)
+        return True
+
+    def _apply(self, job: _Job, change: Change) -> Entry | None:
+        """Run one change; what it raises waits in the job for the batch's COMMIT."""
+        try:
+            job.result, entry = self._engine.apply(change, job.entry)
+        except Exception as error:
+            if not self._engine.is_open():
+                raise
+            # A future cannot hold a StopIteration.
+            job.error = RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
+            return None
+        return entry
+
+    def _settle(self, jobs: list[_Job], failure: StorageError | None) -> None:
+        """Answer everybody who waits for these jobs."""
+        for job in jobs:
+            job.settle(failure)
+
+    def _settle_and_start(self, jobs: list[_Job], failure: StorageError | None) -> None:
+        self._settle(jobs, failure)
+        self._start()
+
+    # In the commit thread.
+
+    def _order(self, order: Callable[[], None]) -> None:
+        """Send an order to the commit thread (from the event loop)."""
+        if self._thread.ident is None:
+            self._thread.start()
+        self._orders.put(order)
+
+    def _work(self) -> None:
+        while (order := self._orders.get()) is not None:
+            order()
+
+    def _call(self, step: Callable[[], None]) -> None:
+        """Have the event loop go on with `step`."""
+        try:
+            cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(step)
+        except RuntimeError:
+            # The loop has ended, and everybody who waited with it.
+            self._queue.clear()
+            self._lock.release()
+            self._is_busy = False
+
+    def _wait_for_lock(self) -> None:
+        self._lock.acquire()
+        self._call(self._run_batch)
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        failure: StorageError | None = None
+        try:
+            self._engine.commit()
+            self.commits += 1
+        except StorageError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - whatever it was: without this thread the service would stop
+            failure = StorageError(f"a batch could not be committed: {error!r}")
+        if failure is None and self._engine.is_checkpoint_due():
+            self._call(partial(self._settle, jobs, None))
+            self._engine.checkpoint()
+            self._lock.release()
+            self._call(self._start)
+        else:
+            self._lock.release()
+            self._call(partial(self._settle_and_start, jobs, failure))

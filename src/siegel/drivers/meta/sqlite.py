@@ -1,0 +1,143 @@
+"""Metadata and journal in one encrypted SQLite database: the embedded default.
+
+A directory holds `siegel.db` (with its `-wal` and `-shm`), `commit.lock` and `generation`. Any number of processes may have it
+open. Reads run on a connection of their own and see what is committed; a commit is seen only once its log is synced.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+import apsw
+from msgspec import msgpack
+
+from siegel.domain.entry import Entry
+from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ports import Clock, Reader, Writer
+from siegel.drivers.meta.generation import Generation
+from siegel.drivers.meta.group_commit import GroupCommit
+from siegel.drivers.meta.process_lock import ProcessLock
+from siegel.drivers.meta.sqlite_connection import connect, require_sqlite, storage_error
+from siegel.drivers.meta.sqlite_engine import SqliteEngine
+from siegel.drivers.meta.sqlite_schema import STEPS, migrate, require_known_schema, schema_version
+from siegel.drivers.meta.sqlite_session import SqliteSession
+
+T = TypeVar("T")
+
+DATABASE_NAME: Final = "siegel.db"
+LOCK_NAME: Final = "commit.lock"
+GENERATION_NAME: Final = "generation"
+
+READ_CACHE_KIB: Final = 32 * 1024
+WRITE_CACHE_KIB: Final = 32 * 1024
+
+
+def create_store(directory: Path, key: bytes, clock: Clock) -> "SqliteStore":
+    """Make a new, empty store in an existing directory and open it; `key` is the raw database key of 32 bytes.
+
+    Raises ConfigurationError if there is a database already, StorageError if it cannot be made.
+    """
+    path = directory / DATABASE_NAME
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        _sync_directory(directory)
+    except FileExistsError as error:
+        raise ConfigurationError(f"{path} exists already: this directory is initialised") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be made: {error}") from error
+    return open_store(directory, key, clock)
+
+
+def open_store(directory: Path, key: bytes, clock: Clock) -> "SqliteStore":
+    """Open the store in `directory` with its raw database key of 32 bytes; an older schema is brought up to date.
+
+    Raises ConfigurationError (missing database, wrong key, newer schema, SQLite too old), StorageError.
+    """
+    require_sqlite(apsw.sqlite_lib_version(), getattr(apsw, "mc_version", None))
+    path = directory / DATABASE_NAME
+    connection = connect(path, key, cache_kib=READ_CACHE_KIB)
+    try:
+        lock = ProcessLock(directory / LOCK_NAME)
+        _bring_up_to_date(connection, lock)
+        generation = Generation(directory / GENERATION_NAME)
+        engine = SqliteEngine(lambda: connect(path, key, cache_kib=WRITE_CACHE_KIB), clock, generation)
+    except BaseException:
+        connection.close()
+        raise
+    return SqliteStore(connection, engine, lock, generation, clock)
+
+
+def _bring_up_to_date(connection: apsw.Connection, lock: ProcessLock) -> None:
+    try:
+        version = schema_version(connection)
+        require_known_schema(version, len(STEPS))
+        if version < len(STEPS):
+            lock.acquire()
+            try:
+                migrate(connection)
+            finally:
+                lock.release()
+    except apsw.Error as error:
+        raise storage_error(error) from error
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class SqliteStore:
+    """The `MetaStore` and `Journal` ports; made by `create_store` and `open_store`.
+
+    `reader` and all methods belong to the thread of the event loop.
+    """
+
+    reader: Reader
+
+    def __init__(
+        self, connection: apsw.Connection, engine: SqliteEngine, lock: ProcessLock, generation: Generation, clock: Clock
+    ) -> None:
+        """Read on `connection`, write by `engine`; all parts are closed with the store."""
+        self._connection = connection
+        self._engine = engine
+        self._lock = lock
+        self._generation = generation
+        self._session = SqliteSession(connection, clock, generation)
+        self._decoder = msgpack.Decoder(list[Entry])
+        self.reader = self._session
+        self.group_commit = GroupCommit(engine, lock)
+        self._is_closed = False
+
+    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entry] | Entry | None) -> T:
+        """Run `change` in a transaction and return its result once it is durable, together with its journal entry."""
+        return cast("T", await self.group_commit.submit(change, entry))
+
+    async def append(self, entry: Entry) -> None:
+        """Return when the entry is durable. Raises StorageError."""
+        await self.group_commit.submit(None, entry)
+
+    def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
+        """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
+        rows = self._session.statements.rows(
+            "SELECT batch, entries FROM journal WHERE batch > ? ORDER BY batch LIMIT ?", (after, limit)
+        )
+        return [(batch, self._decoder.decode(entries)) for batch, entries in rows]
+
+    def generation(self) -> int:
+        """A number that changes with every committed `Writer.invalidate`: read it before what is to be remembered."""
+        return self._generation.value()
+
+    def close(self) -> None:
+        """Finish what was begun and release everything. Harmless when repeated."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.group_commit.close()
+        self._engine.close()
+        self._connection.close()
+        self._generation.close()
+        self._lock.close()

@@ -1,0 +1,54 @@
+"""Accounts and access keys in SQLite."""
+
+from typing import Final
+
+from siegel.domain.objects import Account, Credential, CredentialKind
+from siegel.drivers.meta.sqlite_statements import Statements
+
+_ACCOUNT: Final = "SELECT account_id, name, created_at_ms, sealed_keys FROM account"
+_CREDENTIAL: Final = "SELECT access_key_id, kind, account_id, created_at_ms, sealed_secret FROM credential"
+
+
+class SqliteIdentities:
+    """The `Identities` port."""
+
+    def __init__(self, statements: Statements) -> None:
+        """Read and write by `statements`."""
+        self._statements = statements
+
+    def find_credential(self, access_key_id: str) -> Credential | None:
+        """Return the access key, or None."""
+        row = self._statements.row(f"{_CREDENTIAL} WHERE access_key_id = ?", (access_key_id,))
+        if row is None:
+            return None
+        access_key, kind, account_id, created_at_ms, sealed_secret = row
+        return Credential(access_key, CredentialKind(kind), account_id, created_at_ms, sealed_secret)
+
+    def find_account(self, account_id: str) -> Account | None:
+        """Return the account, or None."""
+        row = self._statements.row(f"{_ACCOUNT} WHERE account_id = ?", (account_id,))
+        return Account(*row) if row else None
+
+    def list_accounts(self) -> list[Account]:
+        """Return all accounts, in order of their ids."""
+        return [Account(*row) for row in self._statements.rows(f"{_ACCOUNT} ORDER BY account_id")]
+
+    def insert_account(self, account: Account) -> None:
+        """Add an account. Raises StorageError if the id or the name is taken."""
+        self._statements.write(
+            "INSERT INTO account (account_id, name, created_at_ms, sealed_keys) VALUES (?, ?, ?, ?)",
+            (account.account_id, account.name, account.created_at_ms, account.sealed_keys),
+        )
+
+    def insert_credential(self, credential: Credential) -> None:
+        """Add an access key. Raises StorageError if the id is taken."""
+        self._statements.write(
+            "INSERT INTO credential (access_key_id, kind, account_id, created_at_ms, sealed_secret) VALUES (?, ?, ?, ?, ?)",
+            (
+                credential.access_key_id,
+                credential.kind.value,
+                credential.account_id,
+                credential.created_at_ms,
+                credential.sealed_secret,
+            ),
+        )

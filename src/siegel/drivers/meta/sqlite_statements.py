@@ -1,0 +1,89 @@
+"""Statements on one connection: run, counted, undone; database errors leave here under the domain's names."""
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+import apsw
+
+from siegel.domain.errors import InvalidArgumentError, StorageError
+from siegel.drivers.meta.sqlite_connection import storage_error
+
+Value = int | str | bytes | None
+Row = tuple[Any, ...]
+
+# Behind every object key: no UTF-8 text begins with this byte.
+BEHIND_ALL_KEYS: Final = b"\xff"
+
+
+def key_bytes(object_key: str) -> bytes:
+    """Return the bytes that a key is ordered by. Raises InvalidArgumentError for text that has no UTF-8 form."""
+    try:
+        return object_key.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError("The object key is not valid Unicode.") from error
+
+
+class Statements:
+    """The statements of a connection. Writes are refused unless a change is open.
+
+    A change opens its savepoint only before its first write, since most changes that are refused (a failed condition) have
+    written nothing.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        """Take over `connection`, which is then used by one thread at a time."""
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._in_change = False
+        self._has_savepoint = False
+
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Return all rows of a query. Raises StorageError."""
+        try:
+            return cast("list[Row]", self._cursor.execute(sql, values).fetchall())
+        except apsw.Error as error:
+            raise storage_error(error) from error
+
+    def row(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
+        """Return the first row of a query, or None. Raises StorageError."""
+        rows = self.rows(sql, values)
+        return rows[0] if rows else None
+
+    def write(self, sql: str, values: Sequence[Value] = ()) -> int:
+        """Run a writing statement and return how many rows it changed. Raises StorageError, StorageFullError."""
+        if not self._has_savepoint:
+            self._open_savepoint()
+        try:
+            self._cursor.execute(sql, values)
+            return self._connection.changes()
+        except apsw.Error as error:
+            raise storage_error(error) from error
+
+    def last_row_id(self) -> int:
+        """Return the id that the last INSERT into a table with row ids has made."""
+        return self._connection.last_insert_rowid()
+
+    def open_change(self) -> None:
+        """Allow writes until the change is kept or undone."""
+        self._in_change = True
+
+    def keep_change(self) -> None:
+        """End a change; what it wrote is part of the transaction. Raises StorageError."""
+        self._in_change = False
+        if self._has_savepoint:
+            self._has_savepoint = False
+            self.rows("RELEASE change")
+
+    def undo_change(self) -> None:
+        """End a change; what it wrote is gone. Raises StorageError if that is not possible: then the transaction is lost."""
+        self._in_change = False
+        if self._has_savepoint:
+            self._has_savepoint = False
+            self.rows("ROLLBACK TO change")
+            self.rows("RELEASE change")
+
+    def _open_savepoint(self) -> None:
+        if not self._in_change:
+            raise StorageError("written outside a transaction")
+        self.rows("SAVEPOINT change")
+        self._has_savepoint = True

@@ -1,0 +1,60 @@
+"""Headers that ask for what this service does not do: they are refused, for a header that is ignored is a promise broken.
+
+Sources: Amazon S3 API Reference, PutObject and CreateBucket; User Guide, "Controlling ownership of objects".
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from siegel.domain.errors import (
+    AccessControlListNotSupportedError,
+    AccessDeniedError,
+    InvalidRequestError,
+    UnsupportedFeatureError,
+)
+
+_ACL_PERMITTED: Final = frozenset({"private", "bucket-owner-full-control"})
+_UNBUILT: Final = frozenset(
+    {
+        "x-amz-write-offset-bytes",
+        "x-amz-rename-source",
+        "x-amz-mfa",
+        "x-amz-meta-snowball-auto-extract",
+    }
+)
+_ONLY_VALUES: Final = {"x-amz-bucket-object-lock-enabled": "false", "x-amz-object-ownership": "BucketOwnerEnforced"}
+
+
+def refuse_unsupported(headers: Mapping[str, str]) -> None:
+    """Raise if a header asks for something that is not there.
+
+    AccessControlListNotSupportedError for access control lists other than the owner's own, InvalidRequestError for an object
+    lock on a bucket that has none, UnsupportedFeatureError for features that are not built.
+    """
+    for name, value in headers.items():
+        if name.startswith("x-amz-"):
+            _check(name, value)
+
+
+def _check(name: str, value: str) -> None:
+    if name == "x-amz-acl":
+        if value not in _ACL_PERMITTED:
+            raise AccessControlListNotSupportedError
+    elif name.startswith("x-amz-grant-"):
+        raise AccessControlListNotSupportedError
+    elif name.startswith("x-amz-object-lock-"):
+        raise InvalidRequestError("Bucket is missing Object Lock Configuration")
+    elif name in _UNBUILT or value != _ONLY_VALUES.get(name, value):
+        raise _unsupported(name)
+
+
+def _unsupported(name: str) -> UnsupportedFeatureError:
+    message = "A header you provided implies functionality that is not implemented"
+    return UnsupportedFeatureError(message, fields={"Header": name})
+
+
+def check_expected_owner(headers: Mapping[str, str], account_id: str, *, of_copy_source: bool = False) -> None:
+    """Raise AccessDeniedError if the request expects another owner of the bucket than `account_id`."""
+    expected = headers.get("x-amz-source-expected-bucket-owner" if of_copy_source else "x-amz-expected-bucket-owner")
+    if expected is not None and expected != account_id:
+        raise AccessDeniedError

@@ -1,0 +1,62 @@
+"""Object tags as the `x-amz-tagging` header carries them.
+
+Source: Amazon S3 User Guide, "Categorizing your objects using tags".
+"""
+
+from typing import Final
+from unicodedata import category
+
+from siegel.domain.errors import InvalidArgumentError, InvalidTagError, InvalidURIError
+from siegel.domain.limits import OBJECT_TAGS_MAX, TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
+from siegel.s3wire.uri import decode_form
+
+_RESERVED_PREFIX: Final = "aws:"
+# Letters, spaces and numbers of any script (the Unicode categories L, Z and N), and these marks.
+_CATEGORIES: Final = "LZN"
+_MARKS: Final = frozenset("+-=._:/@")
+
+
+def parse_tagging(value: str | None) -> dict[str, str]:
+    """Return the tags of a header's `key=value&key2=value2`, percent-encoded; a value may hold `=`.
+
+    Raises InvalidArgumentError if it cannot be read, InvalidTagError if the tags break a rule.
+    """
+    tags: dict[str, str] = {}
+    for pair in (value or "").split("&"):
+        if not pair:
+            continue
+        key, _, text = pair.partition("=")
+        name = _decode(key)
+        if name in tags:
+            raise InvalidTagError("Cannot provide multiple Tags with the same key", fields={"TagKey": name})
+        tags[name] = _decode(text)
+    check_tags(tags)
+    return tags
+
+
+def check_tags(tags: dict[str, str]) -> None:
+    """Accept tags that an object may have. Raises InvalidTagError."""
+    if len(tags) > OBJECT_TAGS_MAX:
+        raise InvalidTagError(f"Object tags cannot be greater than {OBJECT_TAGS_MAX}")
+    for key, value in tags.items():
+        if not 1 <= len(key) <= TAG_KEY_CHARS_MAX or not _is_text(key):
+            raise InvalidTagError("The TagKey you have provided is invalid", fields={"TagKey": key})
+        if len(value) > TAG_VALUE_CHARS_MAX or not _is_text(value):
+            raise InvalidTagError("The TagValue you have provided is invalid", fields={"TagKey": key, "TagValue": value})
+        if key.lower().startswith(_RESERVED_PREFIX):
+            raise InvalidTagError("System tags cannot be added/updated by requester", fields={"TagKey": key})
+
+
+def _is_text(text: str) -> bool:
+    return all(category(char)[0] in _CATEGORIES or char in _MARKS for char in text)
+
+
+def _decode(text: str) -> str:
+    try:
+        return decode_form(text.encode("latin-1"))
+    except InvalidURIError:
+        raise InvalidArgumentError(
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name "
+            "duplicates.",
+            fields={"ArgumentName": "x-amz-tagging"},
+        ) from None

@@ -9,7 +9,8 @@ import msgspec
 
 from siegel.domain.objects import ObjectVersion, SealingMode, Storage
 from siegel.domain.ports import Clock
-from siegel.drivers.meta.sqlite_statements import BEHIND_ALL_KEYS, Row, Statements, Value, key_bytes
+from siegel.drivers.meta.key_order import key_bytes, stop_bytes
+from siegel.drivers.meta.sqlite_statements import Row, Statements, Value
 
 _COLUMNS: Final = (
     "version_id, sequence, is_null, size_bytes, modified_at_ms, mode, storage, part_count, data_id, body_id, etag, "
@@ -97,12 +98,12 @@ class SqliteObjects:
 
     def next_key(self, bucket_id: int, start: str, stop: str | None) -> str | None:
         """Return the first key of a current object with start <= key < stop, or None."""
-        row = self._statements.row(_NEXT_KEY, (bucket_id, key_bytes(start), _stop_bytes(stop)))
+        row = self._statements.row(_NEXT_KEY, (bucket_id, key_bytes(start), stop_bytes(stop)))
         return cast("str", row[0]) if row else None
 
     def scan_current(self, bucket_id: int, start: str, stop: str | None, limit: int) -> list[ObjectVersion]:
         """Return up to `limit` current objects with start <= key < stop, in key order, without bodies."""
-        rows = self._statements.rows(_SCAN_CURRENT, (bucket_id, key_bytes(start), _stop_bytes(stop), limit))
+        rows = self._statements.rows(_SCAN_CURRENT, (bucket_id, key_bytes(start), stop_bytes(stop), limit))
         return [_version(bucket_id, row[0], row[1:]) for row in rows]
 
     def scan_versions(
@@ -112,14 +113,14 @@ class SqliteObjects:
 
         The rest of the key `start` is sought by its sequence, so that the pages of one key's many versions cost the same each.
         """
-        first, stop_bytes = key_bytes(start), _stop_bytes(stop)
+        first, last = key_bytes(start), stop_bytes(stop)
         found: list[ObjectVersion] = []
         if after_sequence is not None:
-            if first < stop_bytes:
+            if first < last:
                 rows = self._statements.rows(_SCAN_KEY, (bucket_id, first, after_sequence, limit))
                 found = [_version(bucket_id, start, row) for row in rows]
             first += b"\0"
-        rows = self._statements.rows(_SCAN_VERSIONS, (bucket_id, first, stop_bytes, limit - len(found)))
+        rows = self._statements.rows(_SCAN_VERSIONS, (bucket_id, first, last, limit - len(found)))
         found.extend(_version(bucket_id, row[0].decode(), row[1:]) for row in rows)
         return found
 
@@ -177,10 +178,6 @@ def release_blobs(statements: Statements, blob_ids: Sequence[bytes], at_ms: int)
     """Note that nothing owns these blobs any more, as of `at_ms`."""
     for blob_id in blob_ids:
         statements.write("UPDATE blob SET released_at_ms = ? WHERE blob_id = ?", (at_ms, blob_id))
-
-
-def _stop_bytes(stop: str | None) -> bytes:
-    return BEHIND_ALL_KEYS if stop is None else key_bytes(stop)
 
 
 def _values(version: ObjectVersion) -> tuple[Value, ...]:

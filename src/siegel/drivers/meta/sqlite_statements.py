@@ -1,26 +1,15 @@
 """Statements on one connection: run, counted, undone; database errors leave here under the domain's names."""
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import apsw
 
-from siegel.domain.errors import InvalidArgumentError, StorageError
+from siegel.domain.errors import StorageError
 from siegel.drivers.meta.sqlite_connection import storage_error
 
 Value = int | str | bytes | None
 Row = tuple[Any, ...]
-
-# Behind every object key: no UTF-8 text begins with this byte.
-BEHIND_ALL_KEYS: Final = b"\xff"
-
-
-def key_bytes(object_key: str) -> bytes:
-    """Return the bytes that a key is ordered by. Raises InvalidArgumentError for text that has no UTF-8 form."""
-    try:
-        return object_key.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentError("The object key is not valid Unicode.") from error
 
 
 class Statements:

@@ -7,8 +7,9 @@ from typing import Final
 
 from siegel.domain.objects import CompletedUpload, Part, SealingMode, Upload
 from siegel.domain.ports import Clock
+from siegel.drivers.meta.key_order import key_bytes, stop_bytes
 from siegel.drivers.meta.sqlite_objects import release_blobs
-from siegel.drivers.meta.sqlite_statements import BEHIND_ALL_KEYS, Row, Statements, key_bytes
+from siegel.drivers.meta.sqlite_statements import Row, Statements
 
 _UPLOAD_COLUMNS: Final = (
     "upload_id, bucket_id, object_key, version_id, initiated_at_ms, mode, wrapped_key, sealed_head, sealed_tags, "
@@ -47,7 +48,7 @@ class SqliteUploads:
         rows = self._statements.rows(
             f"""{SELECT_UPLOAD} WHERE bucket_id = ? AND (object_key, upload_id) {comparison} (?, ?) AND object_key < ?
                 ORDER BY object_key, upload_id LIMIT ?""",
-            (bucket_id, key_bytes(start), after_upload_id or "", BEHIND_ALL_KEYS if stop is None else key_bytes(stop), limit),
+            (bucket_id, key_bytes(start), after_upload_id or "", stop_bytes(stop), limit),
         )
         return [upload_of(row) for row in rows]
 

@@ -251,12 +251,12 @@ def _check_leftovers(request: Request, level: str, candidate: _Candidate) -> Non
         if name not in _NAMES[level]:
             raise _unknown(name)
     for name in leftovers:
-        operation = candidate.route.operation
         methods = _methods(level, name)
-        if methods and request.method not in methods:
+        understood = any(name in other.accepted for other in _CANDIDATES[request.method, level])
+        if methods and not understood:
             raise _not_allowed(request, level, methods)
         raise InvalidArgumentError(
-            f"The query parameter {name} does not go with {operation} or with its value.",
+            f"The query parameter {name} does not go with {candidate.route.operation} or with its value.",
             fields={"ArgumentName": name, "ArgumentValue": request.query[name]},
         )
 

@@ -41,7 +41,8 @@ class Purpose(IntEnum):
     TAGS = 5  # the tags of a version
     LAYOUT = 6  # the list of parts of a version
     UPLOAD_HEAD = 7  # the metadata of an upload in progress
-    PART_HEAD = 8  # ETag and checksum of a part; detail: part number, data id
+    PART_HEAD = 8  # ETag and checksum of a part; detail: part number, size, data id
+    PART_CHECKSUMS = 9  # the checksums of a version's parts
 
 
 def encode_context(purpose: Purpose, place: Place, detail: bytes = b"") -> bytes:

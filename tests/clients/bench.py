@@ -138,6 +138,10 @@ class Bench:
             config=Config(s3={"addressing_style": "path"}, max_pool_connections=JUDGE_THREADS),
         )
 
+    def make_bucket(self) -> None:
+        """Let the judge make the bucket, for clients that make none."""
+        self.judge.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": self.store.region})
+
     def stored_keys(self, prefix: str = "") -> list[str]:
         """Return the keys that the store holds in the bucket, in its order."""
         pages = self.judge.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)

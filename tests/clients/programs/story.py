@@ -23,6 +23,13 @@ def content(name: str) -> bytes:
     return (TREE / name).read_bytes()
 
 
+def same(found: dict, wanted: dict) -> None:
+    """Require two tables to be alike, and name what differs."""
+    differing = {name: (found.get(name), wanted.get(name)) for name in {*found, *wanted} if found.get(name) != wanted.get(name)}
+    if differing:
+        raise AssertionError(f"found and wanted differ: {differing}")
+
+
 def tell(*chapters: Callable[[], None]) -> None:
     """Run the chapters in order, print what came of each, and end with 1 if one failed."""
     failed = 0

@@ -21,7 +21,11 @@ class Answer:
 
 
 class ConnectionLostError(Exception):
-    """The server went away before a complete answer."""
+    """The server went away before a complete answer; `partial` is what it had sent of a body whose length it had named."""
+
+    def __init__(self, message: str, partial: bytes = b"") -> None:
+        super().__init__(message)
+        self.partial = partial
 
 
 class Client:
@@ -85,7 +89,10 @@ class Client:
     def _exactly(self, count: int) -> bytes:
         pieces, have = [self._buffer], len(self._buffer)
         while have < count:
-            pieces.append(self._receive())
+            try:
+                pieces.append(self._receive())
+            except ConnectionLostError as error:
+                raise ConnectionLostError(str(error), b"".join(pieces)) from error
             have += len(pieces[-1])
         data = b"".join(pieces)
         self._buffer = data[count:]

@@ -29,11 +29,13 @@ class Tally:
     refused: int = 0
     unanswered: int = 0
     by_kind: dict[str, int] = field(default_factory=dict)
+    statuses: set[int] = field(default_factory=set)
 
     def add(self, other: "Tally") -> None:
         self.acknowledged += other.acknowledged
         self.refused += other.refused
         self.unanswered += other.unanswered
+        self.statuses |= other.statuses
         for kind, count in other.by_kind.items():
             self.by_kind[kind] = self.by_kind.get(kind, 0) + count
 
@@ -73,6 +75,7 @@ class Writer(threading.Thread):
                 self.over.wait(0.05)
             except RefusedError as error:
                 self.tally.refused += 1
+                self.tally.statuses.add(error.status)
                 if self.strict and self._undo:
                     self._undo()
                 self._undo = None

@@ -55,8 +55,7 @@ class Accounts:
 
         Raises AccountError for a name that is taken or has other characters than letters, digits, dot, dash and underscore.
         """
-        if not _NAME.fullmatch(name):
-            raise AccountError(f"{name!r} cannot name an account: use 1 to 64 letters, digits, dots, dashes and underscores")
+        check_account_name(name)
         now_ms = self._clock.now_ms()
         account_id = ids.make_account_id(self._randomness.bytes(ids.ACCOUNT_ID_RANDOM_BYTES))
         sealed_keys = self._key_ring.create_account_keys(account_id)
@@ -110,3 +109,9 @@ class Accounts:
             bucket="",
             reason=reason,
         )
+
+
+def check_account_name(name: str) -> None:
+    """Raise AccountError unless `name` can name an account."""
+    if not _NAME.fullmatch(name):
+        raise AccountError(f"{name!r} cannot name an account: use 1 to 64 letters, digits, dots, dashes and underscores")

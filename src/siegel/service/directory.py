@@ -1,0 +1,111 @@
+"""The directory: buckets, accounts and credentials, remembered for as long as the store's generation stands.
+
+Any process that changes one of them bumps the generation before its change is acknowledged, so what is remembered here is
+never older than the newest acknowledged change.
+"""
+
+from typing import Final, TypeVar
+
+from siegel.access.decide import ANONYMOUS, Caller, CallerKind
+from siegel.domain.errors import InvalidAccessKeyIdError, NoSuchBucketError
+from siegel.domain.objects import Account, Bucket, Credential, CredentialKind
+from siegel.domain.ports import MetaStore
+from siegel.s3wire.sigv4 import Claim, signing_key
+from siegel.service.keys import BucketKeys, KeyRing
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+REMEMBERED_MAX: Final = 10_000
+
+
+class Directory:
+    """Answers from memory; asks the store again after any change to buckets or identities."""
+
+    def __init__(self, store: MetaStore, keyring: KeyRing) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._generation = -1
+        self._buckets: dict[str, Bucket] = {}
+        self._accounts: dict[str, Account] = {}
+        self._credentials: dict[str, Credential] = {}
+        self._signing_keys: dict[tuple[str, str, str, str], bytes] = {}
+
+    def generation(self) -> int:
+        """Return the generation that answers from now on are true for."""
+        generation = self._store.generation()
+        if generation != self._generation:
+            self._forget()
+            self._generation = generation
+        return generation
+
+    def _forget(self) -> None:
+        self._buckets.clear()
+        self._accounts.clear()
+        self._credentials.clear()
+        self._signing_keys.clear()
+        self._keyring.forget()
+
+    def bucket(self, name: str) -> Bucket:
+        """Return the bucket. Raises NoSuchBucketError."""
+        self.generation()
+        known = self._buckets.get(name)
+        if known is None:
+            known = self._store.reader.buckets.find(name)
+            if known is None:
+                raise NoSuchBucketError(fields={"BucketName": name})
+            self._remember(self._buckets, name, known)
+        return known
+
+    def account(self, account_id: str) -> Account:
+        """Return an account that is known to exist. Raises NoSuchBucketError if it does not: then nothing of it does."""
+        self.generation()
+        known = self._accounts.get(account_id)
+        if known is None:
+            known = self._store.reader.identities.find_account(account_id)
+            if known is None:
+                raise NoSuchBucketError
+            self._remember(self._accounts, account_id, known)
+        return known
+
+    def keys_of(self, bucket: Bucket) -> BucketKeys:
+        """Return the bucket's record keys."""
+        return self._keyring.of_bucket(self.account(bucket.account_id), bucket)
+
+    def caller(self, claim: Claim | None) -> Caller:
+        """Return who a claim speaks for; it still has to be verified. Raises InvalidAccessKeyIdError.
+
+        Operators' keys are not found here: the S3 side knows accounts' principals only.
+        """
+        if claim is None:
+            return ANONYMOUS
+        credential = self._credential(claim.access_key_id)
+        return Caller(kind=CallerKind.ROOT, account_id=credential.account_id, access_key_id=credential.access_key_id)
+
+    def signing_key(self, claim: Claim) -> bytes:
+        """Return the signing key that a claim must have been made with. Raises InvalidAccessKeyIdError, SealBrokenError."""
+        self.generation()
+        scope = (claim.access_key_id, claim.date, claim.region, claim.service)
+        known = self._signing_keys.get(scope)
+        if known is None:
+            credential = self._credential(claim.access_key_id)
+            secret = self._keyring.open_secret(credential.access_key_id, credential.sealed_secret)
+            known = signing_key(secret, claim.date, claim.region, claim.service)
+            self._remember(self._signing_keys, scope, known)
+        return known
+
+    def _credential(self, access_key_id: str) -> Credential:
+        self.generation()
+        known = self._credentials.get(access_key_id)
+        if known is None:
+            known = self._store.reader.identities.find_credential(access_key_id)
+            if known is None or known.kind is not CredentialKind.ROOT:
+                raise InvalidAccessKeyIdError(fields={"AWSAccessKeyId": access_key_id})
+            self._remember(self._credentials, access_key_id, known)
+        return known
+
+    @staticmethod
+    def _remember(memory: dict[K, V], name: K, value: V) -> None:
+        if len(memory) >= REMEMBERED_MAX:
+            memory.clear()
+        memory[name] = value

@@ -1,0 +1,207 @@
+"""Getting an object: find the version, open its head and data key, then its chunks, each authenticated before it leaves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.domain.errors import MethodNotAllowedError, NoSuchKeyError, SealBrokenError
+from siegel.domain.objects import Bucket, ObjectVersion, Storage
+from siegel.domain.ports import BlobStore, MetaStore
+from siegel.envelope.context import Place
+from siegel.envelope.ranges import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES, chunk_span
+from siegel.envelope.record import RecordKey
+from siegel.envelope.segment import SegmentOpener, open_segment
+from siegel.s3wire.names import decode_version_id, encode_version_id
+from siegel.service.directory import Directory
+from siegel.service.heads import Head, LayoutPart, head_key, open_head, open_layout, place_of
+from siegel.service.keys import BucketKeys, KeyRing
+from siegel.service.versions import version_or_raise
+
+# Chunks opened per step: 256 KiB leave at a time.
+SLAB_CHUNKS: Final = 16
+
+
+class Opened(Struct, frozen=True):
+    """A version whose head and data key are open."""
+
+    bucket: Bucket
+    version: ObjectVersion
+    head: Head
+    data_key: bytes
+    keys: BucketKeys
+
+    @property
+    def version_text(self) -> str:
+        """The version id as clients see it."""
+        return version_text(self.version)
+
+    def head_key(self) -> RecordKey:
+        """Return the key that the version's head is sealed with."""
+        return head_key(self.keys, self.version.mode, self.data_key)
+
+    def parts(self) -> list[LayoutPart]:
+        """Return the parts of the body in order; a body in one piece counts as one. Raises SealBrokenError."""
+        version = self.version
+        if version.storage is Storage.PARTS:
+            place = place_of(self.bucket.account_id, version)
+            return open_layout(self.keys.metadata, place, version.body)
+        return [LayoutPart(0, version.size_bytes, version.data_id)]
+
+
+def version_text(version: ObjectVersion) -> str:
+    """Return a version's id as clients see it: `null`, or the text form of its 16 bytes."""
+    return "null" if version.is_null else encode_version_id(version.version_id)
+
+
+class Getter:
+    """The use cases GetObject, HeadObject, and the reading side of copies."""
+
+    def __init__(self, store: MetaStore, blobs: BlobStore, directory: Directory, keyring: KeyRing, executor: Executor) -> None:
+        self._objects = store.reader.objects
+        self._blobs = blobs
+        self._directory = directory
+        self._keyring = keyring
+        self._executor = executor
+
+    def find(self, bucket: Bucket, object_key: str, version_id: str | None) -> ObjectVersion:
+        """Return the current version (`version_id` None) or the one named by its text form. Markers are refused.
+
+        Raises NoSuchKeyError, NoSuchVersionError, MethodNotAllowedError (a marker by its id), InvalidArgumentError.
+        """
+        if version_id is None:
+            version = self._objects.find_current(bucket.bucket_id, object_key, with_body=True)
+            if version is None:
+                raise self._no_such_key(bucket, object_key)
+            return version
+        wanted = decode_version_id(version_id)
+        found = self._objects.find_version(bucket.bucket_id, object_key, wanted, with_body=True)
+        version = version_or_raise(found, version_id)
+        if version.is_marker:
+            headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(version), "allow": "DELETE"}
+            raise MethodNotAllowedError(headers=headers)
+        return version
+
+    def _no_such_key(self, bucket: Bucket, object_key: str) -> NoSuchKeyError:
+        newest = self._objects.find_newest(bucket.bucket_id, object_key)
+        headers = {}
+        if newest is not None:
+            headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(newest)}
+        return NoSuchKeyError(fields={"Key": object_key}, headers=headers)
+
+    def open(self, bucket: Bucket, version: ObjectVersion, customer_key: bytes | None) -> Opened:
+        """Open a version's data key and head.
+
+        Raises what `KeyRing.data_key` raises of the customer's key, SealBrokenError for damage.
+        """
+        keys = self._directory.keys_of(bucket)
+        place = place_of(bucket.account_id, version)
+        data_key = self._keyring.data_key(keys, place, version.mode, version.wrapped_key, customer_key)
+        head = open_head(head_key(keys, version.mode, data_key), place, version)
+        return Opened(bucket=bucket, version=version, head=head, data_key=data_key, keys=keys)
+
+    @staticmethod
+    def is_inline(version: ObjectVersion) -> bool:
+        """Whether the body came along with the version."""
+        return version.storage is Storage.INLINE
+
+    def inline_bytes(self, opened: Opened) -> bytes:
+        """Return the whole body of an INLINE version. Raises SealBrokenError."""
+        version = opened.version
+        if version.body is None:
+            raise SealBrokenError("the body is missing")
+        place = place_of(opened.bucket.account_id, version)
+        return open_segment(opened.data_key, place, version.data_id, 0, sealed=version.body, plain_size=version.size_bytes)
+
+    async def stream(self, opened: Opened, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Yield the plaintext of [start, stop) in pieces. Raises SealBrokenError, StorageError instead of a wrong byte.
+
+        The first piece is opened before anything is yielded, so damage at the front is still an error answer.
+        """
+        if opened.version.storage is Storage.INLINE:
+            yield self.inline_bytes(opened)[start:stop]
+            return
+        at = 0
+        for part in opened.parts():
+            if at >= stop:
+                return
+            low, high = max(start - at, 0), min(stop - at, part.size_bytes)
+            if low < high:
+                async for piece in self._stream_part(opened, part, low, high):
+                    yield piece
+            at += part.size_bytes
+
+    async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        place = place_of(opened.bucket.account_id, opened.version)
+        source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, opened.data_key, place, part)
+        try:
+            span = chunk_span(start, stop, part.size_bytes)
+            skip, left = span.skip_bytes, stop - start
+            for chunk in range(span.first_chunk, span.first_chunk + span.chunk_count, SLAB_CHUNKS):
+                count = min(SLAB_CHUNKS, span.first_chunk + span.chunk_count - chunk)
+                # What the page cache holds is opened here: a trip off the loop would cost more than the work.
+                plain = source.open_cached(chunk, count)
+                if plain is None:
+                    plain = await loop.run_in_executor(self._executor, source.open_chunks, chunk, count)
+                piece = bytes(plain[skip : skip + left])
+                skip, left = 0, left - len(piece)
+                if piece:
+                    yield piece
+        finally:
+            source.close()
+
+
+class SegmentSource:
+    """One sealed segment in the blob store, opened chunk by chunk into a reused buffer."""
+
+    def __init__(self, blobs: BlobStore, data_key: bytes, place: Place, part: LayoutPart) -> None:
+        """Open the segment. Blocking. Raises SealBrokenError if it is not the one expected, StorageError if it is missing."""
+        self._reader = blobs.open(part.data_id)
+        try:
+            self._opener = self._check_header(data_key, place, part)
+        except BaseException:
+            self._reader.close()
+            raise
+        chunks = min(SLAB_CHUNKS, part.size_bytes // CHUNK_BYTES + 1)
+        self._sealed = memoryview(bytearray(chunks * SEALED_CHUNK_BYTES))
+        self._plain = memoryview(bytearray(chunks * CHUNK_BYTES))
+
+    def _check_header(self, data_key: bytes, place: Place, part: LayoutPart) -> SegmentOpener:
+        header = bytearray(HEADER_BYTES)
+        if self._reader.read_into(0, memoryview(header)) != HEADER_BYTES:
+            raise SealBrokenError("a blob is shorter than its header")
+        return SegmentOpener(
+            data_key,
+            place,
+            part.data_id,
+            part.part_number,
+            header=header,
+            plain_size=part.size_bytes,
+            stored_size=self._reader.size_bytes,
+        )
+
+    def open_chunks(self, first_chunk: int, count: int) -> memoryview:
+        """Open `count` chunks; the plaintext is valid until the next call. Blocking. Raises SealBrokenError, StorageError."""
+        offset, length = self._span(first_chunk, count)
+        return self._open(first_chunk, self._reader.read_into(offset, self._sealed[:length]))
+
+    def open_cached(self, first_chunk: int, count: int) -> memoryview | None:
+        """Like `open_chunks`, but return None where the disk would have to be waited for."""
+        offset, length = self._span(first_chunk, count)
+        if self._reader.read_cached_into(offset, self._sealed[:length]) != length:
+            return None
+        return self._open(first_chunk, length)
+
+    def _span(self, first_chunk: int, count: int) -> tuple[int, int]:
+        offset = HEADER_BYTES + first_chunk * SEALED_CHUNK_BYTES
+        return offset, min(count * SEALED_CHUNK_BYTES, self._reader.size_bytes - offset)
+
+    def _open(self, first_chunk: int, length: int) -> memoryview:
+        return self._plain[: self._opener.open_into(first_chunk, self._sealed[:length], self._plain)]
+
+    def close(self) -> None:
+        """Release the blob."""
+        self._reader.close()

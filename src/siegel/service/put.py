@@ -1,0 +1,114 @@
+"""Putting an object: draft its identity, seal its body, then make it visible in one transaction with its journal entry."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from siegel.domain.entry import Entry
+from siegel.domain.faultpoints import reach
+from siegel.domain.objects import Bucket, ObjectVersion, SealingMode
+from siegel.domain.ports import Clock, MetaStore, Writer
+from siegel.s3wire.checksums import ChecksumType, encode_digest
+from siegel.s3wire.conditions import WriteConditions
+from siegel.service.bodies import Body, SealedBody, Sealer, Segment
+from siegel.service.directory import Directory
+from siegel.service.heads import Head, head_key, seal_head, seal_tags
+from siegel.service.keys import Draft, KeyRing
+from siegel.service.versions import Target, check_write, place_version
+
+
+class PutRequest(Struct, frozen=True):
+    """What a client wants stored under a key. `checksum_type` is FULL_OBJECT for a single put."""
+
+    object_key: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    tags: tuple[tuple[str, str], ...]
+    customer_key: bytes | None
+    conditions: WriteConditions
+
+
+class Stored(Struct, frozen=True):
+    """A version as it was stored, with its head."""
+
+    version: ObjectVersion
+    head: Head
+
+
+class Putter:
+    """The use case PutObject; CopyObject ends in it too."""
+
+    def __init__(self, store: MetaStore, directory: Directory, keyring: KeyRing, sealer: Sealer, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._keyring = keyring
+        self._sealer = sealer
+        self._clock = clock
+
+    def target(self, bucket: Bucket) -> Target:
+        """Fix the bucket as this request sees it."""
+        return Target(bucket=bucket, generation=self._directory.generation(), keys=self._directory.keys_of(bucket))
+
+    def check_early(self, target: Target, request: PutRequest) -> None:
+        """Refuse a condition that already fails, before any of the body is asked for; the transaction checks again."""
+        check_write(self._store.reader, target, request.object_key, request.conditions)
+
+    async def put(
+        self, target: Target, request: PutRequest, body: Body, entry: Callable[[Stored], Entry], *, point: str = "put"
+    ) -> Stored:
+        """Store the body as the key's newest version; on return it is durable and visible.
+
+        Raises what checking the body raises, PreconditionFailedError, NoSuchBucketError, StorageError: then nothing is visible.
+        """
+        self.check_early(target, request)
+        bucket = target.bucket
+        draft = self._keyring.draft(target.keys, bucket, request.object_key, request.customer_key)
+        segment = Segment(place=draft.place, data_key=draft.data_key, data_id=draft.data_id, salt=draft.salt, part_number=0)
+        sealed = await self._sealer.seal(segment, body, may_inline=True)
+        try:
+            stored = self._assemble(target, request, draft, sealed)
+            reach(f"{point}.before_commit")
+
+            def change(tx: Writer) -> Stored:
+                placed = place_version(tx, target, stored.version, sealed.inline, request.conditions)
+                return Stored(placed, stored.head)
+
+            return await self._store.write(change, entry)
+        except BaseException:
+            await self._sealer.discard(segment, sealed)
+            raise
+
+    def _assemble(self, target: Target, request: PutRequest, draft: Draft, sealed: SealedBody) -> Stored:
+        facts = sealed.facts
+        # The ETag of an object that only its customer's key opens must not tell its MD5 (design D10).
+        random_etag = draft.mode is SealingMode.SSE_C
+        etag = f"{self._keyring.random_id().hex()}-1" if random_etag else facts.md5.hex()
+        head = Head(
+            etag=etag,
+            checksum_algorithm=facts.checksum_algorithm,
+            checksum_type=ChecksumType.FULL_OBJECT,
+            checksum=encode_digest(facts.checksum),
+            headers=request.headers,
+        )
+        version = ObjectVersion(
+            bucket_id=draft.place.bucket_id,
+            object_key=request.object_key,
+            version_id=draft.place.version_id,
+            sequence=0,
+            is_null=False,
+            is_marker=False,
+            size_bytes=facts.size_bytes,
+            modified_at_ms=self._clock.now_ms(),
+            mode=draft.mode,
+            storage=sealed.storage,
+            part_count=0,
+            data_id=draft.data_id,
+            body_id=0,
+            etag=etag if random_etag else "",
+            wrapped_key=draft.wrapped_key,
+            sealed_head=b"",
+            sealed_tags=seal_tags(target.keys.metadata, draft.place, request.tags, draft.tags_nonce),
+        )
+        key = head_key(target.keys, draft.mode, draft.data_key)
+        sealed_head = seal_head(key, draft.place, version, head, draft.head_nonce)
+        return Stored(replace(version, sealed_head=sealed_head), head)

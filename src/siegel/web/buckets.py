@@ -1,0 +1,139 @@
+"""Handlers of buckets, and of the deletion of many objects at once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from siegel.domain.entry import Entry
+from siegel.domain.errors import InvalidRequestError, S3Error
+from siegel.domain.limits import XML_BYTES_MAX
+from siegel.s3wire.body import plan_body
+from siegel.s3wire.faults import status_of
+from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
+from siegel.s3wire.names import encode_token
+from siegel.s3wire.refusals import refuse_unsupported
+from siegel.s3wire.xml_read import ObjectToDelete, parse_create_bucket, parse_delete, parse_versioning
+from siegel.s3wire.xml_write import (
+    DeletedObject,
+    DeleteFailure,
+    render_buckets,
+    render_delete,
+    render_location,
+    render_versioning,
+)
+from siegel.service.get import version_text
+from siegel.service.versions import Deleted, Target
+from siegel.web.body import RequestBody
+from siegel.web.call import Call, UseCases
+from siegel.web.exchange import XML, Exchange
+
+# Deletes of one request that are decided together: the event loop serves others in between.
+_DELETES_AT_ONCE: Final = 50
+
+
+async def _read_xml(cases: UseCases, call: Call, exchange: Exchange) -> bytes:
+    """Return the body of a configuration request, checked."""
+    body = RequestBody(exchange, plan_body(call.verified, md5=False), cases.reaper, XML_BYTES_MAX)
+    return await body.read_all(XML_BYTES_MAX)
+
+
+async def list_buckets(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """ListBuckets."""
+    query = parse_bucket_query(call.request.query)
+    account_id = call.permit.account_id
+    found = []
+    if query.region in {None, cases.rules.region}:
+        found = cases.buckets.list_of(account_id, query.prefix, query.after, query.max_buckets + 1)
+    page = found[: query.max_buckets]
+    token = encode_token(BUCKETS_SCOPE, page[-1].name) if len(found) > len(page) else ""
+    await cases.journal.append(call.trail.entry(200))
+    name = cases.directory.account(account_id).name
+    await exchange.answer(200, [XML], render_buckets(account_id, name, page, query, token))
+
+
+async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """CreateBucket."""
+    refuse_unsupported(call.request.headers)
+    location = parse_create_bucket(await _read_xml(cases, call, exchange))
+    name = call.request.bucket
+    await cases.buckets.create(call.permit.account_id, name, location, call.trail.entry(200))
+    await exchange.answer(200, [(b"location", b"/" + name.encode())])
+
+
+async def head_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """HeadBucket."""
+    await cases.journal.append(call.trail.entry(200))
+    region = (b"x-amz-bucket-region", call.bucket.region.encode())
+    await exchange.answer(200, [region, (b"x-amz-access-point-alias", b"false")])
+
+
+async def delete_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """DeleteBucket."""
+    await cases.buckets.delete(cases.putter.target(call.bucket), call.trail.entry(204))
+    await exchange.answer(204)
+
+
+async def get_bucket_location(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """GetBucketLocation."""
+    await cases.journal.append(call.trail.entry(200))
+    await exchange.answer(200, [XML], render_location(call.bucket.region))
+
+
+async def get_bucket_versioning(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """GetBucketVersioning."""
+    await cases.journal.append(call.trail.entry(200))
+    await exchange.answer(200, [XML], render_versioning(call.bucket.versioning))
+
+
+async def put_bucket_versioning(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """PutBucketVersioning."""
+    refuse_unsupported(call.request.headers)
+    versioning = parse_versioning(await _read_xml(cases, call, exchange))
+    target = cases.putter.target(call.bucket)
+    await cases.buckets.set_versioning(target, versioning, call.trail.entry(200, reason=versioning))
+    await exchange.answer(200)
+
+
+async def delete_objects(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """DeleteObjects: each key is decided, and journaled, for itself."""
+    refuse_unsupported(call.request.headers)
+    plan = plan_body(call.verified, md5=False)
+    if not plan.has_integrity:
+        raise InvalidRequestError("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+    body = RequestBody(exchange, plan, cases.reaper, XML_BYTES_MAX)
+    wanted = parse_delete(await body.read_all(XML_BYTES_MAX))
+    target = cases.putter.target(call.bucket)
+    done: list[DeletedObject | DeleteFailure] = []
+    objects: Sequence[ObjectToDelete] = wanted.objects
+    for start in range(0, len(objects), _DELETES_AT_ONCE):
+        some = objects[start : start + _DELETES_AT_ONCE]
+        done += await asyncio.gather(*(_delete_one(cases, call, target, item) for item in some))
+    shown = [item for item in done if isinstance(item, DeleteFailure) or not wanted.quiet]
+    await exchange.answer(200, [XML], render_delete(shown))
+
+
+async def _delete_one(cases: UseCases, call: Call, target: Target, item: ObjectToDelete) -> DeletedObject | DeleteFailure:
+    def entry(done: Deleted) -> Entry:
+        version_id = "" if done.version is None else version_text(done.version)
+        return call.trail.entry(204, object_key=item.object_key, version_id=version_id)
+
+    try:
+        done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
+    except S3Error as error:
+        await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code))
+        return DeleteFailure(item.object_key, item.version_id or "", error.code, error.text)
+    is_marker = done.version is not None and done.version.is_marker
+    marker_id = version_text(done.version) if is_marker and done.version is not None else ""
+    return DeletedObject(item.object_key, item.version_id or "", is_marker, marker_id)
+
+
+HANDLERS: Final = {
+    "ListBuckets": list_buckets,
+    "CreateBucket": create_bucket,
+    "HeadBucket": head_bucket,
+    "DeleteBucket": delete_bucket,
+    "GetBucketLocation": get_bucket_location,
+    "GetBucketVersioning": get_bucket_versioning,
+    "PutBucketVersioning": put_bucket_versioning,
+    "DeleteObjects": delete_objects,
+}

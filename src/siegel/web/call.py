@@ -1,0 +1,95 @@
+"""One understood call: what is asked, by whom, of whose data; and the use cases that can answer it."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from siegel.access.decide import Permit
+from siegel.domain.errors import AccessDeniedError, InvalidRequestError
+from siegel.domain.objects import Bucket
+from siegel.domain.ports import Clock, Journal, MetaStore
+from siegel.s3wire.encryption import COPY_SOURCE_CUSTOMER_KEY_PREFIX, CUSTOMER_KEY_PREFIX, CustomerKey, parse_customer_key
+from siegel.s3wire.request import Request
+from siegel.s3wire.route import Route
+from siegel.s3wire.sigv4 import VerifiedRequest
+from siegel.service.buckets import Buckets
+from siegel.service.delete import Deleter
+from siegel.service.directory import Directory
+from siegel.service.get import Getter
+from siegel.service.listing import Lister
+from siegel.service.multipart import Multipart
+from siegel.service.put import Putter
+from siegel.service.trail import Trail
+from siegel.web.body import IdleReaper
+
+
+class Rules(Struct, frozen=True):
+    """What the deployment's configuration decides about requests."""
+
+    region: str
+    domains: tuple[str, ...]
+    sse_c_default: Literal["blocked", "allowed"]
+    sse_c_over_http: bool
+
+
+class UseCases(Struct, frozen=True):
+    """Everything that a handler can call upon."""
+
+    rules: Rules
+    clock: Clock
+    store: MetaStore
+    journal: Journal
+    directory: Directory
+    putter: Putter
+    getter: Getter
+    deleter: Deleter
+    lister: Lister
+    multipart: Multipart
+    buckets: Buckets
+    reaper: IdleReaper
+
+
+class Call(Struct, frozen=True):
+    """A request whose signature, route and permit are settled. Its bucket is None only at the service level."""
+
+    request: Request
+    route: Route
+    verified: VerifiedRequest
+    permit: Permit
+    trail: Trail
+    named_bucket: Bucket | None
+
+    @property
+    def bucket(self) -> Bucket:
+        """The bucket that the request names; handlers of service-level operations do not ask for it."""
+        assert self.named_bucket is not None  # noqa: S101  (the gateway refused the request otherwise)
+        return self.named_bucket
+
+
+def customer_key(cases: UseCases, call: Call, *, of_copy_source: bool = False) -> CustomerKey | None:
+    """Return the key that the request brings (SSE-C), or None.
+
+    Raises InvalidRequestError over plain HTTP: a key that travelled in clear counts as leaked. The deployment can allow it.
+    """
+    prefix = COPY_SOURCE_CUSTOMER_KEY_PREFIX if of_copy_source else CUSTOMER_KEY_PREFIX
+    key = parse_customer_key(call.request.headers, prefix)
+    if key is not None and call.request.scheme != "https" and not cases.rules.sse_c_over_http:
+        raise InvalidRequestError(
+            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection."
+        )
+    return key
+
+
+def customer_key_for_writing(cases: UseCases, call: Call) -> CustomerKey | None:
+    """Like `customer_key`, for writes: raises AccessDeniedError unless the bucket accepts SSE-C.
+
+    It is off by default, since whoever steals an access key could lock the owner out with a key of his own.
+    """
+    key = customer_key(cases, call)
+    if key is not None:
+        allowed = call.bucket.sse_c_allowed
+        if allowed is None:
+            allowed = cases.rules.sse_c_default == "allowed"
+        if not allowed:
+            raise AccessDeniedError("Server Side Encryption with Customer provided keys is blocked for this bucket.")
+    return key

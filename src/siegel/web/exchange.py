@@ -1,0 +1,121 @@
+"""One ASGI exchange: the answer's way out, and the identity it goes by."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from itertools import count
+from typing import Any, Final
+
+from siegel.domain.faultpoints import reach
+from siegel.domain.limits import DRAIN_BYTES_MAX, DRAIN_S_MAX
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+HeaderList = list[tuple[bytes, bytes]]
+
+XML: Final = (b"content-type", b"application/xml")
+
+
+class RequestIds:
+    """Makes request ids: 16 hexadecimal digits, unique within a process run and unlikely to meet those of another."""
+
+    def __init__(self) -> None:
+        self._numbers = count(int.from_bytes(os.urandom(8), "big") >> 1)
+        # The second id names the process that answered, as Amazon's names the host.
+        self.host_id: Final = os.urandom(18).hex()
+
+    def next(self) -> str:
+        """Return a fresh id."""
+        return f"{next(self._numbers):016X}"
+
+
+class Exchange:
+    """Receives a body and sends one answer. `started` tells whether the answer's status is on its way."""
+
+    __slots__ = ("_expects_continue", "_host_id", "_is_head", "_receive", "_send", "body_left", "request_id", "started")
+
+    def __init__(self, scope: Message, receive: Receive, send: Send, ids: RequestIds) -> None:
+        self._receive = receive
+        self._send = send
+        self._host_id = ids.host_id.encode()
+        self._is_head = scope["method"] == "HEAD"
+        self.request_id = ids.next()
+        self.started = False
+        # Bytes of the body that nobody has asked for yet; None where their number is unknown.
+        self.body_left: int | None = 0
+        self._expects_continue = False
+
+    @property
+    def host_id(self) -> str:
+        """The id of the answering process."""
+        return self._host_id.decode()
+
+    def expect_body(self, content_length: int | None, *, expects_continue: bool) -> None:
+        """Note that a body comes, of `content_length` bytes if known; with `expects_continue` it waits to be asked for."""
+        self.body_left = content_length
+        self._expects_continue = expects_continue
+
+    async def receive(self) -> Message:
+        """Return the next ASGI message; asking for it sends the `100 Continue` that the client may wait for."""
+        self._expects_continue = False
+        message = await self._receive()
+        if not message.get("more_body"):
+            self.body_left = 0
+        elif self.body_left is not None:
+            self.body_left = max(self.body_left - len(message["body"]), 0)
+        return message
+
+    async def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b"") -> None:
+        """Send a whole answer. The body of an answer to HEAD is left out, its length is not."""
+        reach("answer.before")
+        await self._start(status, [*headers, (b"content-length", b"%d" % len(body))] if status not in {204, 304} else [*headers])
+        await self._send({"type": "http.response.body", "body": b"" if self._is_head else body})
+
+    async def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Answer a HEAD whose headers say how long the body would be."""
+        reach("answer.before")
+        await self._start(status, [*headers])
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def small(self, status: int, headers: HeaderList, body: bytes) -> None:
+        """Send an answer whose headers are complete, with its body in one piece."""
+        reach("answer.before")
+        await self._start(status, headers)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def stream(self, status: int, headers: HeaderList, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        """Send a body piece by piece, as fast as the client takes it. `headers` give its length."""
+        reach("answer.before")
+        await self._start(status, headers)
+        await self._send({"type": "http.response.body", "body": first, "more_body": True})
+        async for piece in rest:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _start(self, status: int, headers: HeaderList) -> None:
+        self.started = True
+        headers.append((b"x-amz-request-id", self.request_id.encode()))
+        headers.append((b"x-amz-id-2", self._host_id))
+        if self.body_left != 0 and not await self._drain():
+            headers.append((b"connection", b"close"))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _drain(self) -> bool:
+        """Take in the rest of a small body, so that the connection can go on; return whether it can.
+
+        A large one is left alone: the connection is closed instead. One that waits for `100 Continue` never comes.
+        """
+        if self._expects_continue:
+            return False
+        if self.body_left is None or self.body_left > DRAIN_BYTES_MAX:
+            return False
+        try:
+            async with asyncio.timeout(DRAIN_S_MAX):
+                while self.body_left:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        return False
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,158 @@
+"""The S3 gateway: an ASGI callable that takes a request through understanding, proof and decision to its handler.
+
+One parse, one identity, one decision, then the use case. Whatever is refused on the way becomes one XML fault and, as soon as it
+is known whose data was asked for, one journal entry.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+
+from siegel.access.decide import ANONYMOUS, decide
+from siegel.domain.errors import (
+    AccessDeniedError,
+    InternalError,
+    NoSuchBucketError,
+    S3Error,
+    SealBrokenError,
+    ServiceUnavailableError,
+    StorageError,
+)
+from siegel.domain.objects import Bucket
+from siegel.s3wire.claims import parse_claim
+from siegel.s3wire.faults import render_fault, status_of
+from siegel.s3wire.refusals import check_expected_owner
+from siegel.s3wire.request import Request, parse_request
+from siegel.s3wire.route import find_route
+from siegel.s3wire.sigv4 import VerifiedRequest, verify
+from siegel.service.trail import Trail
+from siegel.web import buckets, lists, objects, uploads
+from siegel.web.call import Call, UseCases
+from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send
+
+Handler = Callable[[UseCases, Call, Exchange], Awaitable[None]]
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    **buckets.HANDLERS,
+    **lists.HANDLERS,
+    **objects.HANDLERS,
+    **uploads.HANDLERS,
+}
+
+_log = structlog.get_logger("gateway")
+
+
+class Gateway:
+    """The ASGI application of the S3 port."""
+
+    def __init__(self, cases: UseCases) -> None:
+        self._cases = cases
+        self._ids = RequestIds()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        exchange = Exchange(scope, receive, send, self._ids)
+        trail = Trail(self._cases.clock.now_ms(), exchange.request_id, scope["client"][0] if scope.get("client") else "")
+        try:
+            call = self._understand(scope, exchange, trail)
+            await HANDLERS[call.route.operation](self._cases, call, exchange)
+        except Exception as error:
+            if exchange.started:
+                # The status is out: cutting the connection is the only honest answer left.
+                _log.error("answer cut", request_id=exchange.request_id, error=type(error).__name__, detail=str(error))
+                raise
+            await self._refuse(exchange, trail, _as_fault(error, exchange.request_id), scope)
+
+    def _understand(self, scope: Message, exchange: Exchange, trail: Trail) -> Call:
+        _expect_body(scope, exchange)
+        cases = self._cases
+        request = parse_request(
+            scope["method"],
+            scope["scheme"],
+            scope["raw_path"],
+            scope["query_string"],
+            scope["headers"],
+            trail.source,
+            cases.rules.domains,
+        )
+        trail.bucket, trail.object_key = request.bucket, request.object_key
+        route = find_route(request)
+        trail.kind = route.kind
+        bucket = self._find_bucket(request, trail)
+        verified = self._verify(request, trail)
+        trail.caller = cases.directory.caller(verified.claim)
+        if bucket is None and request.bucket and route.operation != "CreateBucket":
+            raise NoSuchBucketError(fields={"BucketName": request.bucket})
+        trail.account_id = trail.account_id or trail.caller.account_id
+        owner = trail.caller.account_id if bucket is None else bucket.account_id
+        try:
+            permit = decide(trail.caller, route.action, owner)
+        except AccessDeniedError as denial:
+            if bucket is not None and route.operation == "HeadBucket":
+                denial.headers["x-amz-bucket-region"] = bucket.region
+            # CreateBucket of a name that somebody else has is answered by the use case: the name is taken.
+            if route.operation != "CreateBucket":
+                raise
+            permit = decide(trail.caller, route.action, trail.caller.account_id)
+        if bucket is not None:
+            check_expected_owner(request.headers, bucket.account_id)
+        return Call(request, route, verified, permit, trail, bucket)
+
+    def _find_bucket(self, request: Request, trail: Trail) -> Bucket | None:
+        if not request.bucket:
+            return None
+        try:
+            bucket = self._cases.directory.bucket(request.bucket)
+        except NoSuchBucketError:
+            return None
+        trail.account_id = bucket.account_id
+        return bucket
+
+    def _verify(self, request: Request, trail: Trail) -> VerifiedRequest:
+        claim = parse_claim(request)
+        if claim is None:
+            trail.caller = ANONYMOUS
+            raise AccessDeniedError
+        cases = self._cases
+        signing_key = cases.directory.signing_key(claim)
+        return verify(request, claim, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
+
+    async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message) -> None:
+        if trail.account_id:
+            try:
+                await self._cases.journal.append(trail.entry(status_of(fault), reason=fault.code))
+            except StorageError as error:
+                fault = _as_fault(error, exchange.request_id)
+        resource = scope["raw_path"].decode("latin-1")
+        status, headers, body = render_fault(fault, resource, exchange.request_id, exchange.host_id)
+        await exchange.answer(status, headers, body)
+
+
+def _expect_body(scope: Message, exchange: Exchange) -> None:
+    """Tell the exchange what body the head announces; the head itself is judged later."""
+    length: int | None = 0
+    expects_continue = False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() else None
+        elif name == b"transfer-encoding":
+            length = None
+        elif name == b"expect":
+            expects_continue = value.lower() == b"100-continue"
+    if length != 0:
+        exchange.expect_body(length, expects_continue=expects_continue)
+
+
+def _as_fault(error: Exception, request_id: str) -> S3Error:
+    """Return the S3 error that stands for any error; what the client is not to blame for is logged."""
+    if isinstance(error, S3Error):
+        return error
+    if isinstance(error, StorageError):
+        _log.error("storage failed", request_id=request_id, error=type(error).__name__, detail=str(error))
+        return ServiceUnavailableError(str(error))
+    if isinstance(error, SealBrokenError):
+        _log.error("seal broken", request_id=request_id, detail=str(error))
+        return InternalError("The stored bytes are damaged; they were not released.")
+    _log.error("unexpected", request_id=request_id, exc_info=error)
+    return InternalError()

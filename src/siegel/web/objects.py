@@ -1,0 +1,398 @@
+"""Handlers of single objects: put, copy, get, head, attributes, delete."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.access.decide import decide
+from siegel.domain.entry import Entry
+from siegel.domain.errors import (
+    InvalidArgumentError,
+    InvalidPartNumberError,
+    InvalidRequestError,
+)
+from siegel.domain.limits import COPY_BYTES_MAX, PUT_BYTES_MAX
+from siegel.domain.objects import Bucket, SealingMode, Versioning
+from siegel.domain.pages import ListedPart, PartPage
+from siegel.s3wire.body import plan_body
+from siegel.s3wire.checksums import Algorithm, parse_algorithm
+from siegel.s3wire.conditions import (
+    COPY_SOURCE_PREFIX,
+    parse_delete_conditions,
+    parse_read_conditions,
+    parse_write_conditions,
+    range_applies,
+)
+from siegel.s3wire.dates import format_http_date
+from siegel.s3wire.encryption import ALGORITHM, ENCRYPTION_HEADER, CustomerKey, check_encryption
+from siegel.s3wire.listquery import parse_attribute_part_query, parse_part_number
+from siegel.s3wire.metadata import ContentHead, Directive, parse_content_head, parse_directive, parse_response_overrides
+from siegel.s3wire.names import parse_copy_source
+from siegel.s3wire.ranges import ByteRange, parse_range
+from siegel.s3wire.refusals import check_expected_owner, refuse_unsupported
+from siegel.s3wire.tags import parse_tagging
+from siegel.s3wire.xml_write import render_attributes, render_copy_object
+from siegel.service.copy import OpenedBody
+from siegel.service.get import Opened, version_text
+from siegel.service.heads import Head, open_part_checksums, open_tags, place_of
+from siegel.service.put import PutRequest, Stored
+from siegel.service.versions import Deleted
+from siegel.web.body import RequestBody
+from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing
+from siegel.web.exchange import XML, Exchange, HeaderList
+
+_SSE_S3: Final = (ENCRYPTION_HEADER.encode(), ALGORITHM.encode())
+_ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
+
+
+def stored_headers(content: ContentHead) -> tuple[tuple[bytes, bytes], ...]:
+    """Return content headers and user metadata as they rest in an object's head, ready to be sent."""
+    return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in content.to_headers().items())
+
+
+def encode_headers(headers: Mapping[str, str]) -> HeaderList:
+    """Return response headers as ASGI wants them."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def encryption_headers(key: CustomerKey | None) -> HeaderList:
+    """Return the headers that tell how an object is sealed."""
+    return [_SSE_S3] if key is None else encode_headers(key.to_headers())
+
+
+def version_headers(bucket: Bucket, text: str) -> HeaderList:
+    """Return the version id header; a bucket that never was versioned shows none."""
+    return [] if bucket.versioning is Versioning.UNVERSIONED else [(b"x-amz-version-id", text.encode())]
+
+
+def checksum_headers(head: Head) -> HeaderList:
+    """Return the headers that show an object's checksum."""
+    name = Algorithm(head.checksum_algorithm).header
+    return [(name.encode(), head.checksum.encode()), (b"x-amz-checksum-type", head.checksum_type.encode())]
+
+
+def put_request(call: Call, key: CustomerKey | None) -> PutRequest:
+    """Return what a PutObject or CreateMultipartUpload wants stored, apart from the body."""
+    headers = call.request.headers
+    refuse_unsupported(headers)
+    check_encryption(headers)
+    return PutRequest(
+        object_key=call.request.object_key,
+        headers=stored_headers(parse_content_head(headers)),
+        tags=tuple(parse_tagging(headers.get("x-amz-tagging")).items()),
+        customer_key=None if key is None else key.key,
+        conditions=parse_write_conditions(headers),
+    )
+
+
+async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """PutObject."""
+    key = customer_key_for_writing(cases, call)
+    wanted = put_request(call, key)
+    body = RequestBody(exchange, plan_body(call.verified, md5=key is None), cases.reaper, PUT_BYTES_MAX)
+
+    def entry(stored: Stored) -> Entry:
+        return call.trail.entry(200, version_id=version_text(stored.version))
+
+    stored = await cases.putter.put(cases.putter.target(call.bucket), wanted, body, entry)
+    await exchange.answer(
+        200,
+        [
+            (b"etag", b'"%s"' % stored.head.etag.encode()),
+            *checksum_headers(stored.head),
+            *encryption_headers(key),
+            *version_headers(call.bucket, version_text(stored.version)),
+        ],
+    )
+
+
+class Source(Struct, frozen=True):
+    """The source of a copy, opened: the caller may read it and its conditions hold."""
+
+    bucket: Bucket
+    opened: Opened
+
+
+def open_source(cases: UseCases, call: Call) -> Source:
+    """Open the object that `x-amz-copy-source` names, once the caller is allowed to read it and its conditions hold."""
+    headers = call.request.headers
+    source = parse_copy_source(headers["x-amz-copy-source"])
+    bucket = cases.directory.bucket(source.bucket)
+    decide(call.permit.caller, "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion", bucket.account_id)
+    check_expected_owner(headers, bucket.account_id, of_copy_source=True)
+    version = cases.getter.find(bucket, source.object_key, source.version_id)
+    key = customer_key(cases, call, of_copy_source=True)
+    opened = cases.getter.open(bucket, version, None if key is None else key.key)
+    parse_read_conditions(headers, COPY_SOURCE_PREFIX).check(opened.head.etag, version.modified_at_ms)
+    return Source(bucket, opened)
+
+
+async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """CopyObject."""
+    headers = call.request.headers
+    key = customer_key_for_writing(cases, call)
+    wanted = put_request(call, key)
+    source = open_source(cases, call)
+    opened = source.opened
+    if opened.version.size_bytes > COPY_BYTES_MAX:
+        raise InvalidRequestError(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}"
+        )
+    directive = parse_directive(headers, "x-amz-metadata-directive")
+    _refuse_idle_copy(call, source, directive, key)
+    wanted = _with_source_metadata(wanted, opened, directive, parse_directive(headers, "x-amz-tagging-directive"))
+    algorithm = headers.get("x-amz-checksum-algorithm")
+    body = OpenedBody(
+        cases.getter,
+        opened,
+        0,
+        opened.version.size_bytes,
+        Algorithm(opened.head.checksum_algorithm)
+        if algorithm is None
+        else parse_algorithm(algorithm, "x-amz-checksum-algorithm"),
+    )
+    await cases.journal.append(source_entry(call, source))
+
+    def entry(stored: Stored) -> Entry:
+        return call.trail.entry(200, version_id=version_text(stored.version))
+
+    stored = await cases.putter.put(cases.putter.target(call.bucket), wanted, body, entry, point="copy")
+    answer = [XML, *encryption_headers(key), *version_headers(call.bucket, version_text(stored.version))]
+    if source.bucket.versioning is not Versioning.UNVERSIONED:
+        answer.append((b"x-amz-copy-source-version-id", opened.version_text.encode()))
+    head = stored.head
+    xml = render_copy_object(head.etag, stored.version.modified_at_ms, head.checksum_algorithm, head.checksum, head.checksum_type)
+    await exchange.answer(200, answer, xml)
+
+
+def source_entry(call: Call, source: Source, byte_range: str = "") -> Entry:
+    """Return the entry of the read that a copy is for its source."""
+    trail, version = call.trail, source.opened.version
+    return Entry(
+        trail.at_ms,
+        trail.request_id,
+        "object.read",
+        source.bucket.account_id,
+        trail.caller.arn,
+        source.bucket.name,
+        version.object_key,
+        source.opened.version_text,
+        byte_range,
+        200,
+        "copy source",
+        trail.source,
+    )
+
+
+def _refuse_idle_copy(call: Call, source: Source, directive: Directive, key: CustomerKey | None) -> None:
+    """Refuse a copy of an object onto itself that would change nothing."""
+    version = source.opened.version
+    same = source.bucket.bucket_id == call.bucket.bucket_id and version.object_key == call.request.object_key
+    asked_version = "?versionId=" in call.request.headers["x-amz-copy-source"]
+    changes = (
+        directive is Directive.REPLACE
+        or asked_version
+        or key is not None
+        or version.mode is SealingMode.SSE_C
+        or ENCRYPTION_HEADER in call.request.headers
+        or "x-amz-website-redirect-location" in call.request.headers
+    )
+    if same and not changes:
+        raise InvalidRequestError(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+            "metadata, storage class, website redirect location or encryption attributes."
+        )
+
+
+def _with_source_metadata(wanted: PutRequest, opened: Opened, directive: Directive, tagging: Directive) -> PutRequest:
+    headers, tags = wanted.headers, wanted.tags
+    if directive is Directive.COPY:
+        # The redirect location belongs to the request, never to the source (API reference, CopyObject).
+        redirect = b"x-amz-website-redirect-location"
+        own = tuple(pair for pair in headers if pair[0] == redirect)
+        headers = (*(pair for pair in opened.head.headers if pair[0] != redirect), *own)
+    if tagging is Directive.COPY:
+        place = place_of(opened.bucket.account_id, opened.version)
+        tags = tuple(open_tags(opened.keys.metadata, place, opened.version.sealed_tags))
+    return PutRequest(
+        object_key=wanted.object_key,
+        headers=headers,
+        tags=tags,
+        customer_key=wanted.customer_key,
+        conditions=wanted.conditions,
+    )
+
+
+class _Selection(Struct, frozen=True):
+    """What of an object is asked for: a range (None: all of it), and whether it was asked for by part number."""
+
+    byte_range: ByteRange | None
+    by_part: bool
+
+
+def _select(call: Call, opened: Opened) -> _Selection:
+    headers, size = call.request.headers, opened.version.size_bytes
+    part_text = call.request.query.get("partNumber")
+    asked = headers.get("range")
+    if part_text is None:
+        if asked is not None and not range_applies(headers.get("if-range"), opened.head.etag, opened.version.modified_at_ms):
+            asked = None
+        return _Selection(parse_range(asked, size), by_part=False)
+    if asked is not None:
+        raise InvalidRequestError("Cannot specify both Range header and partNumber query parameter")
+    number = parse_part_number(part_text)
+    parts = opened.parts()
+    if number > len(parts):
+        raise InvalidPartNumberError(fields={"PartNumberRequested": part_text, "ActualPartCount": str(len(parts))})
+    start = sum(part.size_bytes for part in parts[: number - 1])
+    stop = start + parts[number - 1].size_bytes
+    return _Selection(ByteRange(start, stop, size) if stop > start else None, by_part=True)
+
+
+def _read_headers(call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
+    head, version, request = opened.head, opened.version, call.request
+    headers: HeaderList = [
+        (b"etag", b'"%s"' % head.etag.encode()),
+        (b"last-modified", format_http_date(version.modified_at_ms).encode()),
+        _ACCEPT_RANGES,
+        *head.headers,
+        *encryption_headers(key),
+        *version_headers(call.bucket, opened.version_text),
+    ]
+    if version.part_count and selection.by_part:
+        headers.append((b"x-amz-mp-parts-count", b"%d" % version.part_count))
+    if version.sealed_tags:
+        tags = open_tags(opened.keys.metadata, place_of(opened.bucket.account_id, version), version.sealed_tags)
+        headers.append((b"x-amz-tagging-count", b"%d" % len(tags)))
+    byte_range = selection.byte_range
+    if byte_range is None:
+        headers.append((b"content-length", b"%d" % version.size_bytes))
+        if request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+            headers += checksum_headers(head)
+    else:
+        headers.append((b"content-length", b"%d" % byte_range.length))
+        headers.append((b"content-range", byte_range.content_range.encode()))
+    overrides = parse_response_overrides(request.query, is_signed=True) if request.query else {}
+    if overrides:
+        replaced = {name.lower().encode() for name in overrides}
+        headers = [pair for pair in headers if pair[0] not in replaced] + encode_headers(overrides)
+    return headers
+
+
+async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """GetObject, and HeadObject, which differs in sending no body."""
+    request, bucket, getter = call.request, call.bucket, cases.getter
+    version = getter.find(bucket, request.object_key, request.query.get("versionId"))
+    key = customer_key(cases, call)
+    opened = getter.open(bucket, version, None if key is None else key.key)
+    parse_read_conditions(request.headers).check(opened.head.etag, version.modified_at_ms)
+    selection = _select(call, opened)
+    headers = _read_headers(call, opened, selection, key)
+    byte_range = selection.byte_range
+    status = 206 if byte_range is not None or selection.by_part else 200
+    entry = call.trail.entry(
+        status,
+        version_id=opened.version_text,
+        byte_range="" if byte_range is None else f"{byte_range.start}-{byte_range.stop - 1}",
+    )
+    if request.method == "HEAD":
+        await cases.journal.append(entry)
+        await exchange.head(status, headers)
+        return
+    start, stop = (0, version.size_bytes) if byte_range is None else (byte_range.start, byte_range.stop)
+    if getter.is_inline(version):
+        body = getter.inline_bytes(opened)
+        await cases.journal.append(entry)
+        await exchange.small(status, headers, body if stop - start == len(body) else body[start:stop])
+        return
+    pieces = getter.stream(opened, start, stop)
+    # The first piece is opened before the answer begins: damage at the front is still an error, not a cut connection.
+    first = await anext(pieces, b"")
+    await cases.journal.append(entry)
+    await exchange.stream(status, headers, first, pieces)
+
+
+async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """GetObjectAttributes."""
+    request, bucket = call.request, call.bucket
+    wanted = _attributes(request.headers.get("x-amz-object-attributes"))
+    version = cases.getter.find(bucket, request.object_key, request.query.get("versionId"))
+    key = customer_key(cases, call)
+    opened = cases.getter.open(bucket, version, None if key is None else key.key)
+    parse_read_conditions(request.headers).check(opened.head.etag, version.modified_at_ms)
+    head = opened.head
+    xml = render_attributes(
+        wanted,
+        etag=head.etag,
+        size_bytes=version.size_bytes,
+        checksum_algorithm=head.checksum_algorithm,
+        checksum=head.checksum,
+        checksum_type=head.checksum_type,
+        parts=_attribute_parts(call, opened) if "ObjectParts" in wanted and version.part_count else None,
+    )
+    await cases.journal.append(call.trail.entry(200, version_id=opened.version_text))
+    headers = [XML, (b"last-modified", format_http_date(version.modified_at_ms).encode())]
+    await exchange.answer(200, [*headers, *version_headers(bucket, opened.version_text)], xml)
+
+
+_ATTRIBUTES: Final = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
+
+
+def _attributes(text: str | None) -> frozenset[str]:
+    wanted = frozenset(name.strip() for name in (text or "").split(",") if name.strip())
+    if not wanted or not wanted <= set(_ATTRIBUTES):
+        raise InvalidArgumentError(
+            "Invalid attribute name specified.", fields={"ArgumentName": "x-amz-object-attributes", "ArgumentValue": text or ""}
+        )
+    return wanted
+
+
+def _attribute_parts(call: Call, opened: Opened) -> PartPage:
+    """Return the page of parts that the request asks for; parts without declared checksums show their number and size only."""
+    page = parse_attribute_part_query(call.request.headers)
+    key = opened.head_key()
+    checksums = open_part_checksums(key, place_of(opened.bucket.account_id, opened.version), opened.version.body)
+    parts = [
+        ListedPart(number, part.size_bytes, opened.version.modified_at_ms, "", checksums[number - 1] if checksums else "")
+        for number, part in enumerate(opened.parts(), 1)
+    ]
+    chosen = parts[page.part_number_marker : page.part_number_marker + page.max_parts]
+    return PartPage(
+        parts=chosen if checksums else [],
+        is_truncated=page.part_number_marker + len(chosen) < len(parts) and bool(checksums),
+        next_part_number=chosen[-1].part_number if chosen else 0,
+        part_count=len(parts),
+    )
+
+
+async def delete_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """DeleteObject."""
+    request = call.request
+    refuse_unsupported(request.headers)
+    conditions = parse_delete_conditions(request.headers)
+    version_id = request.query.get("versionId")
+
+    def entry(done: Deleted) -> Entry:
+        return call.trail.entry(204, version_id="" if done.version is None else version_text(done.version))
+
+    target = cases.putter.target(call.bucket)
+    done = await cases.deleter.delete(target, request.object_key, version_id, conditions, entry)
+    headers: HeaderList = []
+    if version_id is not None:
+        headers.append((b"x-amz-version-id", version_id.encode()))
+    elif done.made_marker and done.version is not None:
+        headers.append((b"x-amz-version-id", version_text(done.version).encode()))
+    if done.version is not None and done.version.is_marker:
+        headers.append((b"x-amz-delete-marker", b"true"))
+    await exchange.answer(204, headers)
+
+
+HANDLERS: Final = {
+    "PutObject": put_object,
+    "CopyObject": copy_object,
+    "GetObject": get_object,
+    "HeadObject": get_object,
+    "GetObjectAttributes": get_object_attributes,
+    "DeleteObject": delete_object,
+}

@@ -16,7 +16,7 @@ from bench.service import BenchError
 from tests.fault import crash, damage, disk, full, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 PARTS = ("checker", "crash", "full", "disk", "damage", "tidy")
 
@@ -73,7 +73,7 @@ def _crash(folder: Path, options: argparse.Namespace) -> tuple[list[str], list[s
     return report.lines(), report.violations
 
 
-def _texts(notes: list[str], violations: list[object]) -> tuple[list[str], list[str]]:
+def _texts(notes: list[str], violations: Sequence[object]) -> tuple[list[str], list[str]]:
     return notes, [str(violation) for violation in violations]
 
 

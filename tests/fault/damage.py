@@ -300,9 +300,7 @@ def _exchange_rows(cabinet: Cabinet) -> dict[str, str]:
         cabinet.store(f"/{PLAIN}/{name}", os.urandom(500))
         done[f"/{PLAIN}/{name}"] = name
     with_old = _database(cabinet)
-    old = with_old.execute("SELECT sealed FROM object JOIN body USING (body_id) WHERE object_key = ?", (b"replayed",)).fetchall()[
-        0
-    ][0]
+    old = _body_row(with_old, b"replayed")[1]
     with_old.close()
     cabinet.store(f"/{PLAIN}/replayed", os.urandom(500))
     server.stop()
@@ -310,6 +308,15 @@ def _exchange_rows(cabinet: Cabinet) -> dict[str, str]:
     cabinet.bodies[f"/{PLAIN}/renamed-to"] = cabinet.bodies[f"/{PLAIN}/renamed"]
     done[f"/{PLAIN}/renamed-to"] = done.pop(f"/{PLAIN}/renamed")
     return done
+
+
+def _body_row(database: apsw.Connection, object_key: bytes) -> tuple[int, bytes]:
+    """Return the id and the sealed bytes of an object's inline body."""
+    query = "SELECT body_id, sealed FROM object JOIN body USING (body_id) WHERE object_key = ?"
+    ((body_id, sealed),) = database.execute(query, (object_key,)).fetchall()
+    if not isinstance(body_id, int) or not isinstance(sealed, bytes):
+        raise TypeError("a row of another shape")
+    return body_id, sealed
 
 
 def _change(database: apsw.Connection, columns: tuple[str, ...], old: bytes) -> None:
@@ -328,8 +335,6 @@ def _change(database: apsw.Connection, columns: tuple[str, ...], old: bytes) -> 
     database.execute("UPDATE object SET size_bytes = size_bytes + 1 WHERE object_key = ?", (key("longer"),))
     database.execute("UPDATE object SET object_key = ? WHERE object_key = ?", (key("renamed-to"), key("renamed")))
     for name, change in (("flipped", lambda sealed: sealed[:-1] + bytes([sealed[-1] ^ 1])), ("replayed", lambda _: old)):
-        body_id, sealed = database.execute(
-            "SELECT body_id, sealed FROM object JOIN body USING (body_id) WHERE object_key = ?", (key(name),)
-        ).fetchall()[0]
+        body_id, sealed = _body_row(database, key(name))
         database.execute("UPDATE body SET sealed = ? WHERE body_id = ?", (change(sealed), body_id))
     database.close()

@@ -243,7 +243,7 @@ def histories_of(seen: Observation) -> dict[str, list[Version]]:
     return histories
 
 
-def _check_lists(model: Model, seen: Observation) -> Iterable[Violation]:
+def _check_lists(model: Model, seen: Observation) -> list[Violation]:
     names = [name for name, _ in seen.listed]
     found = []
     if names != sorted(set(names), key=str.encode):

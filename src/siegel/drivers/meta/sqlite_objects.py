@@ -10,7 +10,7 @@ import msgspec
 from siegel.domain.objects import ObjectVersion, SealingMode, Storage
 from siegel.domain.ports import Clock
 from siegel.drivers.meta.key_order import key_bytes, stop_bytes
-from siegel.drivers.meta.sqlite_statements import Row, Statements, Value
+from siegel.drivers.meta.sqlite_statements import Statements, Value
 
 _COLUMNS: Final = (
     "version_id, sequence, is_null, size_bytes, modified_at_ms, mode, storage, part_count, data_id, body_id, etag, "
@@ -73,7 +73,7 @@ class SqliteObjects:
     def find_current(self, bucket_id: int, object_key: str, *, with_body: bool = False) -> ObjectVersion | None:
         """Return the key's newest version if it is an object (not a marker)."""
         row = self._statements.row(_FIND[with_body], (bucket_id, key_bytes(object_key)))
-        return _version(bucket_id, object_key, row) if row else None
+        return _version(bucket_id, object_key, *row) if row else None
 
     def find_version(
         self, bucket_id: int, object_key: str, version_id: bytes | None, *, with_body: bool = False
@@ -86,7 +86,7 @@ class SqliteObjects:
         for find in _FIND, _FIND_PAST:
             row = self._statements.row(f"{find[with_body]} AND {which}", values)
             if row:
-                return _version(bucket_id, object_key, row)
+                return _version(bucket_id, object_key, *row)
         return None
 
     def find_newest(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
@@ -94,7 +94,7 @@ class SqliteObjects:
         of_key = (bucket_id, key_bytes(object_key))
         row = self._statements.row(_FIND[False], of_key)
         row = row or self._statements.row(f"{_FIND_PAST[False]} {_NEWEST_FIRST} LIMIT 1", of_key)
-        return _version(bucket_id, object_key, row) if row else None
+        return _version(bucket_id, object_key, *row) if row else None
 
     def next_key(self, bucket_id: int, start: str, stop: str | None) -> str | None:
         """Return the first key of a current object with start <= key < stop, or None."""
@@ -104,7 +104,7 @@ class SqliteObjects:
     def scan_current(self, bucket_id: int, start: str, stop: str | None, limit: int) -> list[ObjectVersion]:
         """Return up to `limit` current objects with start <= key < stop, in key order, without bodies."""
         rows = self._statements.rows(_SCAN_CURRENT, (bucket_id, key_bytes(start), stop_bytes(stop), limit))
-        return [_version(bucket_id, row[0], row[1:]) for row in rows]
+        return [_version(bucket_id, *row) for row in rows]
 
     def scan_versions(
         self, bucket_id: int, start: str, after_sequence: int | None, stop: str | None, limit: int
@@ -118,10 +118,10 @@ class SqliteObjects:
         if after_sequence is not None:
             if first < last:
                 rows = self._statements.rows(_SCAN_KEY, (bucket_id, first, after_sequence, limit))
-                found = [_version(bucket_id, start, row) for row in rows]
+                found = [_version(bucket_id, start, *row) for row in rows]
             first += b"\0"
         rows = self._statements.rows(_SCAN_VERSIONS, (bucket_id, first, last, limit - len(found)))
-        found.extend(_version(bucket_id, row[0].decode(), row[1:]) for row in rows)
+        found.extend(_version(bucket_id, object_key.decode(), *row) for object_key, *row in rows)
         return found
 
     def insert(self, version: ObjectVersion, body: bytes | None) -> ObjectVersion:
@@ -200,19 +200,44 @@ def _values(version: ObjectVersion) -> tuple[Value, ...]:
     )
 
 
-def _version(bucket_id: int, object_key: str, row: Row) -> ObjectVersion:
-    """Build a version from a row of `_CURRENT` or `_PAST`, with or without the body behind it."""
-    marker, version_id, sequence, null, size_bytes, at_ms, mode, storage, *rest = row
+def _version(  # noqa: PLR0917 - one argument per column, in their order
+    bucket_id: int,
+    object_key: str,
+    is_marker: int,
+    version_id: bytes,
+    sequence: int,
+    is_null: int,
+    size_bytes: int,
+    modified_at_ms: int,
+    mode: int,
+    storage: int,
+    part_count: int,
+    data_id: bytes,
+    body_id: int,
+    etag: str,
+    wrapped_key: bytes,
+    sealed_head: bytes,
+    sealed_tags: bytes,
+    body: bytes | None = None,
+) -> ObjectVersion:
+    """Build a version from a row: each argument by its place, which halves the cost of a list against slicing rows."""
     return ObjectVersion(
         bucket_id,
         object_key,
         version_id,
         sequence,
-        null == 1,
-        marker == 1,
+        is_null == 1,
+        is_marker == 1,
         size_bytes,
-        at_ms,
+        modified_at_ms,
         _MODES[mode],
         _STORAGES[storage],
-        *rest,
+        part_count,
+        data_id,
+        body_id,
+        etag,
+        wrapped_key,
+        sealed_head,
+        sealed_tags,
+        body,
     )

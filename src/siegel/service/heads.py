@@ -1,8 +1,8 @@
 """The sealed head of an object version: ETag, checksum, content headers and user metadata; its tags; its layout of parts.
 
 Format page: `docs/design/formats/metadata.md`. In provider mode the bucket's metadata key seals the head; in customer-key mode
-a key derived from the object's own data key does, so that even a HEAD needs the customer's key. Tags and layouts, which deleting and
-lifecycle must read, always rest under the bucket's metadata key.
+a key derived from the object's own data key does, so that even a HEAD needs the customer's key. Tags and layouts, which
+deleting and lifecycle must read, always rest under the bucket's metadata key.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """What one transaction does to the versions of a key. Every function here runs inside `MetaStore.write`.
 
-These are the rules of S3 versioning (User Guide, "Using versioning in S3 buckets"): an enabled bucket stacks versions, an
-unversioned or suspended one replaces its null version; a delete without version id puts a marker on top or removes the null version.
+These are the rules of S3 versioning (User Guide, "Using versioning in S3 buckets"): an enabled bucket stacks versions; an
+unversioned or suspended one replaces its null version; a delete without version id puts a marker on top, or removes the null
+version where nothing is versioned.
 """
 
 from msgspec import Struct

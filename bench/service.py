@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bench.signing import Signer
 
@@ -152,18 +153,26 @@ class Deployment:
         account = told["account"]
         return cls(directory, account["access_key_id"], account["secret_access_key"], told["region"])
 
+    @property
+    def log(self) -> Path:
+        """The file of the service's messages."""
+        return self.directory.with_name(self.directory.name + ".log")
+
     def start(
         self,
         workers: int = 2,
         *,
         environment: Mapping[str, str] | None = None,
         wrapper: tuple[str, ...] = (),
-        stderr: int | None = None,
     ) -> Running:
-        """Serve the directory on a free port and return once it says that it is ready. `wrapper` goes before the command."""
+        """Serve the directory on a free port and return once it says that it is ready. `wrapper` goes before the command.
+
+        What the service has to say about itself is appended to a file beside the directory, whose name ends in `.log`.
+        """
         command = [*wrapper, siegel(), "serve", str(self.directory), "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         command += ["--workers", str(workers)]
-        return _start(command, "s3=http://", environment, stderr)
+        with self.log.open("ab") as log:
+            return _start(command, "s3=http://", environment, log)
 
     def signer(self, running: Running) -> Signer:
         """Return a signer with the first account's key for a running server."""
@@ -183,7 +192,7 @@ def start_floor(workers: int) -> Running:
     return _start([sys.executable, "-m", "bench.floor", str(workers)], "floor=http://", None, None)
 
 
-def _start(command: list[str], label: str, environment: Mapping[str, str] | None, stderr: int | None) -> Running:
+def _start(command: list[str], label: str, environment: Mapping[str, str] | None, stderr: IO[bytes] | None) -> Running:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**os.environ, **(environment or {})}
     )
@@ -198,7 +207,13 @@ def _start(command: list[str], label: str, environment: Mapping[str, str] | None
             host, _, port = line.split(label)[1].split()[0].rpartition(":")
             return Running(host, int(port), process)
     process.kill()
-    raise BenchError(f"{' '.join(command)} did not get ready (exit code {process.wait()})")
+    raise BenchError(f"{' '.join(command)} did not get ready (exit code {process.wait()}){_last_words(stderr)}")
+
+
+def _last_words(stderr: IO[bytes] | None) -> str:
+    if stderr is None:
+        return ""
+    return "\n" + "\n".join(Path(stderr.name).read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+"""The S3 gateway, put together from the use cases over the ports of one deployment.
+
+Apart from `wiring.py` because only workers need it: commands must not wait for the whole protocol to be imported.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from siegel.app.http import Application
+from siegel.app.settings import Settings
+from siegel.app.wiring import Deployment
+from siegel.service.bodies import Sealer
+from siegel.service.buckets import Buckets
+from siegel.service.delete import Deleter
+from siegel.service.directory import Directory
+from siegel.service.get import Getter
+from siegel.service.keys import KeyRing
+from siegel.service.listing import Lister
+from siegel.service.multipart import Multipart
+from siegel.service.put import Putter
+from siegel.web.body import IdleReaper
+from siegel.web.call import Rules, UseCases
+from siegel.web.gateway import Gateway
+
+# Large bodies are checked, sealed and written here; one per core would let a slow disk keep the others waiting.
+BODY_THREADS: Final = 8
+
+
+def build_s3(deployment: Deployment, settings: Settings) -> Application:
+    """Return the ASGI application of the S3 port."""
+    store, blobs, clock, randomness = deployment.store, deployment.blobs, deployment.clock, deployment.randomness
+    executor = ThreadPoolExecutor(max_workers=BODY_THREADS, thread_name_prefix="body")
+    keyring = KeyRing(deployment.custodian, randomness)
+    directory = Directory(store, keyring)
+    sealer = Sealer(blobs, executor)
+    rules = Rules(
+        region=settings.region,
+        domains=settings.domains,
+        sse_c_default=settings.sse_c_default,
+        sse_c_over_http=settings.sse_c_over_http,
+    )
+    return Gateway(
+        UseCases(
+            rules=rules,
+            clock=clock,
+            store=store,
+            journal=store,
+            directory=directory,
+            putter=Putter(store, directory, keyring, sealer, clock),
+            getter=Getter(store, blobs, directory, keyring, executor),
+            deleter=Deleter(store, clock, randomness),
+            lister=Lister(store, directory),
+            multipart=Multipart(store, keyring, sealer, clock, randomness),
+            buckets=Buckets(store, clock, settings.region),
+            reaper=IdleReaper(),
+        )
+    )

@@ -1,0 +1,72 @@
+"""`siegel account`: customers of the deployment. Works beside the running service."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from siegel.app.commands.options import AsJson, Data
+from siegel.app.config import load_config, resolve
+from siegel.app.output import print_json, print_table, print_text
+from siegel.app.wiring import open_deployment
+from siegel.service.accounts import NewAccount
+
+_TEXT = """\
+account     id                 {made.account_id}
+            name               {made.name}
+            access key id      {made.access_key.access_key_id}
+            secret access key  {made.access_key.secret_access_key}
+
+The secret is shown this once."""
+
+
+def create(
+    name: Annotated[str, Parameter(name="NAME", help="Name of the account: letters, digits, dots, dashes, underscores.")],
+    /,
+    *,
+    data: Data,
+    json: AsJson = False,
+) -> None:
+    """Create an account with one access key. The secret is shown once."""
+    deployment = open_deployment(resolve(load_config(data, {}), data))
+
+    async def work() -> NewAccount:
+        try:
+            return await deployment.accounts.create(name)
+        finally:
+            deployment.close()
+
+    made = asyncio.run(work())
+    if json:
+        key = made.access_key
+        print_json(
+            {
+                "account_id": made.account_id,
+                "name": made.name,
+                "access_key_id": key.access_key_id,
+                "secret_access_key": key.secret_access_key,
+            }
+        )
+    else:
+        print_text(_TEXT.format(made=made))
+
+
+def list_accounts(*, data: Data, json: AsJson = False) -> None:
+    """List all accounts, in order of their ids."""
+    deployment = open_deployment(resolve(load_config(data, {}), data))
+    try:
+        found = deployment.accounts.list()
+    finally:
+        deployment.close()
+    rows = [
+        {"account_id": account.account_id, "name": account.name, "created_at": _time(account.created_at_ms)} for account in found
+    ]
+    if json:
+        print_json({"accounts": rows})
+    else:
+        print_table(["account_id", "name", "created_at"], rows)
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

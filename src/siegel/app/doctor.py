@@ -1,0 +1,163 @@
+"""The doctor: what can be known about a deployment and its machine before customers find it out."""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.app.serve import LOCK_NAME, check_certificate
+from siegel.app.settings import Address, Settings
+from siegel.app.sockets import reserve
+from siegel.app.wiring import open_deployment
+from siegel.domain.errors import SiegelError
+from siegel.drivers.meta.sqlite_release import sqlite_release
+
+FREE_SPACE_WARN_SHARE: Final = 0.10
+FREE_SPACE_FAIL_BYTES: Final = 256 * 1024 * 1024
+SYNC_PROBES: Final = 25
+SYNC_PROBE_BYTES: Final = 4096
+# No medium that keeps its promise through a power cut answers faster than this, except one with a protected cache.
+SYNC_SUSPICIOUS_S: Final = 30e-6
+# adjtimex(2): the state of a clock that nobody keeps right.
+_TIME_ERROR: Final = 5
+# struct timex has 208 bytes on 64-bit Linux; its first field, `modes`, is 0 for a mere question.
+_TIMEX_BYTES: Final = 208
+_FORGETFUL: Final = frozenset({"tmpfs", "ramfs", "overlay"})
+
+
+class Verdict(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Finding(Struct, frozen=True):
+    """One check, its verdict, and one sentence on what was seen."""
+
+    check: str
+    verdict: Verdict
+    seen: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Run every check. Nothing is changed, apart from one probe file that is removed again."""
+    directory = Path(settings.directory)
+    is_serving = _is_serving(directory)
+    checks: list[Callable[[], Finding]] = [
+        _clock,
+        lambda: _free_space(directory),
+        lambda: _sync(directory),
+        lambda: Finding("sqlite", Verdict.OK, sqlite_release()),
+        lambda: _key_and_database(settings),
+        lambda: _certificate(settings),
+        lambda: _port("s3 port", settings.s3, is_serving=is_serving),
+        lambda: _port("admin port", settings.admin, is_serving=is_serving),
+    ]
+    return [check() for check in checks]
+
+
+def _clock() -> Finding:
+    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if state == _TIME_ERROR:
+        return Finding("clock", Verdict.WARN, f"{now}; no time service keeps it right, and requests 15 minutes off are refused")
+    return Finding("clock", Verdict.OK, f"{now}, kept by a time service")
+
+
+def _free_space(directory: Path) -> Finding:
+    usage = shutil.disk_usage(directory)
+    seen = f"{usage.free / 2**30:.1f} GiB of {usage.total / 2**30:.1f} GiB are free"
+    if usage.free < FREE_SPACE_FAIL_BYTES:
+        return Finding("free space", Verdict.FAIL, seen)
+    verdict = Verdict.WARN if usage.free < FREE_SPACE_WARN_SHARE * usage.total else Verdict.OK
+    return Finding("free space", verdict, seen)
+
+
+def _sync(directory: Path) -> Finding:
+    """Time real syncs. Software cannot prove that a disk keeps its word, but it can see one that cannot possibly do so."""
+    kind = _filesystem(directory)
+    path = directory / ".doctor"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        times_s = []
+        for turn in range(SYNC_PROBES):
+            begun = time.perf_counter()
+            os.pwrite(descriptor, os.urandom(SYNC_PROBE_BYTES), turn * SYNC_PROBE_BYTES)
+            os.fdatasync(descriptor)
+            times_s.append(time.perf_counter() - begun)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    median_s = statistics.median(times_s)
+    seen = f"a sync takes {median_s * 1000:.2f} ms on {kind}"
+    if kind in _FORGETFUL:
+        return Finding("sync", Verdict.WARN, f"{seen}, which does not outlive the machine")
+    if median_s < SYNC_SUSPICIOUS_S:
+        return Finding("sync", Verdict.WARN, f"{seen}: faster than any disk without a protected cache")
+    return Finding("sync", Verdict.OK, seen)
+
+
+def _filesystem(directory: Path) -> str:
+    """Return the type of the filesystem that holds `directory`, by the longest mount point above it."""
+    place = str(directory.resolve())
+    best = ("", "an unknown filesystem")
+    for line in Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+        _, mount_point, kind, *_ = line.split(" ")
+        above = mount_point.rstrip("/") + "/"
+        if (place + "/").startswith(above) and len(above) > len(best[0]):
+            best = (above, kind)
+    return best[1]
+
+
+def _key_and_database(settings: Settings) -> Finding:
+    """Open all there is to open; a root key file that others may read is refused here."""
+    try:
+        open_deployment(settings).close()
+    except SiegelError as error:
+        return Finding("root key and database", Verdict.FAIL, str(error))
+    mode = Path(settings.root_key_file).stat().st_mode & 0o777
+    return Finding("root key and database", Verdict.OK, f"{settings.root_key_file} has mode {mode:04o} and opens the database")
+
+
+def _certificate(settings: Settings) -> Finding:
+    if settings.tls_cert is None:
+        return Finding("certificate", Verdict.WARN, "none: the S3 port speaks plain HTTP")
+    try:
+        check_certificate(settings)
+    except SiegelError as error:
+        return Finding("certificate", Verdict.FAIL, str(error))
+    return Finding("certificate", Verdict.OK, f"{settings.tls_cert} and its key belong together")
+
+
+def _port(name: str, address: Address, *, is_serving: bool) -> Finding:
+    try:
+        reserve(address).close()
+    except OSError as error:
+        if is_serving:
+            return Finding(name, Verdict.OK, f"{address}: the service runs")
+        return Finding(name, Verdict.FAIL, f"{address}: {error.strerror}")
+    return Finding(name, Verdict.OK, f"{address} is free")
+
+
+def _is_serving(directory: Path) -> bool:
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

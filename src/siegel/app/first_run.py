@@ -1,0 +1,71 @@
+"""The first run: from an empty directory to a deployment with one operator and one account."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from siegel.app.config import CONFIG_FILE, Config, read_config, resolve
+from siegel.app.config_pages import render_file
+from siegel.app.wiring import create_deployment
+from siegel.domain.errors import ConfigurationError
+from siegel.service.accounts import AccessKey, NewAccount, check_account_name
+
+
+class FirstRun(Struct, frozen=True):
+    """What the first run made. The secrets in it exist nowhere else in clear."""
+
+    operator: AccessKey
+    account: NewAccount
+    config: Config
+    root_key_file: Path
+
+
+async def initialise(directory: Path, account_name: str, flags: Mapping[str, object]) -> FirstRun:
+    """Make a deployment in `directory`, which must be empty or missing.
+
+    The configuration file is written last: a directory without it is no deployment, whatever an interrupted run left there.
+    Raises AccountError, ConfigurationError, StorageError.
+    """
+    check_account_name(account_name)
+    config = read_config(None, flags)
+    _make_directory(directory)
+    settings = resolve(config, directory)
+    deployment = create_deployment(settings)
+    try:
+        operator = await deployment.accounts.create_operator()
+        account = await deployment.accounts.create(account_name)
+    finally:
+        deployment.close()
+    given = {"region": config.region}
+    if config.root_key_file is not None:
+        given["root_key_file"] = settings.root_key_file
+    _write_durably(directory / CONFIG_FILE, render_file(given))
+    return FirstRun(operator=operator, account=account, config=config, root_key_file=Path(settings.root_key_file))
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        holds_something = any(directory.iterdir())
+    except OSError as error:
+        raise ConfigurationError(f"{directory} cannot be used: {error.strerror}") from None
+    if (directory / CONFIG_FILE).exists():
+        raise ConfigurationError(f"{directory} is initialised already\ntry: siegel serve {directory}")
+    if holds_something:
+        raise ConfigurationError(
+            f"{directory} is not empty\ntry: another directory, or empty this one if an earlier init was interrupted"
+        )
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

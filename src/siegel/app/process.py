@@ -1,0 +1,64 @@
+"""How every process of the service begins, says that it is ready, and ends."""
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Final
+
+import uvloop
+
+from siegel.app import logs
+from siegel.app.lifeline import READY_LINE, Lifeline, Orders
+from siegel.domain.errors import SiegelError
+
+# Requests make few reference cycles; looking for them often costs more than they weigh.
+GC_THRESHOLDS: Final = (50_000, 20, 20)
+
+# The exit status of a process that the operator can mend, as in the AWS command line.
+EXIT_REFUSED: Final = 253
+
+_STDOUT: Final = 1
+_STDERR: Final = 2
+
+_log = logging.getLogger(__name__)
+
+
+def enter(lifeline: Lifeline) -> Orders:
+    """Begin: orders, log, signals, limits. Ctrl-C is ignored here, the supervisor turns it into an orderly stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = lifeline.orders()
+    logs.configure(orders.name, orders.settings.log_level)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return orders
+
+
+def run(serving: Coroutine[None, None, None]) -> None:
+    """Run the event loop; what the operator can mend ends the process with its message, not with a traceback."""
+    try:
+        uvloop.run(serving)
+    except (SiegelError, OSError) as error:
+        _log.error("%s", error)
+        sys.exit(EXIT_REFUSED)
+
+
+def settle_memory() -> None:
+    """Take what start-up has made out of the garbage collector's sight, for the life of the process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def report_ready_soon() -> None:
+    """Tell the supervisor, once the event loop turns, that this process serves. Later output goes to standard error."""
+    asyncio.get_running_loop().call_soon(_report_ready)
+
+
+def _report_ready() -> None:
+    os.write(_STDOUT, READY_LINE)
+    os.dup2(_STDERR, _STDOUT)

@@ -1,0 +1,116 @@
+"""Starting the service: everything that can be wrong is found here, before the first process begins.
+
+In this order: the instance lock, the root key, the database (SQLite version, key, schema), the certificate, the ports. Then this
+process becomes the supervisor; the lock and the reserved ports stay open in it.
+"""
+
+import fcntl
+import os
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from siegel.app.lifeline import Orders
+from siegel.app.settings import Address, Settings
+from siegel.app.sockets import reserve
+from siegel.app.supervisor import Brief
+from siegel.app.wiring import open_deployment
+from siegel.domain.errors import ConfigurationError
+
+LOCK_NAME: Final = "instance.lock"
+# The processes of a service whose supervisor was killed are gone after a moment; whoever waits longer meets a second instance.
+LOCK_PATIENCE_S: Final = 3.0
+_LOCK_RETRY_S: Final = 0.02
+
+_STDIN: Final = 0
+
+
+def become_supervisor(settings: Settings, make_hints: Callable[[Orders], str]) -> NoReturn:
+    """Check everything, then turn this process into the supervisor of a running service.
+
+    What `make_hints` returns is printed behind the ready line. Raises ConfigurationError, StorageError.
+    """
+    lock = take_instance_lock(Path(settings.directory))
+    open_deployment(settings).close()
+    check_certificate(settings)
+    orders = Orders(
+        name="",
+        settings=settings,
+        s3=_reserve_port("s3", settings.s3),
+        admin=_reserve_port("admin", settings.admin),
+    )
+    brief = Brief(orders=orders, lock_descriptor=lock, hints=make_hints(orders))
+    scroll = os.memfd_create("brief", 0)
+    os.write(scroll, msgspec.json.encode(brief))
+    os.lseek(scroll, 0, os.SEEK_SET)
+    os.dup2(scroll, _STDIN)
+    os.close(scroll)
+    os.execv(sys.executable, [sys.executable, "-m", "siegel.app.supervisor"])  # noqa: S606 - our own interpreter and module, no shell
+
+
+def take_instance_lock(directory: Path) -> int:
+    """Return the descriptor of the held lock; the kernel lets go of it when the last process of the service has ended.
+
+    Raises ConfigurationError if another service runs on the directory.
+    """
+    path = directory / LOCK_NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be opened: {error.strerror}") from None
+    give_up_at = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                os.close(descriptor)
+                raise ConfigurationError(
+                    f"another instance of the service runs on {directory}\ntry: stop it, or serve another directory"
+                ) from None
+            time.sleep(_LOCK_RETRY_S)
+        else:
+            os.set_inheritable(descriptor, True)
+            return descriptor
+
+
+def check_certificate(settings: Settings) -> None:
+    """Check that certificate and key can be read, belong together, and have the form that the server takes.
+
+    Raises ConfigurationError.
+    """
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{settings.tls_cert} and {settings.tls_key} are no usable certificate and key: {error}"
+        ) from None
+    if "-----BEGIN PRIVATE KEY-----" not in Path(settings.tls_key).read_text(encoding="ascii", errors="replace"):
+        raise ConfigurationError(
+            f"{settings.tls_key} is not in PKCS#8 form\ntry: openssl pkcs8 -topk8 -nocrypt -in {settings.tls_key} -out key.pem"
+        )
+
+
+def _no_password() -> str:
+    raise ValueError("the key is protected by a password, which nobody could type at a restart")
+
+
+def _reserve_port(name: str, address: Address) -> Address:
+    try:
+        reserved = reserve(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the {name} port {address} cannot be used: {error.strerror}\ntry: --{name} {Address(address.host, 0)}"
+        ) from None
+    os.set_inheritable(reserved.fileno(), True)
+    port = reserved.getsockname()[1]
+    # From here on the open descriptor belongs to the process, and through exec to the supervisor.
+    reserved.detach()
+    return Address(address.host, port)

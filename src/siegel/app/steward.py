@@ -1,0 +1,127 @@
+"""The steward's process: tidies up in rounds, and answers on the admin port."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from siegel.app.http import HttpServer
+from siegel.app.lifeline import Lifeline, Orders, ServiceState
+from siegel.app.process import enter, report_ready_soon, run, settle_memory
+from siegel.app.wiring import Deployment, open_deployment
+from siegel.domain.errors import SiegelError, StorageError
+from siegel.service.steward import Steward
+from siegel.web.admin import OK, build_admin
+
+# However often the port is asked, the disk is probed at most this often.
+DISK_PROBE_INTERVAL_S: Final = 1.0
+PROBE_NAME: Final = ".probe"
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Be the steward by the orders on standard input, until SIGTERM."""
+    lifeline = Lifeline()
+    orders = enter(lifeline)
+    run(serve(lifeline, orders))
+
+
+async def serve(lifeline: Lifeline, orders: Orders) -> None:
+    """Answer on the admin port and tidy up every `steward_interval_s`, until told to stop."""
+    settings = orders.settings
+    deployment = open_deployment(settings)
+    with ThreadPoolExecutor(1, "steward") as executor:
+        health = Health(deployment, Path(settings.directory), settings.workers, executor)
+        lifeline.watch(health.note)
+        server = HttpServer(build_admin(health.checks), orders.admin)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        steward = Steward(deployment.store, deployment.blobs, deployment.clock, executor, round(settings.grace_s * 1000))
+        rounds = asyncio.create_task(_tidy_up(steward, settings.steward_interval_s))
+        settle_memory()
+        report_ready_soon()
+        try:
+            await server.run()
+        finally:
+            rounds.cancel()
+            await asyncio.gather(rounds, return_exceptions=True)
+            deployment.close()
+
+
+async def _tidy_up(steward: Steward, interval_s: float) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            swept = await steward.run_once()
+        except SiegelError as error:
+            _log.error("this round of the steward failed, the next one goes on: %s", error)
+        else:
+            _log.debug("swept %s", swept)
+
+
+class Health:
+    """What `/-/ready` reports: the workers, the database, the disk."""
+
+    def __init__(self, deployment: Deployment, directory: Path, workers: int, executor: ThreadPoolExecutor) -> None:
+        """Watch a deployment whose service starts with `workers` workers, none of them ready yet."""
+        self._deployment = deployment
+        self._directory = directory
+        self._executor = executor
+        self._state = ServiceState(workers=workers, workers_ready=0)
+        self._disk = OK
+        self._disk_probed_at = -DISK_PROBE_INTERVAL_S
+
+    def note(self, state: ServiceState) -> None:
+        """Take the supervisor's word on how the workers are."""
+        self._state = state
+
+    async def checks(self) -> Mapping[str, str]:
+        """Run every check; `web/admin.py` shows them."""
+        return {"workers": self._check_workers(), "database": self._check_database(), "disk": await self._check_disk()}
+
+    def _check_workers(self) -> str:
+        if self._state.stopping:
+            return "the service is stopping"
+        if self._state.workers_ready < self._state.workers:
+            return f"{self._state.workers_ready} of {self._state.workers} workers are ready"
+        return OK
+
+    def _check_database(self) -> str:
+        try:
+            self._deployment.store.reader.identities.list_accounts()
+        except StorageError as error:
+            return str(error)
+        return OK
+
+    async def _check_disk(self) -> str:
+        now = time.monotonic()
+        if now - self._disk_probed_at >= DISK_PROBE_INTERVAL_S:
+            self._disk_probed_at = now
+            loop = asyncio.get_running_loop()
+            self._disk = await loop.run_in_executor(self._executor, probe_disk, self._directory)
+        return self._disk
+
+
+def probe_disk(directory: Path) -> str:
+    """Write and sync a small file in `directory`; return `OK` or what is wrong. Blocking."""
+    path = directory / PROBE_NAME
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, bytes(512))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            path.unlink()
+    except OSError as error:
+        return f"the disk cannot be written: {error.strerror}"
+    return OK
+
+
+if __name__ == "__main__":
+    main()

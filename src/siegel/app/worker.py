@@ -1,0 +1,47 @@
+"""A worker process: the S3 gateway on the embedded server, in one event loop."""
+
+import asyncio
+import signal
+import sys
+from typing import Final
+
+from siegel.app.assembly import build_s3
+from siegel.app.http import HttpServer
+from siegel.app.lifeline import Lifeline, Orders, ServiceState
+from siegel.app.process import enter, report_ready_soon, run, settle_memory
+from siegel.app.wiring import open_deployment
+
+# The commit thread gets the interpreter back this soon: at the default of 5 ms, every sync would cost a batch that much more.
+SWITCH_INTERVAL_S: Final = 0.0002
+
+
+def main() -> None:
+    """Serve S3 by the orders on standard input, until SIGTERM."""
+    lifeline = Lifeline()
+    orders = enter(lifeline)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    run(serve(lifeline, orders))
+
+
+async def serve(lifeline: Lifeline, orders: Orders) -> None:
+    """Serve until told to stop; return when the last request in flight is answered."""
+    settings = orders.settings
+    lifeline.watch(_ignore)
+    deployment = open_deployment(settings)
+    try:
+        application = build_s3(deployment, settings)
+        server = HttpServer(application, orders.s3, tls_cert=settings.tls_cert, tls_key=settings.tls_key)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        settle_memory()
+        report_ready_soon()
+        await server.run()
+    finally:
+        deployment.close()
+
+
+def _ignore(_state: ServiceState) -> None:
+    """Workers do not ask how the others are."""
+
+
+if __name__ == "__main__":
+    main()

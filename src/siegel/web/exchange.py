@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from itertools import count
 from typing import Any, Final
 
@@ -15,6 +15,11 @@ Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[bytes, bytes]]
 
 XML: Final = (b"content-type", b"application/xml")
+
+
+def encode_headers(headers: Mapping[str, str]) -> HeaderList:
+    """Return response headers as ASGI wants them."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 class RequestIds:

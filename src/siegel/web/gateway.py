@@ -15,13 +15,12 @@ from siegel.domain.errors import (
     InternalError,
     NoSuchBucketError,
     S3Error,
-    SealBrokenError,
-    ServiceUnavailableError,
+    SiegelError,
     StorageError,
 )
 from siegel.domain.objects import Bucket
 from siegel.s3wire.claims import parse_claim
-from siegel.s3wire.faults import render_fault, status_of
+from siegel.s3wire.faults import render_fault, status_of, to_s3_error
 from siegel.s3wire.refusals import check_expected_owner
 from siegel.s3wire.request import Request, parse_request
 from siegel.s3wire.route import find_route
@@ -29,7 +28,7 @@ from siegel.s3wire.sigv4 import VerifiedRequest, verify
 from siegel.service.trail import Trail
 from siegel.web import buckets, lists, objects, uploads
 from siegel.web.call import Call, UseCases
-from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send
+from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
 
 Handler = Callable[[UseCases, Call, Exchange], Awaitable[None]]
 
@@ -62,7 +61,9 @@ class Gateway:
                 # The status is out: cutting the connection is the only honest answer left.
                 _log.error("answer cut", request_id=exchange.request_id, error=type(error).__name__, detail=str(error))
                 raise
-            await self._refuse(exchange, trail, _as_fault(error, exchange.request_id), scope)
+            _log_failure(error, exchange.request_id)
+            fault = to_s3_error(error) if isinstance(error, SiegelError) else InternalError()
+            await self._refuse(exchange, trail, fault, scope)
 
     def _understand(self, scope: Message, exchange: Exchange, trail: Trail) -> Call:
         _expect_body(scope, exchange)
@@ -123,10 +124,11 @@ class Gateway:
             try:
                 await self._cases.journal.append(trail.entry(status_of(fault), reason=fault.code))
             except StorageError as error:
-                fault = _as_fault(error, exchange.request_id)
+                _log_failure(error, exchange.request_id)
+                fault = to_s3_error(error)
         resource = scope["raw_path"].decode("latin-1")
         status, headers, body = render_fault(fault, resource, exchange.request_id, exchange.host_id)
-        await exchange.answer(status, headers, body)
+        await exchange.answer(status, encode_headers(headers), body)
 
 
 def _expect_body(scope: Message, exchange: Exchange) -> None:
@@ -144,15 +146,11 @@ def _expect_body(scope: Message, exchange: Exchange) -> None:
         exchange.expect_body(length, expects_continue=expects_continue)
 
 
-def _as_fault(error: Exception, request_id: str) -> S3Error:
-    """Return the S3 error that stands for any error; what the client is not to blame for is logged."""
+def _log_failure(error: Exception, request_id: str) -> None:
+    """Log what the client is not to blame for."""
     if isinstance(error, S3Error):
-        return error
-    if isinstance(error, StorageError):
-        _log.error("storage failed", request_id=request_id, error=type(error).__name__, detail=str(error))
-        return ServiceUnavailableError(str(error))
-    if isinstance(error, SealBrokenError):
-        _log.error("seal broken", request_id=request_id, detail=str(error))
-        return InternalError("The stored bytes are damaged; they were not released.")
-    _log.error("unexpected", request_id=request_id, exc_info=error)
-    return InternalError()
+        return
+    if isinstance(error, SiegelError):
+        _log.error("request failed", request_id=request_id, error=type(error).__name__, detail=str(error))
+    else:
+        _log.error("request failed", request_id=request_id, exc_info=error)

@@ -1,6 +1,5 @@
 """Handlers of single objects: put, copy, get, head, attributes, delete."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -40,7 +39,7 @@ from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing
-from siegel.web.exchange import XML, Exchange, HeaderList
+from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 
 _SSE_S3: Final = (ENCRYPTION_HEADER.encode(), ALGORITHM.encode())
 _ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
@@ -49,11 +48,6 @@ _ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
 def stored_headers(content: ContentHead) -> tuple[tuple[bytes, bytes], ...]:
     """Return content headers and user metadata as they rest in an object's head, ready to be sent."""
     return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in content.to_headers().items())
-
-
-def encode_headers(headers: Mapping[str, str]) -> HeaderList:
-    """Return response headers as ASGI wants them."""
-    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def encryption_headers(key: CustomerKey | None) -> HeaderList:

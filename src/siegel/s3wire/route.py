@@ -8,6 +8,7 @@ Sources: Amazon S3 API Reference, "Actions"; Service Authorization Reference, "A
 """
 
 from collections import defaultdict
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -27,9 +28,9 @@ class Route(Struct, frozen=True):
 
     operation: str
     method: str
-    level: str
     kind: str
     action: str
+    level: str
     resource: str
     query: tuple[str, ...] = ()
     header: str = ""
@@ -47,144 +48,91 @@ _OVERRIDES: Final = (
 )
 _COPY: Final = "x-amz-copy-source"
 _PAGE: Final = ("delimiter", "encoding-type", "prefix")
+_READ: Final = (*_OVERRIDES, "partNumber", "versionId")
+
+_service = partial(Route, level="service", resource="service")
+_bucket = partial(Route, level="bucket", resource="bucket")
+_object = partial(Route, level="object", resource="object")
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route(
+    _service(
         "ListBuckets",
         "GET",
-        "service",
         "service.list",
         "s3:ListAllMyBuckets",
-        "service",
         parameters=("bucket-region", "continuation-token", "max-buckets", "prefix"),
     ),
-    Route("CreateBucket", "PUT", "bucket", "bucket.create", "s3:CreateBucket", "bucket"),
-    Route("HeadBucket", "HEAD", "bucket", "bucket.head", "s3:ListBucket", "bucket"),
-    Route("DeleteBucket", "DELETE", "bucket", "bucket.delete", "s3:DeleteBucket", "bucket"),
-    Route("GetBucketLocation", "GET", "bucket", "bucket.location.read", "s3:GetBucketLocation", "bucket", query=("location",)),
-    Route(
-        "GetBucketVersioning",
-        "GET",
-        "bucket",
-        "bucket.versioning.read",
-        "s3:GetBucketVersioning",
-        "bucket",
-        query=("versioning",),
-    ),
-    Route(
-        "PutBucketVersioning",
-        "PUT",
-        "bucket",
-        "bucket.versioning.write",
-        "s3:PutBucketVersioning",
-        "bucket",
-        query=("versioning",),
-    ),
-    Route("ListObjects", "GET", "bucket", "bucket.list", "s3:ListBucket", "bucket", parameters=(*_PAGE, "marker", "max-keys")),
-    Route(
+    _bucket("CreateBucket", "PUT", "bucket.create", "s3:CreateBucket"),
+    _bucket("HeadBucket", "HEAD", "bucket.head", "s3:ListBucket"),
+    _bucket("DeleteBucket", "DELETE", "bucket.delete", "s3:DeleteBucket"),
+    _bucket("GetBucketLocation", "GET", "bucket.location.read", "s3:GetBucketLocation", query=("location",)),
+    _bucket("GetBucketVersioning", "GET", "bucket.versioning.read", "s3:GetBucketVersioning", query=("versioning",)),
+    _bucket("PutBucketVersioning", "PUT", "bucket.versioning.write", "s3:PutBucketVersioning", query=("versioning",)),
+    _bucket("ListObjects", "GET", "bucket.list", "s3:ListBucket", parameters=(*_PAGE, "marker", "max-keys")),
+    _bucket(
         "ListObjectsV2",
         "GET",
-        "bucket",
         "bucket.list",
         "s3:ListBucket",
-        "bucket",
         query=("list-type=2",),
         parameters=(*_PAGE, "continuation-token", "fetch-owner", "max-keys", "start-after"),
     ),
-    Route(
+    _bucket(
         "ListObjectVersions",
         "GET",
-        "bucket",
         "bucket.list_versions",
         "s3:ListBucketVersions",
-        "bucket",
         query=("versions",),
         parameters=(*_PAGE, "key-marker", "max-keys", "version-id-marker"),
     ),
-    Route(
+    _bucket(
         "ListMultipartUploads",
         "GET",
-        "bucket",
         "bucket.list_uploads",
         "s3:ListBucketMultipartUploads",
-        "bucket",
         query=("uploads",),
         parameters=(*_PAGE, "key-marker", "max-uploads", "upload-id-marker"),
     ),
-    Route(
+    _bucket(
         "DeleteObjects",
         "POST",
-        "bucket",
         "object.delete_many",
         "s3:DeleteObject",
-        "object",
+        resource="object",
         query=("delete",),
         version_action="s3:DeleteObjectVersion",
     ),
-    Route("PutObject", "PUT", "object", "object.write", "s3:PutObject", "object"),
-    Route("CopyObject", "PUT", "object", "object.copy", "s3:PutObject", "object", header=_COPY),
-    Route(
-        "GetObject",
-        "GET",
-        "object",
-        "object.read",
-        "s3:GetObject",
-        "object",
-        parameters=(*_OVERRIDES, "partNumber", "versionId"),
-        version_action="s3:GetObjectVersion",
-    ),
-    Route(
-        "HeadObject",
-        "HEAD",
-        "object",
-        "object.head",
-        "s3:GetObject",
-        "object",
-        parameters=(*_OVERRIDES, "partNumber", "versionId"),
-        version_action="s3:GetObjectVersion",
-    ),
-    Route(
+    _object("PutObject", "PUT", "object.write", "s3:PutObject"),
+    _object("CopyObject", "PUT", "object.copy", "s3:PutObject", header=_COPY),
+    _object("GetObject", "GET", "object.read", "s3:GetObject", parameters=_READ, version_action="s3:GetObjectVersion"),
+    _object("HeadObject", "HEAD", "object.head", "s3:GetObject", parameters=_READ, version_action="s3:GetObjectVersion"),
+    _object(
         "GetObjectAttributes",
         "GET",
-        "object",
         "object.attributes",
         "s3:GetObjectAttributes",
-        "object",
         query=("attributes",),
         parameters=("versionId",),
         version_action="s3:GetObjectVersionAttributes",
     ),
-    Route(
+    _object(
         "DeleteObject",
         "DELETE",
-        "object",
         "object.delete",
         "s3:DeleteObject",
-        "object",
         parameters=("versionId",),
         version_action="s3:DeleteObjectVersion",
     ),
-    Route("CreateMultipartUpload", "POST", "object", "upload.create", "s3:PutObject", "object", query=("uploads",)),
-    Route("UploadPart", "PUT", "object", "upload.write_part", "s3:PutObject", "object", query=("uploadId", "partNumber")),
-    Route(
-        "UploadPartCopy",
-        "PUT",
-        "object",
-        "upload.copy_part",
-        "s3:PutObject",
-        "object",
-        query=("uploadId", "partNumber"),
-        header=_COPY,
-    ),
-    Route("CompleteMultipartUpload", "POST", "object", "upload.complete", "s3:PutObject", "object", query=("uploadId",)),
-    Route("AbortMultipartUpload", "DELETE", "object", "upload.abort", "s3:AbortMultipartUpload", "object", query=("uploadId",)),
-    Route(
+    _object("CreateMultipartUpload", "POST", "upload.create", "s3:PutObject", query=("uploads",)),
+    _object("UploadPart", "PUT", "upload.write_part", "s3:PutObject", query=("uploadId", "partNumber")),
+    _object("UploadPartCopy", "PUT", "upload.copy_part", "s3:PutObject", query=("uploadId", "partNumber"), header=_COPY),
+    _object("CompleteMultipartUpload", "POST", "upload.complete", "s3:PutObject", query=("uploadId",)),
+    _object("AbortMultipartUpload", "DELETE", "upload.abort", "s3:AbortMultipartUpload", query=("uploadId",)),
+    _object(
         "ListParts",
         "GET",
-        "object",
         "upload.list_parts",
         "s3:ListMultipartUploadParts",
-        "object",
         query=("uploadId",),
         parameters=("max-parts", "part-number-marker"),
     ),

@@ -2,7 +2,7 @@
 
 Precedence: flag > environment (`SIEGEL_` and the field's name in capitals) > `DIR/siegel.toml` > default. Unknown names are
 refused in all three. No setting holds a secret, and no secret has a default: keys are named by the file that holds them.
-`docs/reference/configuration.md` is generated from this model.
+`docs/reference/configuration.md` is generated from this class.
 """
 
 import os
@@ -10,10 +10,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+import msgspec
+from msgspec import Meta, Struct
 
 from siegel.app.settings import Settings, default_root_key_file, default_workers, parse_address
 from siegel.domain.errors import ConfigurationError
@@ -23,156 +23,136 @@ ENV_PREFIX: Final = "SIEGEL_"
 
 # Names that others than the operator set: the fault tests, and orchestrators that announce a service called "siegel".
 _ENV_FOREIGN = re.compile(r"SIEGEL_(FAULT_POINT|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION = re.compile(_LABEL)
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_DOMAIN_CHARS_MAX = 253
+_DOMAIN_CHARS_MAX: Final = 253
 
 
-def _split_commas(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return [item.strip() for item in value.split(",") if item.strip()]
-
-
-class Config(BaseSettings):
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator may decide about one deployment."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+    region: Annotated[str, Meta(description="Region of every bucket, for which clients sign. Chosen once, at `siegel init`.")] = (
+        "eu-central-1"
+    )
+    s3: Annotated[str, Meta(description="Address of the S3 port. Port 0 lets the system choose one.")] = "127.0.0.1:9000"
+    console: Annotated[str, Meta(description="Address reserved for the console. Nothing listens on it yet.")] = "127.0.0.1:9001"
+    admin: Annotated[str, Meta(description="Address of the admin port (`/-/live`, `/-/ready`). Keep it on loopback.")] = (
+        "127.0.0.1:9002"
+    )
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Meta(description="Number of processes that serve S3. Unset: one per processor."),
+    ] = None
+    tls_cert: Annotated[str | None, Meta(description="PEM file of the S3 port's certificate chain. Goes with `tls_key`.")] = None
+    tls_key: Annotated[str | None, Meta(description="PEM file of the certificate's private key, in PKCS#8 form.")] = None
+    domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Domains below which `BUCKET.DOMAIN` names a bucket. In the environment: separated by commas."),
+    ] = ()
+    root_key_file: Annotated[
+        str | None, Meta(description="File of the root key, mode 0600. Unset: `root.key` in the data directory.")
+    ] = None
+    sse_c_default: Annotated[
+        Literal["blocked", "allowed"],
+        Meta(description="Whether a bucket whose settings say nothing about it accepts keys sent with a request (SSE-C)."),
+    ] = "blocked"
+    sse_c_over_http: Annotated[
+        bool, Meta(description="Accept SSE-C over plain HTTP, where the network can read the key. For tests.")
+    ] = False
+    grace_s: Annotated[float, Meta(ge=0, description="Seconds from the release of a blob to the removal of its file.")] = 3600
+    upload_expiry_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Seconds after which an upload that nobody completed is aborted. Unset: never, as in S3."),
+    ] = None
+    steward_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two rounds of the steward, who tidies up.")] = 60
+    stop_grace_s: Annotated[
+        float, Meta(ge=0, description="Seconds that requests in flight get to finish when the service stops.")
+    ] = 30
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="The least severe messages that are written to standard error."),
+    ] = "info"
 
-    region: str = Field(
-        "eu-central-1", description="Region of every bucket, for which clients sign. Chosen once, at `siegel init`."
-    )
-    s3: str = Field("127.0.0.1:9000", description="Address of the S3 port. Port 0 lets the system choose one.")
-    console: str = Field("127.0.0.1:9001", description="Address reserved for the console. Nothing listens on it yet.")
-    admin: str = Field("127.0.0.1:9002", description="Address of the admin port (`/-/live`, `/-/ready`). Keep it on loopback.")
-    workers: int | None = Field(None, ge=1, le=256, description="Number of processes that serve S3. Unset: one per processor.")
-    tls_cert: Path | None = Field(None, description="PEM file of the S3 port's certificate chain. Goes with `tls_key`.")
-    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key, in PKCS#8 form.")
-    domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
-        (), description="Domains below which `BUCKET.DOMAIN` names a bucket. In the environment: separated by commas."
-    )
-    root_key_file: Path | None = Field(
-        None, description="File of the root key, mode 0600. Unset: `root.key` in the data directory."
-    )
-    sse_c_default: Literal["blocked", "allowed"] = Field(
-        "blocked", description="Whether a bucket whose settings say nothing about it accepts keys sent with a request (SSE-C)."
-    )
-    sse_c_over_http: bool = Field(
-        default=False, description="Accept SSE-C over plain HTTP, where the network can read the key. For tests."
-    )
-    grace_s: float = Field(3600, ge=0, description="Seconds from the release of a blob to the removal of its file.")
-    upload_expiry_s: float | None = Field(
-        None, gt=0, description="Seconds after which an upload that nobody completed is aborted. Unset: never, as in S3."
-    )
-    steward_interval_s: float = Field(60, gt=0, description="Seconds between two rounds of the steward, who tidies up.")
-    stop_grace_s: float = Field(30, ge=0, description="Seconds that requests in flight get to finish when the service stops.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least severe messages that are written to standard error."
-    )
-
-    @field_validator("s3", "console", "admin")
-    @classmethod
-    def _check_address(cls, value: str) -> str:
-        parse_address(value)
-        return value
-
-    @field_validator("region")
-    @classmethod
-    def _check_region(cls, value: str) -> str:
-        if not _REGION.fullmatch(value):
-            raise ValueError(f"{value!r} is not a region name: use lower-case letters, digits and dashes, as in eu-central-1")
-        return value
-
-    @field_validator("domains")
-    @classmethod
-    def _check_domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for domain in value:
+    def __post_init__(self) -> None:
+        """Check what types cannot say; msgspec turns the ValueError into its own, with the path of the value."""
+        for address in (self.s3, self.console, self.admin):
+            parse_address(address)
+        if not _REGION.fullmatch(self.region):
+            raise ValueError(f"{self.region!r} is not a region: use lower-case letters, digits and dashes, as in eu-central-1")
+        for domain in self.domains:
             if len(domain) > _DOMAIN_CHARS_MAX or not _DOMAIN.fullmatch(domain):
                 raise ValueError(f"{domain!r} is not a domain name in lower case, as in s3.example.org")
-        return value
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: give both or neither")
-        return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Rank the sources: flags, environment, the directory's file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
 def load_config(directory: Path, flags: Mapping[str, Any]) -> Config:
     """Read the configuration of the deployment in `directory`; flags that are None count as not given.
 
-    Raises ConfigurationError: no deployment there, unreadable file, unknown name, bad value. The message names them all.
+    Raises ConfigurationError: no deployment there, unreadable file, unknown name, bad value.
     """
     path = directory / CONFIG_FILE
     if not path.is_file():
         raise ConfigurationError(
             f"{directory} holds no Siegel deployment (there is no {CONFIG_FILE} in it)\ntry: siegel init {directory}"
         )
-    return read_config(path, flags)
+    return merge(_read_file(path), flags)
 
 
-def read_config(path: Path | None, flags: Mapping[str, Any]) -> Config:
-    """Merge flags, environment and the file at `path`, if one is given. Raises ConfigurationError."""
-    _refuse_unknown_environment(os.environ)
-
-    class Located(Config):
-        model_config = SettingsConfigDict(toml_file=path)
-
+def merge(written: Mapping[str, Any], flags: Mapping[str, Any]) -> Config:
+    """Merge flags, environment and what the file says. Raises ConfigurationError."""
+    values = {**written, **_read_environment(os.environ), **{name: value for name, value in flags.items() if value is not None}}
     try:
-        return Located(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        problems = "; ".join(_describe(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors())
-        raise ConfigurationError(f"the configuration is not valid: {problems}\ntry: compare flags, SIEGEL_* and {path}") from None
+        # Not strict: the environment has only text, and "8" there is the number 8.
+        return msgspec.convert(values, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"the configuration is not valid: {_describe(str(error))}") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
 
 
-def _describe(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = ".".join(str(step) for step in place)
-    if kind == "extra_forbidden":
-        return f"{name} is no setting"
-    message = message.removeprefix("Value error, ")
-    return f"{name}: {message}" if name else message
-
-
-def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
-    known = {ENV_PREFIX + name.upper() for name in Config.model_fields}
-    unknown = sorted(
-        name
-        for name in environment
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known and not _ENV_FOREIGN.fullmatch(name)
-    )
+def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    unknown: list[str] = []
+    for name, value in environment.items():
+        field = name.removeprefix(ENV_PREFIX).lower()
+        if not name.startswith(ENV_PREFIX) or _ENV_FOREIGN.fullmatch(name):
+            continue
+        if field not in Config.__struct_fields__:
+            unknown.append(name)
+        found[field] = [item.strip() for item in value.split(",") if item.strip()] if field == "domains" else value
     if unknown:
-        raise ConfigurationError(f"the environment sets what is no setting: {', '.join(unknown)}\ntry: unset {' '.join(unknown)}")
+        names = sorted(unknown)
+        raise ConfigurationError(f"the environment sets what is no setting: {', '.join(names)}\ntry: unset {' '.join(names)}")
+    return found
+
+
+def _describe(message: str) -> str:
+    """Turn the library's sentence into ours: it names a field as a path, `$.name`."""
+    message = re.sub(r"Object contains unknown field `(\w+)`", r"\1 is no setting", message)
+    return re.sub(r"^(.*) - at `\$\.([^`]*)`$", r"\2: \1", message)
 
 
 def resolve(config: Config, directory: Path) -> Settings:
     """Turn a configuration into what the processes are told: absolute paths, parsed addresses, every default filled in."""
     directory = directory.absolute()
-    root_key_file = config.root_key_file or default_root_key_file(directory)
+    root_key_file = Path(config.root_key_file) if config.root_key_file else default_root_key_file(directory)
     return Settings(
         directory=str(directory),
         region=config.region,
         s3=parse_address(config.s3),
         admin=parse_address(config.admin),
         workers=config.workers or default_workers(),
-        tls_cert=str(config.tls_cert.absolute()) if config.tls_cert else None,
-        tls_key=str(config.tls_key.absolute()) if config.tls_key else None,
+        tls_cert=_absolute(config.tls_cert),
+        tls_key=_absolute(config.tls_key),
         domains=config.domains,
         root_key_file=str(root_key_file.absolute()),
         sse_c_default=config.sse_c_default,
@@ -183,3 +163,7 @@ def resolve(config: Config, directory: Path) -> Settings:
         stop_grace_s=config.stop_grace_s,
         log_level=config.log_level,
     )
+
+
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).absolute()) if path else None

@@ -6,7 +6,6 @@ import os
 import shutil
 import statistics
 import time
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -53,17 +52,16 @@ def examine(settings: Settings) -> list[Finding]:
     """Run every check. Nothing is changed, apart from one probe file that is removed again."""
     directory = Path(settings.directory)
     is_serving = _is_serving(directory)
-    checks: list[Callable[[], Finding]] = [
-        _clock,
-        lambda: _free_space(directory),
-        lambda: _sync(directory),
-        lambda: Finding("sqlite", Verdict.OK, sqlite_release()),
-        lambda: _key_and_database(settings),
-        lambda: _certificate(settings),
-        lambda: _port("s3 port", settings.s3, is_serving=is_serving),
-        lambda: _port("admin port", settings.admin, is_serving=is_serving),
+    return [
+        _clock(),
+        _free_space(directory),
+        _sync(directory),
+        Finding("sqlite", Verdict.OK, sqlite_release()),
+        _key_and_database(settings),
+        _certificate(settings),
+        _port("s3 port", settings.s3, is_serving=is_serving),
+        _port("admin port", settings.admin, is_serving=is_serving),
     ]
-    return [check() for check in checks]
 
 
 def _clock() -> Finding:

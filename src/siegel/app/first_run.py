@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from siegel.app.config import CONFIG_FILE, Config, read_config, resolve
+from siegel.app.config import CONFIG_FILE, Config, merge, resolve
 from siegel.app.config_pages import render_file
 from siegel.app.wiring import create_deployment
 from siegel.domain.errors import ConfigurationError
@@ -29,7 +29,7 @@ async def initialise(directory: Path, account_name: str, flags: Mapping[str, obj
     Raises AccountError, ConfigurationError, StorageError.
     """
     check_account_name(account_name)
-    config = read_config(None, flags)
+    config = merge({}, flags)
     _make_directory(directory)
     settings = resolve(config, directory)
     deployment = create_deployment(settings)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from siegel.app.config import load_config, read_config, resolve
+from siegel.app.config import load_config, merge, resolve
 from siegel.app.settings import Address, parse_address
 from siegel.domain.errors import ConfigurationError
 
@@ -41,7 +41,7 @@ def test_domains_come_as_a_list_or_separated_by_commas(tmp_path, monkeypatch):
         ("sse_c_default = 'maybe'", "sse_c_default"),
         ("workers = 0", "workers"),
         ("s3 = '9000'", "'9000' is not HOST:PORT"),
-        ("region = 'Frankfurt!'", "not a region name"),
+        ("region = 'Frankfurt!'", "not a region"),
         ("domains = ['S3.Example.Org']", "not a domain name"),
         ("tls_cert = 'a.pem'", "go together"),
         ("region = ", "not valid TOML"),
@@ -75,7 +75,7 @@ def test_an_unreadable_file_is_a_configuration_error(tmp_path):
 
 
 def test_resolving_fills_in_every_default(tmp_path):
-    settings = resolve(read_config(None, {}), tmp_path)
+    settings = resolve(merge({}, {}), tmp_path)
     assert settings.workers == len(os.sched_getaffinity(0))
     assert settings.root_key_file == str(tmp_path / "root.key")
     assert settings.s3 == Address("127.0.0.1", 9000)
@@ -85,7 +85,7 @@ def test_resolving_fills_in_every_default(tmp_path):
 def test_resolving_keeps_what_was_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {"tls_cert": "c.pem", "tls_key": "k.pem", "workers": 3, "root_key_file": "elsewhere"}
-    settings = resolve(read_config(None, given), tmp_path)
+    settings = resolve(merge({}, given), tmp_path)
     assert (settings.tls_cert, settings.workers, settings.scheme) == (str(tmp_path / "c.pem"), 3, "https")
     assert settings.root_key_file == str(tmp_path / "elsewhere")
 

@@ -15,7 +15,7 @@ from siegel.drivers.meta.sqlite_connection import PAGE_BYTES, storage_error
 from siegel.drivers.meta.sqlite_session import SqliteSession
 
 # The log is folded into the database when it has this size, and again when it has grown by the second figure since.
-CHECKPOINT_PAGES: Final = 8 * 1024 * 1024 // PAGE_BYTES
+CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
 CHECKPOINT_AGAIN_PAGES: Final = 1024 * 1024 // PAGE_BYTES
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from siegel.app.lifeline import READY_LINE
+from siegel.app.orders import READY_LINE
 
 # A process that dies is started again after a pause, which doubles as long as it keeps dying young.
 RESTART_PAUSE_S_MIN: Final = 0.1

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from siegel.app.lifeline import Orders
+from siegel.app.orders import Orders
 
 _INTRODUCTION: Final = """
 The service runs; Ctrl-C stops it. In another terminal, first say where and who (the secret stays in its file):

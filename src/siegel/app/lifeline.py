@@ -2,7 +2,6 @@
 
 It carries JSON lines downwards: first the orders, later (to the steward) the state of the service. Its other end closes when the
 supervisor is gone, however it ended, and then nobody may go on serving: the process ends at once.
-Upwards, on standard output, goes the single line that says that a process is ready.
 """
 
 import asyncio
@@ -12,31 +11,13 @@ from typing import Final
 
 import msgspec
 
-from siegel.app.settings import Address, Settings
+from siegel.app.orders import Orders, ServiceState
 from siegel.domain.errors import ConfigurationError
 
-READY_LINE: Final = b"ready\n"
 EXIT_ORPHANED: Final = 70
 
 _STDIN: Final = 0
 _READ_BYTES: Final = 64 * 1024
-
-
-class Orders(msgspec.Struct, frozen=True):
-    """What one process is to do: its name, the settings, and the addresses with the ports that were really reserved."""
-
-    name: str
-    settings: Settings
-    s3: Address
-    admin: Address
-
-
-class ServiceState(msgspec.Struct, frozen=True):
-    """How the service is, as its supervisor sees it."""
-
-    workers: int
-    workers_ready: int
-    stopping: bool = False
 
 
 class Lifeline:

@@ -13,7 +13,8 @@ from typing import Final
 import uvloop
 
 from siegel.app import logs
-from siegel.app.lifeline import READY_LINE, Lifeline, Orders
+from siegel.app.lifeline import Lifeline
+from siegel.app.orders import READY_LINE, Orders
 from siegel.domain.errors import SiegelError
 
 # Requests make few reference cycles; looking for them often costs more than they weigh.

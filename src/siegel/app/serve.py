@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from siegel.app.lifeline import Orders
+from siegel.app.orders import Orders
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
 from siegel.app.supervisor import Brief

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from siegel.app.http import HttpServer
-from siegel.app.lifeline import Lifeline, Orders, ServiceState
+from siegel.app.lifeline import Lifeline
+from siegel.app.orders import Orders, ServiceState
 from siegel.app.process import enter, report_ready_soon, run, settle_memory
 from siegel.app.wiring import Deployment, open_deployment
 from siegel.domain.errors import SiegelError, StorageError

@@ -19,7 +19,7 @@ import msgspec
 
 from siegel.app import logs
 from siegel.app.child import Child
-from siegel.app.lifeline import Orders, ServiceState
+from siegel.app.orders import Orders, ServiceState
 
 # Every process must be ready within this time at the first start.
 START_S_MAX: Final = 60.0

@@ -7,7 +7,8 @@ from typing import Final
 
 from siegel.app.assembly import build_s3
 from siegel.app.http import HttpServer
-from siegel.app.lifeline import Lifeline, Orders, ServiceState
+from siegel.app.lifeline import Lifeline
+from siegel.app.orders import Orders, ServiceState
 from siegel.app.process import enter, report_ready_soon, run, settle_memory
 from siegel.app.wiring import open_deployment
 

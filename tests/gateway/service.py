@@ -37,6 +37,7 @@ class Service:
     pid: int
     owner: Keys
     stranger: Keys
+    operator: Keys
     ca: Path | None = None
 
     @property
@@ -88,7 +89,8 @@ def running(
     directory: Path, *options: str, env: dict[str, str] | None = None, ca: Path | None = None
 ) -> Iterator[Service]:
     """Make a deployment with two accounts in `directory`, serve it, and end it in peace."""
-    owner = keys_of(command("init", str(directory), "--json")["account"])
+    made = command("init", str(directory), "--json")
+    owner, operator = keys_of(made["account"]), keys_of(made["operator"])
     stranger = keys_of(command("account", "create", "stranger", "--data", str(directory), "--json"))
     log = directory.with_suffix(".log")
     out = directory.with_suffix(".out")
@@ -97,7 +99,7 @@ def running(
         process = subprocess.Popen(line, stdout=output, stderr=errors, env={**os.environ, **(env or {})})
     try:
         url, admin_url = wait_ready(process, out, log)
-        yield Service(url, admin_url, directory, log, process.pid, owner, stranger, ca)
+        yield Service(url, admin_url, directory, log, process.pid, owner, stranger, operator, ca)
     finally:
         end(process)
 

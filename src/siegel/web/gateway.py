@@ -4,10 +4,9 @@ One parse, one identity, one decision, then the use case. Whatever is refused on
 is known whose data was asked for, one journal entry.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
-
-import structlog
 
 from siegel.access.decide import ANONYMOUS, decide
 from siegel.domain.errors import (
@@ -39,7 +38,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **uploads.HANDLERS,
 }
 
-_log = structlog.get_logger("gateway")
+_log = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -59,7 +58,7 @@ class Gateway:
         except Exception as error:
             if exchange.started:
                 # The status is out: cutting the connection is the only honest answer left.
-                _log.error("answer cut", request_id=exchange.request_id, error=type(error).__name__, detail=str(error))
+                _log.error("request %s: answer cut: %s: %s", exchange.request_id, type(error).__name__, error)
                 raise
             _log_failure(error, exchange.request_id)
             fault = to_s3_error(error) if isinstance(error, SiegelError) else InternalError()
@@ -151,6 +150,6 @@ def _log_failure(error: Exception, request_id: str) -> None:
     if isinstance(error, S3Error):
         return
     if isinstance(error, SiegelError):
-        _log.error("request failed", request_id=request_id, error=type(error).__name__, detail=str(error))
+        _log.error("request %s failed: %s: %s", request_id, type(error).__name__, error)
     else:
-        _log.error("request failed", request_id=request_id, exc_info=error)
+        _log.error("request %s failed", request_id, exc_info=error)

@@ -34,7 +34,6 @@ PART_NUMBER_MAX: Final = 10_000
 COPY_BYTES_MAX: Final = 5 * GIB
 XML_BYTES_MAX: Final = 2 * MIB
 FRAME_HEAD_BYTES_MAX: Final = 512
-FRAME_BYTES_MAX: Final = 16 * MIB
 TRAILER_BYTES_MAX: Final = 4 * KIB
 
 # Bodies up to this size rest inside the metadata database, sealed, beside their index row.

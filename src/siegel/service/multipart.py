@@ -6,7 +6,6 @@ no data. A finished upload is remembered for a day, so that a repeated Complete 
 
 import hashlib
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -19,7 +18,6 @@ from siegel.domain.errors import (
     EntityTooLargeError,
     EntityTooSmallError,
     InvalidPartError,
-    InvalidPartOrderError,
     InvalidRequestError,
     NoSuchUploadError,
 )
@@ -67,9 +65,12 @@ class ChecksumChoice(Struct, frozen=True):
 
 
 class CompleteRequest(Struct, frozen=True):
-    """What a Complete asks for. `checksum` and `size_bytes` are what the client expects of the whole object, if it says so."""
+    """What a Complete asks for: parts in ascending order of their numbers.
 
-    parts: tuple[CompletedPart, ...]
+    `checksum` and `size_bytes` are what the client expects of the whole object, if it says so.
+    """
+
+    parts: list[CompletedPart]
     conditions: WriteConditions
     checksum: str | None
     size_bytes: int | None
@@ -263,7 +264,7 @@ class Multipart:
     ) -> Stored:
         """Make the object of the parts that the request names, in its order.
 
-        Raises InvalidPartError, InvalidPartOrderError, EntityTooSmallError, EntityTooLargeError, BadDigestError,
+        Raises InvalidPartError, EntityTooSmallError, EntityTooLargeError, BadDigestError,
         InvalidRequestError, PreconditionFailedError, NoSuchUploadError (it ended meanwhile), StorageError.
         """
         check_write(self._store.reader, target, upload.object_key, request.conditions)
@@ -294,9 +295,6 @@ class Multipart:
         return await self._store.write(change, entry)
 
     def _choose(self, target: Target, upload: Upload, request: CompleteRequest) -> list[_Found]:
-        numbers = [part.part_number for part in request.parts]
-        if any(later <= earlier for earlier, later in pairwise(numbers)):
-            raise InvalidPartOrderError
         found = {item.part.part_number: item for item in self._open_parts(target, upload, 0, PART_NUMBER_MAX)}
         chosen: list[_Found] = []
         for asked in request.parts:
@@ -377,7 +375,7 @@ def _place(target: Target, upload: Upload) -> Place:
 
 
 def _same_checksum(asked: CompletedPart, item: _Found) -> bool:
-    return asked.checksum is None or asked.checksum == encode_digest(item.head.checksum)
+    return asked.checksum is None or asked.checksum == item.head.checksum
 
 
 def _whole_checksum(choice: ChecksumChoice, chosen: Sequence[_Found]) -> str:

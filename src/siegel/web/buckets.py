@@ -1,7 +1,6 @@
 """Handlers of buckets, and of the deletion of many objects at once."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
 
 from siegel.domain.entry import Entry
@@ -12,7 +11,7 @@ from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
 from siegel.s3wire.names import encode_token
 from siegel.s3wire.refusals import refuse_unsupported
-from siegel.s3wire.xml_read import ObjectToDelete, parse_create_bucket, parse_delete, parse_versioning
+from siegel.s3wire.xml_read import DeleteTarget, parse_create_bucket, parse_delete, parse_versioning
 from siegel.s3wire.xml_write import (
     DeletedObject,
     DeleteFailure,
@@ -104,15 +103,15 @@ async def delete_objects(cases: UseCases, call: Call, exchange: Exchange) -> Non
     wanted = parse_delete(await body.read_all(XML_BYTES_MAX))
     target = cases.putter.target(call.bucket)
     done: list[DeletedObject | DeleteFailure] = []
-    objects: Sequence[ObjectToDelete] = wanted.objects
+    objects = wanted.targets
     for start in range(0, len(objects), _DELETES_AT_ONCE):
         some = objects[start : start + _DELETES_AT_ONCE]
         done += await asyncio.gather(*(_delete_one(cases, call, target, item) for item in some))
-    shown = [item for item in done if isinstance(item, DeleteFailure) or not wanted.quiet]
+    shown = [item for item in done if isinstance(item, DeleteFailure) or not wanted.is_quiet]
     await exchange.answer(200, [XML], render_delete(shown))
 
 
-async def _delete_one(cases: UseCases, call: Call, target: Target, item: ObjectToDelete) -> DeletedObject | DeleteFailure:
+async def _delete_one(cases: UseCases, call: Call, target: Target, item: DeleteTarget) -> DeletedObject | DeleteFailure:
     def entry(done: Deleted) -> Entry:
         version_id = "" if done.version is None else version_text(done.version)
         return call.trail.entry(204, object_key=item.object_key, version_id=version_id)

@@ -25,7 +25,7 @@ from siegel.s3wire.conditions import (
 )
 from siegel.s3wire.dates import format_http_date
 from siegel.s3wire.encryption import ALGORITHM, ENCRYPTION_HEADER, CustomerKey, check_encryption
-from siegel.s3wire.listquery import parse_attribute_part_query, parse_part_number
+from siegel.s3wire.listquery import PartQuery, parse_attribute_part_query, parse_part_number
 from siegel.s3wire.metadata import ContentHead, Directive, parse_content_head, parse_directive, parse_response_overrides
 from siegel.s3wire.names import parse_copy_source
 from siegel.s3wire.ranges import ByteRange, parse_range
@@ -311,6 +311,7 @@ async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange)
     """GetObjectAttributes."""
     request, bucket = call.request, call.bucket
     wanted = _attributes(request.headers.get("x-amz-object-attributes"))
+    page = parse_attribute_part_query(request.headers)
     version = cases.getter.find(bucket, request.object_key, request.query.get("versionId"))
     key = customer_key(cases, call)
     opened = cases.getter.open(bucket, version, None if key is None else key.key)
@@ -323,7 +324,8 @@ async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange)
         checksum_algorithm=head.checksum_algorithm,
         checksum=head.checksum,
         checksum_type=head.checksum_type,
-        parts=_attribute_parts(call, opened) if "ObjectParts" in wanted and version.part_count else None,
+        parts=_attribute_parts(page, opened) if "ObjectParts" in wanted and version.part_count else None,
+        part_query=page,
     )
     await cases.journal.append(call.trail.entry(200, version_id=opened.version_text))
     headers = [XML, (b"last-modified", format_http_date(version.modified_at_ms).encode())]
@@ -342,9 +344,8 @@ def _attributes(text: str | None) -> frozenset[str]:
     return wanted
 
 
-def _attribute_parts(call: Call, opened: Opened) -> PartPage:
+def _attribute_parts(page: PartQuery, opened: Opened) -> PartPage:
     """Return the page of parts that the request asks for; parts without declared checksums show their number and size only."""
-    page = parse_attribute_part_query(call.request.headers)
     key = opened.head_key()
     checksums = open_part_checksums(key, place_of(opened.bucket.account_id, opened.version), opened.version.body)
     parts = [

@@ -23,7 +23,7 @@ from siegel.s3wire.listquery import parse_part_number, parse_part_query
 from siegel.s3wire.ranges import parse_copy_range
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.s3wire.sigv4 import VerifiedRequest
-from siegel.s3wire.xml_read import parse_complete
+from siegel.s3wire.xml_read import parse_complete_upload
 from siegel.s3wire.xml_write import render_complete, render_copy_part, render_initiate, render_parts
 from siegel.service.copy import OpenedBody
 from siegel.service.get import Opened, version_text
@@ -135,7 +135,7 @@ async def complete_multipart_upload(cases: UseCases, call: Call, exchange: Excha
     conditions = parse_write_conditions(request.headers)
     body = RequestBody(exchange, plan_body(_without_object_checksum(call.verified), md5=False), cases.reaper, XML_BYTES_MAX)
     wanted = CompleteRequest(
-        parts=tuple(parse_complete(await body.read_all(XML_BYTES_MAX))),
+        parts=parse_complete_upload(await body.read_all(XML_BYTES_MAX)),
         conditions=conditions,
         checksum=_object_checksum(call),
         size_bytes=_object_size(call),

@@ -36,9 +36,9 @@ def compared(workload: str, floors: list[Load], ours: list[Load], at_least: floa
     """Return the row of a workload whose rate must reach a share of its floor's."""
     mine, bare = median(load.rate for load in ours), median(load.rate for load in floors)
     asked = f">= {at_least:.2f} N" + (f", aim {aim:.2f}" if aim else "")
-    return Row(
-        workload, f"{mine:,.0f}/s", f"N {bare:,.0f}/s", f"{mine / bare:.2f}", asked, mine / bare >= at_least, of_loads(ours)
-    )
+    cost = median(load.cpu_us for load in floors)
+    detail = f"{of_loads(ours)}; the floor takes {cost:.0f} us of processor"
+    return Row(workload, f"{mine:,.0f}/s", f"N {bare:,.0f}/s", f"{mine / bare:.2f}", asked, mine / bare >= at_least, detail)
 
 
 def of_loads(loads: list[Load]) -> str:

@@ -81,10 +81,10 @@ def test_trap_23_not_modified_shows_what_the_client_has():
 
 
 def test_hostile_lists_of_tags_cost_nothing():
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert parse_etags(" " * 65_000) == ()
     assert len(parse_etags('"a",' * 16_000)) == 16_000
-    assert time.perf_counter() - begun < 0.1
+    assert time.process_time() - begun < 0.1
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,9 @@ def test_trap_37_a_malformed_range_is_ignored(value):
 @pytest.mark.parametrize("count", [2, 100, 10_000])
 def test_t60_cve_2025_62727_many_ranges_are_ignored_at_once(count):
     value = "bytes=" + ",".join(f"{n}-{n}" for n in range(count))
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert parse_range(value, 10**6) is None
-    assert time.perf_counter() - begun < 0.01
+    assert time.process_time() - begun < 0.01
 
 
 @given(start=st.integers(0, 50), last=st.integers(0, 80), size=st.integers(1, 50))

@@ -76,9 +76,9 @@ def test_trap_33_parts_as_botocore_writes_them():
 
 def test_the_largest_upload_is_read_quickly():
     body = parts(*(f"<PartNumber>{n}</PartNumber><ETag>&quot;{'a' * 32}&quot;</ETag>" for n in range(1, 10_001)))
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(parse_complete_upload(body)) == 10_000
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("numbers", [(2, 1), (1, 1), (1, 3, 2)])
@@ -270,10 +270,10 @@ def hostile(good):
 @pytest.mark.parametrize("number", range(25))
 def test_t67_t68_cve_2022_47950_hostile_xml(reader, number):
     body = hostile(GOOD[reader])[number]
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(MalformedXMLError):
         reader(body)
-    assert time.perf_counter() - begun < 0.25
+    assert time.process_time() - begun < 0.25
 
 
 @pytest.mark.parametrize("reader", READERS)

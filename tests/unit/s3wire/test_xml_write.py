@@ -175,10 +175,10 @@ def test_t54_without_it_control_characters_do_not_break_the_list():
 def test_a_page_of_a_thousand_keys_costs_little():
     page = ObjectPage([listed(f"some/folder/object-{n:06}") for n in range(1000)], [], True, "x")
     query = parse_object_query({"list-type": "2", "encoding-type": "url"}, "bucket")
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in range(10):
         render_objects_v2(BUCKET, query, page, "token")
-    assert time.perf_counter() - begun < 0.25
+    assert time.process_time() - begun < 0.25
 
 
 def test_trap_28_versions_and_markers_in_one_order():

@@ -1,4 +1,4 @@
-"""A workbench for one client on one route: its home folder with its settings, its commands, and a judge who looks at the store."""
+"""A workbench for one client on one route: its home with its settings, its commands, and a judge who looks at the store."""
 
 import hashlib
 import os
@@ -18,7 +18,6 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-
 from bucket_names import bucket_name
 from client_settings import HERE, ClientSettings, Route, Scheme, Style
 from file_tree import FileTree
@@ -37,8 +36,11 @@ class Bench:
     settings: ClientSettings
     route: Route
     store: Store
+    """The store as the client is told to reach it."""
     tree: FileTree
     home: Path
+    behind: Store
+    """The store as the judge reaches it."""
 
     @property
     def bucket(self) -> str:
@@ -57,6 +59,7 @@ class Bench:
             "ca_file": str(self.store.ca_file),
             "bucket": self.bucket,
             "scheme": self.route.scheme.value,
+            "password": "correct horse battery staple",
         }
 
     @cached_property
@@ -98,6 +101,7 @@ class Bench:
             capture_output=True,
             text=True,
             timeout=COMMAND_S,
+            check=False,
         )
         told = f"{shlex.join(str(word) for word in words)}\n{ended.stdout}\n{ended.stderr}"
         assert ended.returncode == status, f"ended with {ended.returncode}, not {status}: {told}"
@@ -112,7 +116,9 @@ class Bench:
             shutil.copyfile(HERE / "programs" / program, self.home / program)
             return self.run("node", self.home / program, self.bucket, self.tree.root, *arguments)
         python = INSTALLED / self.settings.home / "bin" / "python"
-        return self.run(python, "-W", "error::SyntaxWarning", HERE / "programs" / program, self.bucket, self.tree.root, *arguments)
+        return self.run(
+            python, "-W", "error::SyntaxWarning", HERE / "programs" / program, self.bucket, self.tree.root, *arguments
+        )
 
     def fetch(self, url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """Ask for a presigned URL as a browser would, without any credentials. Returns status and body."""
@@ -130,7 +136,7 @@ class Bench:
         """Return a client of another make, over the plainest route: it looks at what is really in the store."""
         return boto3.client(
             "s3",
-            endpoint_url=self.store.endpoint(Style.PATH),
+            endpoint_url=self.behind.endpoint(Style.PATH),
             region_name=self.store.region,
             aws_access_key_id=self.store.access_key_id,
             aws_secret_access_key=self.store.secret_access_key,

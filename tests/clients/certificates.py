@@ -47,9 +47,7 @@ def make_certificates(folder: Path) -> Certificates:
     made.ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     made.cert_file.write_bytes(server.public_bytes(serialization.Encoding.PEM))
     made.key_file.write_bytes(
-        server_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        server_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     made.key_file.chmod(0o600)
     return made

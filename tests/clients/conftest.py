@@ -5,6 +5,7 @@ A test module names its client in `CLIENT`; each of its tests runs on every rout
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # the suite's own modules, found from wherever pytest is started
 
 from bench import Bench
-from certificates import Certificates, make_certificates
-from client_settings import Route, Scheme, read_settings
+from certificates import DOMAIN, Certificates, make_certificates
+from client_settings import Route, Scheme, Style, read_settings
 from file_tree import FileTree, make_tree
+from host_listener import listening_to
 from store_process import Store, running_store
 
 
@@ -55,10 +57,26 @@ def tls_store(certificates: Certificates) -> Iterator[Store]:
 def bench(
     request: pytest.FixtureRequest, route: Route, tree: FileTree, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
-    """Set the client up for one route. Its bucket is made by the client itself and removed by the judge."""
-    store: Store = request.getfixturevalue("plain_store" if route.scheme is Scheme.PLAIN else "tls_store")
+    """Set the client up for one route. Its bucket is made by the client itself and removed by the judge.
+
+    Over plain HTTP it is also heard whether the client names the host that the route's style asks for.
+    """
     settings = read_settings(request.module.CLIENT)
-    made = Bench(settings, route, store, tree, tmp_path_factory.mktemp(f"{settings.name}-{route}"))
+    home = tmp_path_factory.mktemp(f"{settings.name}-{route}")
+    if route.scheme is Scheme.TLS:
+        tls_store: Store = request.getfixturevalue("tls_store")
+        yield from _bench_for(Bench(settings, route, tls_store, tree, home, behind=tls_store))
+        return
+    store: Store = request.getfixturevalue("plain_store")
+    with listening_to(store.port) as listener:
+        made = Bench(settings, route, replace(store, port=listener.port), tree, home, behind=store)
+        yield from _bench_for(made)
+        by_name = f"{made.bucket}.{DOMAIN}" in listener.hosts
+        assert by_name is (route.style is Style.VIRTUAL), listener.hosts
+
+
+def _bench_for(made: Bench) -> Iterator[Bench]:
     made.write_settings()
     yield made
     made.empty_bucket()
+    made.judge.close()

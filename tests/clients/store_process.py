@@ -63,9 +63,10 @@ def running_store(scheme: Scheme, certificates: Certificates) -> Iterator[Store]
         if scheme is Scheme.TLS:
             words += ["--tls-cert", certificates.cert_file, "--tls-key", certificates.key_file]
         log = Path(folder) / "serve.log"
-        with log.open("wb") as errors, subprocess.Popen(
-            [siegel_command(), *words], stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process:
+        with (
+            log.open("wb") as errors,
+            subprocess.Popen([siegel_command(), *words], stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
             try:
                 port = _port_when_ready(process, log)
                 account = first["account"]

@@ -9,10 +9,6 @@ CLIENT = "rclone"
 LARGE = "large/twenty.bin"
 
 
-def test_it_is_the_version_that_the_page_names(bench: Bench) -> None:
-    assert bench.settings.version in bench.run(*bench.settings.version_command.split())
-
-
 def test_a_tree_goes_up_and_comes_back(bench: Bench) -> None:
     bench.do("make_bucket")
     bench.do("upload", folder=bench.tree.root)

@@ -9,10 +9,6 @@ from file_tree import digests_below
 CLIENT = "restic"
 
 
-def test_it_is_the_version_that_the_page_names(bench: Bench) -> None:
-    assert bench.settings.version in bench.run(*bench.settings.version_command.split())
-
-
 def test_a_backup_is_made_and_restored(bench: Bench) -> None:
     bench.do("make_repository")
     bench.do("backup", folder=bench.tree.root)

@@ -17,14 +17,48 @@ EXIT_USAGE: Final = 252
 EXIT_CONFIGURATION: Final = 253
 EXIT_INTERRUPTED: Final = 130
 
-app = App(name="siegel", help="Siegel: an S3 store whose provider nobody has to trust.", version=__version__)
-app.command("siegel.app.commands.init:init", name="init", help="Make a deployment.")
-app.command("siegel.app.commands.serve:serve", name="serve", help="Run the service.")
-app.command("siegel.app.commands.doctor:doctor", name="doctor", help="Check whether this machine is fit for the service.")
+_INIT: Final = """Make a deployment: configuration, root key, encrypted database, first operator, first account.
+
+The secrets are generated and shown once. The root key rests in DIR/root.key with mode 0600, or in the file that
+SIEGEL_ROOT_KEY_FILE names. DIR must be empty or missing.
+"""
+
+_SERVE: Final = """Run the service until SIGTERM or Ctrl-C.
+
+When everything is up it prints one line, "ready s3=URL admin=URL". SIGTERM lets requests in flight finish; a second one
+stops at once. Flags beat the environment (SIEGEL_...), the environment beats DIR/siegel.toml.
+"""
+
+_DOCTOR: Final = """Check whether this machine is fit for the service.
+
+Looks at clock, free space, syncs, SQLite and its cipher, root key, database, certificate and ports. The exit status is 1
+if a check fails; warnings do not count.
+"""
+
+_SEALED: Final = """Prove that nothing rests on the disk in plain.
+
+Writes canaries through every write path, then searches every byte of the directory for them: raw, as hex, base64 and
+UTF-16, deflated, and for their digests. A positive control shows that the search would have found them. The exit status
+is 1 if anything is found.
+"""
+
+app = App(
+    name="siegel",
+    help="Siegel: an S3 store whose provider nobody has to trust.",
+    version=__version__,
+    help_format="plaintext",
+)
+app.command("siegel.app.commands.init:init", name="init", help=_INIT)
+app.command("siegel.app.commands.serve:serve", name="serve", help=_SERVE)
+app.command("siegel.app.commands.doctor:doctor", name="doctor", help=_DOCTOR)
 
 account = App(name="account", help="Create and list accounts, also while the service runs.")
-account.command("siegel.app.commands.account:create", name="create", help="Create an account with one access key.")
-account.command("siegel.app.commands.account:list_accounts", name="list", help="List all accounts.")
+account.command(
+    "siegel.app.commands.account:create",
+    name="create",
+    help="Create an account with one access key. The secret is shown once.",
+)
+account.command("siegel.app.commands.account:list_accounts", name="list", help="List all accounts, in order of their ids.")
 app.command(account)
 
 

@@ -15,9 +15,8 @@ from msgspec import Struct
 from siegel.app.serve import LOCK_NAME, check_certificate
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
-from siegel.app.wiring import open_deployment
+from siegel.app.wiring import database_release, open_deployment
 from siegel.domain.errors import SiegelError
-from siegel.drivers.meta.sqlite_release import sqlite_release
 
 FREE_SPACE_WARN_SHARE: Final = 0.10
 FREE_SPACE_FAIL_BYTES: Final = 256 * 1024 * 1024
@@ -56,7 +55,7 @@ def examine(settings: Settings) -> list[Finding]:
         _clock(),
         _free_space(directory),
         _sync(directory),
-        Finding("sqlite", Verdict.OK, sqlite_release()),
+        Finding("sqlite", Verdict.OK, database_release()),
         _key_and_database(settings),
         _certificate(settings),
         _port("s3 port", settings.s3, is_serving=is_serving),

@@ -15,6 +15,7 @@ from siegel.app.settings import Settings
 from siegel.drivers.blob.files import FileBlobStore
 from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
+from siegel.drivers.meta.sqlite_release import sqlite_release
 from siegel.drivers.system import SystemClock, SystemRandomness
 from siegel.service.accounts import Accounts
 from siegel.service.keys import KeyRing
@@ -62,6 +63,11 @@ def create_deployment(settings: Settings) -> Deployment:
     custodian = LocalCustodian.load(root_key_file) if root_key_file.exists() else LocalCustodian.create_file(root_key_file)
     clock = SystemClock()
     return _assemble(create_store(Path(settings.directory), custodian.database_key(), clock), custodian, clock, settings)
+
+
+def database_release() -> str:
+    """Return one phrase that names the database library and its release."""
+    return sqlite_release()
 
 
 def _assemble(store: SqliteStore, custodian: LocalCustodian, clock: SystemClock, settings: Settings) -> Deployment:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from siegel.app.commands.options import AsJson, Data
+from siegel.app.commands.options import AsJson, Credentials, Data
 from siegel.app.config import load_config, resolve
+from siegel.app.credentials import write_credentials
 from siegel.app.output import print_json, print_table, print_text
 from siegel.app.wiring import open_deployment
 from siegel.service.accounts import NewAccount
@@ -26,6 +27,7 @@ def create(
     /,
     *,
     data: Data,
+    credentials: Credentials = None,
     json: AsJson = False,
 ) -> None:
     """Create an account with one access key. The secret is shown once."""
@@ -38,6 +40,8 @@ def create(
             deployment.close()
 
     made = asyncio.run(work())
+    if credentials is not None:
+        write_credentials(credentials, made.access_key)
     if json:
         key = made.access_key
         print_json(

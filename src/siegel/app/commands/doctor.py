@@ -9,10 +9,7 @@ from siegel.app.output import print_json, print_table
 
 
 def doctor(directory: Directory, /, *, json: AsJson = False) -> None:
-    """Check clock, free space, syncs, SQLite and its cipher, root key, database, certificate and ports.
-
-    The exit status is 1 if a check fails; warnings do not count.
-    """
+    """Print what the doctor found; the help text is in `cli.py`."""
     findings = examine(resolve(load_config(directory, {}), directory))
     rows = [{"check": finding.check, "verdict": finding.verdict.value, "seen": finding.seen} for finding in findings]
     is_fit = all(finding.verdict is not Verdict.FAIL for finding in findings)

@@ -29,11 +29,7 @@ def serve(
         Parameter(help="Once ready, print lines to paste for aws, boto3 and rclone that use this credentials file."),
     ] = None,
 ) -> None:
-    """Run the service until SIGTERM or Ctrl-C.
-
-    When everything is up it prints one line, `ready s3=URL admin=URL`. SIGTERM lets requests in flight finish; a second
-    one stops at once. Flags beat the environment, the environment beats DIR/siegel.toml.
-    """
+    """Run the service; the help text is in `cli.py`."""
     flags = {
         "s3": s3,
         "console": console,

@@ -82,13 +82,16 @@ class Writer(threading.Thread):
                 if error.status < 500:
                     self.violations.append(Violation("refused", self.name, f"{act.__name__}: {error}"))
                 self.over.wait(0.02)
+            except Exception as error:  # a writer that dies in silence would prove nothing
+                self.violations.append(Violation("writer", self.name, f"{act.__name__}: {error!r}"))
+                break
         self.s3.close()
 
     def body(self) -> bytes:
         size = self.choice.choice(SIZES)
         return self.choice.randbytes(size)
 
-    def _target(self) -> PlainKey | VersionedKey:
+    def _pick(self) -> PlainKey | VersionedKey:
         """Return a key without an unanswered change, a new one if there is none."""
         if self.choice.random() < 0.5:
             free = [key for key in self.plain if not key.is_open]
@@ -123,7 +126,7 @@ class Writer(threading.Thread):
             key.acknowledge_push(answer.headers["x-amz-version-id"], content)
 
     def put(self) -> None:
-        key, body = self._target(), self.body()
+        key, body = self._pick(), self.body()
         content = Content.of(body)
         path = self._begin(key, content)
         self._acknowledge(key, content, self.s3.must("PUT", path, body))
@@ -138,7 +141,7 @@ class Writer(threading.Thread):
         if not sources:
             return
         bucket, name, content = self.choice.choice(sources)
-        key = self._target()
+        key = self._pick()
         if key.name == name and isinstance(key, PlainKey) == (bucket == PLAIN):
             return
         path = self._begin(key, content)
@@ -149,7 +152,7 @@ class Writer(threading.Thread):
 
     def multipart(self) -> None:
         """Create an upload, send its parts, and in most cases complete it."""
-        key = self._target()
+        key = self._pick()
         path = f"/{PLAIN if isinstance(key, PlainKey) else VERSIONED}/{key.name}"
         bodies = [self.body() or b"x"]
         if self.choice.random() < 0.1:
@@ -176,7 +179,7 @@ class Writer(threading.Thread):
         self.s3.must("DELETE", path, query={"uploadId": upload.upload_id})
 
     def delete(self) -> None:
-        key = self._target()
+        key = self._pick()
         if isinstance(key, VersionedKey) and len(key.settled) >= VERSIONS_MAX:
             self._delete_version(key)
             return

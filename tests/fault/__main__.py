@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from bench.client import ConnectionLostError
 from bench.service import BenchError
 
 from tests.fault import crash, damage, disk, full, tidy
+from tests.fault.s3 import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,8 +61,8 @@ def _run(name: str, folder: Path, options: argparse.Namespace) -> bool:
     }
     try:
         notes, violations = parts[name]()
-    except BenchError as error:
-        notes, violations = [], [f"could not be run: {error}"]
+    except (BenchError, RefusedError, ConnectionLostError) as error:
+        notes, violations = [], [f"could not be run to the end: {error}"]
     for note in notes:
         print(f"  {note}", flush=True)
     for violation in violations:

@@ -15,7 +15,7 @@ from bench.service import BenchError, Deployment, Running
 from tests.fault.load import PLAIN, VERSIONED
 from tests.fault.model import Content, Model, PlainKey, Violation, compare
 from tests.fault.observe import observe
-from tests.fault.s3 import S3
+from tests.fault.s3 import S3, RefusedError
 
 SIZE = "24m"
 BALLAST_BYTES = 2 * 1024 * 1024
@@ -85,8 +85,10 @@ class NoSpace:
         return [key for key in self.model.plain.values() if key.settled]
 
     def check(self) -> None:
-        seen = observe(self.s3, self.model)
-        self.violations += compare(self.model, seen)
+        try:
+            self.violations += compare(self.model, observe(self.s3, self.model))
+        except RefusedError as error:
+            self.violations.append(Violation("unreadable", "check", str(error)))
 
     def expect_recovery(self, what: str) -> None:
         """Within a few seconds everything is readable, and writes work, without a restart."""

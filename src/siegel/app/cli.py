@@ -61,6 +61,10 @@ account.command(
 account.command("siegel.app.commands.account:list_accounts", name="list", help="List all accounts, in order of their ids.")
 app.command(account)
 
+verify = App(name="verify", help="Check the service's promises for yourself.")
+verify.command("siegel.app.commands.verify:sealed", name="sealed", help=_SEALED)
+app.command(verify)
+
 
 def main() -> None:
     """Run the command line."""

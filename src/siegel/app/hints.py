@@ -29,11 +29,11 @@ s3.put_object(Bucket="second", Key="hello", Body=b"kept under seal")
 print(s3.get_object(Bucket="second", Key="hello")["Body"].read())
 '
 
-rclone:
+rclone (Debian's fails wherever AWS_CA_BUNDLE is set):
 
 export RCLONE_S3_PROVIDER=Other RCLONE_S3_ENV_AUTH=true RCLONE_S3_ENDPOINT={endpoint} RCLONE_S3_REGION={region}
-rclone copy /etc/services :s3:third
-rclone ls :s3:third"""
+env -u AWS_CA_BUNDLE rclone copy /etc/services :s3:third
+env -u AWS_CA_BUNDLE rclone ls :s3:third"""
 
 
 def render_hints(orders: Orders, credentials: Path) -> str:

@@ -9,9 +9,10 @@ DIR/instance.lock held by the running service
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from siegel.app.settings import Settings
+from siegel.domain.ports import BlobStore, Clock, Journal, KeyCustodian, MetaStore, Randomness
 from siegel.drivers.blob.files import FileBlobStore
 from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
@@ -23,15 +24,19 @@ from siegel.service.keys import KeyRing
 BLOB_FOLDER: Final = "blobs"
 
 
+class Store(MetaStore, Journal, Protocol):
+    """Metadata and journal kept by one driver: what changes and what is said about it become durable together."""
+
+
 @dataclass(frozen=True)
 class Deployment:
-    """The parts of one deployment, behind their ports. `store` is also the journal."""
+    """The parts of one deployment, behind their ports."""
 
-    store: SqliteStore
-    blobs: FileBlobStore
-    custodian: LocalCustodian
-    clock: SystemClock
-    randomness: SystemRandomness
+    store: Store
+    blobs: BlobStore
+    custodian: KeyCustodian
+    clock: Clock
+    randomness: Randomness
 
     @property
     def accounts(self) -> Accounts:

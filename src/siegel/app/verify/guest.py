@@ -1,0 +1,122 @@
+"""A guest in the deployment: an account and an access key that exist in this process alone.
+
+The verification writes as a customer would, with a signature and under an account's keys, and yet leaves no account behind.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from siegel.app.wiring import Deployment, Store
+from siegel.domain import ids
+from siegel.domain.entry import Entry
+from siegel.domain.objects import Account, Credential, CredentialKind
+from siegel.domain.ports import Identities, Reader, Writer
+from siegel.service.accounts import AccessKey
+from siegel.service.keys import KeyRing
+
+T = TypeVar("T")
+
+GUEST_NAME: Final = "siegel-verify"
+
+
+class GuestIdentities:
+    """The deployment's identities, and one more of each kind."""
+
+    def __init__(self, inner: Identities, account: Account, credential: Credential) -> None:
+        """Put `account` and `credential` beside those of `inner`."""
+        self._inner = inner
+        self._account = account
+        self._credential = credential
+
+    def find_credential(self, access_key_id: str) -> Credential | None:
+        """Return the access key, or None."""
+        if access_key_id == self._credential.access_key_id:
+            return self._credential
+        return self._inner.find_credential(access_key_id)
+
+    def find_account(self, account_id: str) -> Account | None:
+        """Return the account, or None."""
+        return self._account if account_id == self._account.account_id else self._inner.find_account(account_id)
+
+    def list_accounts(self) -> list[Account]:
+        """Return all accounts that are stored; the guest is not."""
+        return self._inner.list_accounts()
+
+    def insert_account(self, account: Account) -> None:
+        """Add an account."""
+        self._inner.insert_account(account)
+
+    def insert_credential(self, credential: Credential) -> None:
+        """Add an access key."""
+        self._inner.insert_credential(credential)
+
+
+class GuestReader:
+    """The deployment's reader with the guest's identities."""
+
+    def __init__(self, inner: Reader, identities: Identities) -> None:
+        """Read from `inner`, save for `identities`."""
+        self.identities = identities
+        self.buckets = inner.buckets
+        self.objects = inner.objects
+        self.uploads = inner.uploads
+        self.housekeeping = inner.housekeeping
+        self._inner = inner
+
+    def inline_body(self, body_id: int) -> bytes | None:
+        """Return an inline body or layout by its id."""
+        return self._inner.inline_body(body_id)
+
+
+class GuestStore:
+    """The deployment's store and journal, seen by a process in which the guest exists."""
+
+    reader: Reader
+
+    def __init__(self, inner: Store, account: Account, credential: Credential) -> None:
+        """Read and write through `inner`."""
+        self._inner = inner
+        self.reader = GuestReader(inner.reader, GuestIdentities(inner.reader.identities, account, credential))
+
+    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entry] | Entry | None) -> T:
+        """Run `change` in a transaction."""
+        return await self._inner.write(change, entry)
+
+    async def append(self, entry: Entry) -> None:
+        """Append to the journal: the guest's accesses are entries like all others."""
+        await self._inner.append(entry)
+
+    def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
+        """Return batches of the journal."""
+        return self._inner.entries(after, limit)
+
+    def generation(self) -> int:
+        """Return the store's generation."""
+        return self._inner.generation()
+
+    def close(self) -> None:
+        """Close the store."""
+        self._inner.close()
+
+
+def admit_guest(deployment: Deployment) -> tuple[Deployment, AccessKey]:
+    """Return the deployment as a process sees it that knows the guest, and the guest's access key."""
+    random, now_ms = deployment.randomness, deployment.clock.now_ms()
+    key_ring = KeyRing(deployment.custodian, random)
+    account_id = ids.make_account_id(random.bytes(ids.ACCOUNT_ID_RANDOM_BYTES))
+    account = Account(
+        account_id=account_id, name=GUEST_NAME, created_at_ms=now_ms, sealed_keys=key_ring.create_account_keys(account_id)
+    )
+    key = AccessKey(
+        access_key_id=ids.make_access_key_id(CredentialKind.ROOT, random.bytes(ids.ACCESS_KEY_ID_RANDOM_BYTES)),
+        secret_access_key=ids.make_secret(random.bytes(ids.SECRET_RANDOM_BYTES)),
+    )
+    credential = Credential(
+        access_key_id=key.access_key_id,
+        kind=CredentialKind.ROOT,
+        account_id=account_id,
+        created_at_ms=now_ms,
+        sealed_secret=key_ring.seal_secret(key.access_key_id, key.secret_access_key),
+    )
+    return replace(deployment, store=GuestStore(deployment.store, account, credential)), key

@@ -1,0 +1,144 @@
+"""Every way in which a customer's bytes reach the store, walked once with canaries; and the way out again."""
+
+import base64
+import hashlib
+import re
+from typing import Final
+
+from siegel.app.verify.canaries import Canary
+from siegel.app.verify.client import UNSIGNED_FRAMES, InProcessClient
+from siegel.domain.limits import INLINE_BYTES_MAX, PART_BYTES_MIN
+from siegel.s3wire.checksums import Algorithm, new_hasher
+
+SMALL_BYTES: Final = 4_000
+LARGE_BYTES: Final = 3 * INLINE_BYTES_MAX + 17
+
+_ON_VERSIONING: Final = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
+_PART_TAG = re.compile(rb"<ETag>(?:&quot;|\")?([^<&\"]+)")
+_VERSION = re.compile(rb"<(?:Version|DeleteMarker)>.*?<Key>([^<]+)</Key><VersionId>([^<]+)</VersionId>", re.DOTALL)
+_UPLOAD = re.compile(rb"<Upload>.*?<Key>([^<]+)</Key><UploadId>([^<]+)</UploadId>", re.DOTALL)
+
+
+class WritePaths:
+    """Writes canaries into one bucket of the guest, and clears it away."""
+
+    def __init__(self, client: InProcessClient, canary: Canary, region: str) -> None:
+        """Write by `client` into a bucket named after the canary's mark."""
+        self._client = client
+        self._canary = canary
+        self._region = region
+        # Bucket names are no secret, but the mark must not be found: the bucket is named after its digest.
+        self._bucket = "/siegel-verify-" + hashlib.sha256(canary.mark.encode()).hexdigest()[:24]
+
+    async def walk(self) -> list[str]:
+        """Write through every path; return their names."""
+        configuration = (
+            f"<CreateBucketConfiguration><LocationConstraint>{self._region}</LocationConstraint></CreateBucketConfiguration>"
+        )
+        await self._client.call("PUT", self._bucket, body=configuration.encode())
+        await self._client.call("PUT", self._bucket, query="versioning=", body=_ON_VERSIONING)
+        walked = {
+            "put, small": self._put("small", SMALL_BYTES, {}),
+            "put, large": self._put("large", LARGE_BYTES, {}),
+            "put, framed": self._put_framed("framed", LARGE_BYTES),
+            "overwrite": self._put("small", SMALL_BYTES + 1, {}),
+            "object names": self._put(self._canary.mark, SMALL_BYTES, {}),
+            "metadata and headers": self._put("described", SMALL_BYTES, self._description()),
+            "tags": self._put("tagged", SMALL_BYTES, {"x-amz-tagging": f"{self._canary.mark}=of-{self._canary.mark}"}),
+            "customer's key, small": self._put("private-small", SMALL_BYTES, self._customer_key()),
+            "customer's key, large": self._put("private-large", LARGE_BYTES, self._customer_key()),
+            "copy": self._copy("large", "copied"),
+            "parts": self._put_in_parts("assembled", {}),
+            "parts, customer's key": self._put_in_parts("private-assembled", self._customer_key()),
+            "upload in progress": self._begin("unfinished"),
+            "delete marker": self._client.call("DELETE", f"{self._bucket}/{self._canary.mark}"),
+        }
+        for step in walked.values():
+            await step
+        return list(walked)
+
+    async def clear(self) -> None:
+        """Remove all versions and uploads, then the bucket."""
+        listed = await self._client.call("GET", self._bucket, query="uploads=")
+        for name, upload_id in _UPLOAD.findall(listed.body):
+            await self._client.call("DELETE", f"{self._bucket}/{name.decode()}", query=f"uploadId={upload_id.decode()}")
+        listed = await self._client.call("GET", self._bucket, query="versions=")
+        for name, version_id in _VERSION.findall(listed.body):
+            await self._client.call("DELETE", f"{self._bucket}/{name.decode()}", query=f"versionId={version_id.decode()}")
+        await self._client.call("DELETE", self._bucket)
+
+    def _description(self) -> dict[str, str]:
+        mark = self._canary.mark
+        return {
+            "x-amz-meta-note": f"{mark} in metadata",
+            "content-disposition": f'attachment; filename="{mark}.txt"',
+            "content-type": f"text/x-{mark}",
+            "content-language": mark,
+        }
+
+    def _customer_key(self) -> dict[str, str]:
+        # The key itself is a canary too: its bytes are the mark, stretched.
+        key = (self._canary.mark * 2).encode()[:32]
+        return {
+            "x-amz-server-side-encryption-customer-algorithm": "AES256",
+            "x-amz-server-side-encryption-customer-key": base64.b64encode(key).decode(),
+            "x-amz-server-side-encryption-customer-key-md5": base64.b64encode(
+                hashlib.md5(key, usedforsecurity=False).digest()
+            ).decode(),
+        }
+
+    async def _put(self, name: str, size_bytes: int, headers: dict[str, str]) -> None:
+        body = self._canary.body(name, size_bytes)
+        await self._client.call("PUT", f"{self._bucket}/{name}", headers=headers, body=body)
+
+    async def _put_framed(self, name: str, size_bytes: int) -> None:
+        body = self._canary.body(name, size_bytes)
+        hasher = new_hasher(Algorithm.CRC64NVME)
+        hasher.update(body)
+        trailer = f"x-amz-checksum-crc64nvme:{base64.b64encode(hasher.digest()).decode()}"
+        framed = b"%x\r\n%b\r\n0\r\n%b\r\n\r\n" % (len(body), body, trailer.encode())
+        headers = {
+            "x-amz-content-sha256": UNSIGNED_FRAMES,
+            "content-encoding": "aws-chunked",
+            "x-amz-decoded-content-length": str(len(body)),
+            "x-amz-trailer": "x-amz-checksum-crc64nvme",
+        }
+        await self._client.call("PUT", f"{self._bucket}/{name}", headers=headers, body=framed)
+
+    async def _copy(self, source: str, target: str) -> None:
+        await self._client.call("PUT", f"{self._bucket}/{target}", headers={"x-amz-copy-source": f"{self._bucket}/{source}"})
+
+    async def _begin(self, name: str, headers: dict[str, str] | None = None) -> tuple[str, list[str]]:
+        """Start an upload with one part of bytes and, where the source can be read, one copied part; return its id and tags."""
+        target = f"{self._bucket}/{name}"
+        customer = {name: value for name, value in (headers or {}).items() if "customer" in name}
+        begun = await self._client.call("POST", target, query="uploads=", headers={**self._description(), **customer})
+        upload_id = _first(_UPLOAD_ID, begun.body)
+        body = self._canary.body(f"part of {name}", PART_BYTES_MIN)
+        sent = await self._client.call("PUT", target, query=f"partNumber=1&uploadId={upload_id}", headers=customer, body=body)
+        copied = await self._client.call(
+            "PUT",
+            target,
+            query=f"partNumber=2&uploadId={upload_id}",
+            headers={"x-amz-copy-source": f"{self._bucket}/large", **customer},
+        )
+        return upload_id, [sent.headers["etag"].strip('"'), _first(_PART_TAG, copied.body)]
+
+    async def _put_in_parts(self, name: str, headers: dict[str, str]) -> None:
+        upload_id, tags = await self._begin(name, headers)
+        parts = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>" for number, tag in enumerate(tags, 1))
+        await self._client.call(
+            "POST",
+            f"{self._bucket}/{name}",
+            query=f"uploadId={upload_id}",
+            headers=headers,
+            body=f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode(),
+        )
+
+
+def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
+    found = pattern.search(body)
+    if found is None:
+        raise ValueError(f"the answer has no {pattern.pattern!r}: {body!r}")
+    return found[1].decode()

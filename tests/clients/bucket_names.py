@@ -6,6 +6,9 @@ import sys
 from certificates import DOMAIN
 from client_settings import ClientSettings, Route, Style, all_settings
 
+ABSENT = "-absent"
+"""Ends the names of buckets that are asked for and do not exist."""
+
 
 def bucket_name(settings: ClientSettings, route: Route) -> str:
     """Return the name of the bucket that one client uses on one route."""
@@ -15,7 +18,8 @@ def bucket_name(settings: ClientSettings, route: Route) -> str:
 def host_names() -> list[str]:
     """Return every host name that the suite calls: the domain, and each bucket below it."""
     routes = [(client, route) for client in all_settings() for route in client.routes() if route.style is Style.VIRTUAL]
-    return [DOMAIN, *(f"{bucket_name(client, route)}.{DOMAIN}" for client, route in routes)]
+    buckets = [bucket_name(client, route) for client, route in routes]
+    return [DOMAIN, *(f"{bucket}{ending}.{DOMAIN}" for bucket in buckets for ending in ("", ABSENT))]
 
 
 def resolves(name: str) -> bool:

@@ -44,11 +44,11 @@ class Store:
 
 
 def siegel_command() -> str:
-    """Return the program under test: `SIEGEL_COMMAND`, or the one installed beside this interpreter."""
+    """Return the program under test: `CLIENTS_SIEGEL`, or the one installed beside this interpreter."""
     beside = Path(sys.executable).with_name("siegel")
-    command = os.environ.get("SIEGEL_COMMAND") or (str(beside) if beside.exists() else shutil.which("siegel"))
+    command = os.environ.get("CLIENTS_SIEGEL") or (str(beside) if beside.exists() else shutil.which("siegel"))
     if not command:
-        raise FileNotFoundError("no siegel command: run `make clients`, or set SIEGEL_COMMAND")
+        raise FileNotFoundError("no siegel command: run `make clients`, or set CLIENTS_SIEGEL")
     return command
 
 
@@ -57,7 +57,10 @@ def running_store(scheme: Scheme, certificates: Certificates) -> Iterator[Store]
     """Start a new store on a port of the system's choice, and end it with SIGTERM; it must then end well."""
     with tempfile.TemporaryDirectory(prefix="siegel-clients-") as folder:
         data = Path(folder) / "data"
-        made = subprocess.run([siegel_command(), "init", data, "--json"], check=True, capture_output=True, timeout=READY_S)
+        settled = {name: value for name, value in os.environ.items() if not name.startswith("SIEGEL_")}
+        words = [siegel_command(), "init", data, "--json"]
+        made = subprocess.run(words, env=settled, capture_output=True, text=True, timeout=READY_S, check=False)
+        assert made.returncode == 0, made.stderr
         first = json.loads(made.stdout)
         words = ["serve", data, "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "2", "--domain", DOMAIN]
         if scheme is Scheme.TLS:
@@ -65,7 +68,9 @@ def running_store(scheme: Scheme, certificates: Certificates) -> Iterator[Store]
         log = Path(folder) / "serve.log"
         with (
             log.open("wb") as errors,
-            subprocess.Popen([siegel_command(), *words], stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+            subprocess.Popen(
+                [siegel_command(), *words], stdout=subprocess.PIPE, stderr=errors, env=settled, text=True
+            ) as process,
         ):
             try:
                 port = _port_when_ready(process, log)
@@ -106,5 +111,5 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 def _keep_log(log: Path, scheme: Scheme) -> None:
     """Copy the store's own log to where a failed run can be looked into, if the caller wants it."""
-    if keep := os.environ.get("SIEGEL_CLIENTS_LOGS"):
+    if keep := os.environ.get("CLIENTS_LOGS"):
         shutil.copyfile(log, Path(keep) / f"serve-{scheme.name.lower()}.log")

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from siegel.access.decide import ANONYMOUS, decide
+from siegel.access.decide import ANONYMOUS, Caller, Permit, decide
 from siegel.domain.errors import (
     AccessDeniedError,
     InternalError,
@@ -22,7 +22,7 @@ from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
 from siegel.s3wire.refusals import check_expected_owner
 from siegel.s3wire.request import Request, parse_request
-from siegel.s3wire.route import find_route
+from siegel.s3wire.route import Route, find_route
 from siegel.s3wire.sigv4 import VerifiedRequest, verify
 from siegel.service.trail import Trail
 from siegel.web import buckets, lists, objects, uploads
@@ -77,27 +77,43 @@ class Gateway:
             cases.rules.domains,
         )
         trail.bucket, trail.object_key = request.bucket, request.object_key
-        route = find_route(request)
-        trail.kind = route.kind
+        route = self._route(request, trail)
         bucket = self._find_bucket(request, trail)
+        # Nobody learns what is built, or what there is, before the signature holds.
         verified = self._verify(request, trail)
         trail.caller = cases.directory.caller(verified.claim)
-        if bucket is None and request.bucket and route.operation != "CreateBucket":
-            raise NoSuchBucketError(fields={"BucketName": request.bucket})
         trail.account_id = trail.account_id or trail.caller.account_id
-        owner = trail.caller.account_id if bucket is None else bucket.account_id
-        try:
-            permit = decide(trail.caller, route.action, owner)
-        except AccessDeniedError as denial:
-            if bucket is not None and route.operation == "HeadBucket":
-                denial.headers["x-amz-bucket-region"] = bucket.region
-            # CreateBucket of a name that somebody else has is answered by the use case: the name is taken.
-            if route.operation != "CreateBucket":
-                raise
-            permit = decide(trail.caller, route.action, trail.caller.account_id)
+        if bucket is None and request.bucket and not (isinstance(route, Route) and route.operation == "CreateBucket"):
+            raise NoSuchBucketError(fields={"BucketName": request.bucket})
+        if isinstance(route, S3Error):
+            raise route
+        permit = self._permit(trail.caller, route, bucket)
         if bucket is not None:
             check_expected_owner(request.headers, bucket.account_id)
         return Call(request, route, verified, permit, trail, bucket)
+
+    @staticmethod
+    def _permit(caller: Caller, route: Route, bucket: Bucket | None) -> Permit:
+        # Whether the name of a bucket to be created is free is for the use case to say, not a matter of rights.
+        if bucket is None or route.operation == "CreateBucket":
+            return decide(caller, route.action, caller.account_id)
+        try:
+            return decide(caller, route.action, bucket.account_id)
+        except AccessDeniedError as denial:
+            if route.operation == "HeadBucket":
+                denial.headers["x-amz-bucket-region"] = bucket.region
+            raise
+
+    @staticmethod
+    def _route(request: Request, trail: Trail) -> Route | S3Error:
+        """Return the request's route, or the refusal that waits for the signature to be checked."""
+        try:
+            route = find_route(request)
+        except S3Error as refusal:
+            trail.kind = "refused"
+            return refusal
+        trail.kind = route.kind
+        return route
 
     def _find_bucket(self, request: Request, trail: Trail) -> Bucket | None:
         if not request.bucket:

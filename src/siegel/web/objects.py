@@ -267,8 +267,8 @@ def _read_headers(call: Call, opened: Opened, selection: _Selection, key: Custom
     else:
         headers.append((b"content-length", b"%d" % byte_range.length))
         headers.append((b"content-range", byte_range.content_range.encode()))
-    overrides = parse_response_overrides(request.query, is_signed=True) if request.query else {}
-    if overrides:
+    if b"response-" in request.raw_query:
+        overrides = parse_response_overrides(request.query, is_signed=True)
         replaced = {name.lower().encode() for name in overrides}
         headers = [pair for pair in headers if pair[0] not in replaced] + encode_headers(overrides)
     return headers

@@ -51,8 +51,7 @@ class HttpServer(Server):
         )
 
     def _init_shared_socket(self) -> None:
-        # The library's type stub leaves out the constructor's arguments.
-        self._shd = SocketHolder(self._listener.fileno(), False, BACKLOG_CONNECTIONS)  # type: ignore[call-arg]
+        self._shd = SocketHolder(self._listener.fileno(), False, BACKLOG_CONNECTIONS)  # type: ignore[call-arg]  # the library's stub leaves its arguments out
 
     async def run(self) -> None:
         """Serve until `stop` is called and the requests in flight are answered.

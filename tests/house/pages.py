@@ -1,0 +1,41 @@
+"""The pages that are generated from code: `python -m tests.house.pages` writes them, `test_pages.py` compares them."""
+
+from siegel.app.cli import app
+from siegel.app.config_pages import render_reference
+from siegel.s3wire.faults import render_error_page
+from siegel.s3wire.route import render_status_page
+from tests.house.tree import ROOT
+
+_CLI_HEAD = """# The command line
+
+Generated from the commands' own help (`src/siegel/app/cli.py`); a test in `tests/house/` keeps the two alike.
+
+| Exit status | Meaning |
+|---|---|
+| 0 | done |
+| 1 | failed; or, of `serve`: something died at the start, or requests in flight were cut off at the end |
+| 130 | interrupted by Ctrl-C |
+| 252 | wrong usage |
+| 253 | a configuration that does not work |
+
+An error is one line on standard error, and where there is a way out a second one that begins with `try:`.
+
+"""
+
+
+def render_cli_page() -> str:
+    text = app.generate_docs(output_format="markdown")
+    _, _, commands = text.partition("\n## siegel")
+    return _CLI_HEAD + "## siegel" + commands.rstrip() + "\n"
+
+
+PAGES = {
+    "docs/reference/cli.md": render_cli_page,
+    "docs/reference/configuration.md": render_reference,
+    "docs/reference/errors.md": render_error_page,
+    "docs/reference/s3-status.md": render_status_page,
+}
+
+if __name__ == "__main__":
+    for place, render in PAGES.items():
+        (ROOT / place).write_text(render(), encoding="utf-8")

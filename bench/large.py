@@ -16,7 +16,8 @@ LARGE_BYTES = 64 * MIB
 STREAMS = 4
 
 
-def _source(plan: Plan) -> Path:
+def source_file(plan: Plan) -> Path:
+    """Return a file of 64 MiB, made once."""
     path = plan.file("large.source")
     if not path.exists():
         path.write_bytes(random.Random(3).randbytes(LARGE_BYTES))
@@ -25,7 +26,7 @@ def _source(plan: Plan) -> Path:
 
 def put64m(stage: Stage) -> list[Row]:
     """PUT of 64 MiB over four connections, against the slower of disk and MD5."""
-    plan, source = stage.plan, _source(stage.plan)
+    plan, source = stage.plan, source_file(stage.plan)
     data = memoryview(source.read_bytes())
     files = STREAMS * plan.large_repeats
     figures: dict[str, list[float]] = {"D": [], "M": [], "M of one stream": [], "ours": []}
@@ -57,7 +58,7 @@ def put64m(stage: Stage) -> list[Row]:
 
 def get64m(stage: Stage) -> list[Row]:
     """GET of 64 MiB over four connections, warm."""
-    plan, source = stage.plan, _source(stage.plan)
+    plan, source = stage.plan, source_file(stage.plan)
     keys = [f"64m/{slot}-0" for slot in range(STREAMS)]
     for key in keys:
         if not exists(stage.ours, stage.signer, key):

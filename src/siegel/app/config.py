@@ -102,7 +102,8 @@ def load_config(directory: Path, flags: Mapping[str, Any]) -> Config:
 
 def merge(written: Mapping[str, Any], flags: Mapping[str, Any]) -> Config:
     """Merge flags, environment and what the file says. Raises ConfigurationError."""
-    values = {**written, **_read_environment(os.environ), **{name: value for name, value in flags.items() if value is not None}}
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in flags.items() if value is not None}
+    values = {**written, **_read_environment(os.environ), **given}
     try:
         # Not strict: the environment has only text, and "8" there is the number 8.
         return msgspec.convert(values, Config, strict=False)

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 import uvloop
@@ -29,20 +29,20 @@ _STDERR: Final = 2
 _log = logging.getLogger(__name__)
 
 
-def enter(lifeline: Lifeline) -> Orders:
-    """Begin: orders, log, signals, limits. Ctrl-C is ignored here, the supervisor turns it into an orderly stop."""
+def run(serve: Callable[[Lifeline, Orders], Coroutine[None, None, None]]) -> None:
+    """Take the orders from standard input, then run `serve` in an event loop until it returns.
+
+    Ctrl-C is ignored here, the supervisor turns it into an orderly stop. What the operator can mend ends the process with its
+    message, not with a traceback.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders = lifeline.orders()
-    logs.configure(orders.name, orders.settings.log_level)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return orders
-
-
-def run(serving: Coroutine[None, None, None]) -> None:
-    """Run the event loop; what the operator can mend ends the process with its message, not with a traceback."""
+    lifeline = Lifeline()
     try:
-        uvloop.run(serving)
+        orders = lifeline.orders()
+        logs.configure(orders.name, orders.settings.log_level)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        uvloop.run(serve(lifeline, orders))
     except (SiegelError, OSError) as error:
         _log.error("%s", error)
         sys.exit(EXIT_REFUSED)

@@ -13,7 +13,7 @@ from typing import Final
 from siegel.app.http import HttpServer
 from siegel.app.lifeline import Lifeline
 from siegel.app.orders import Orders, ServiceState
-from siegel.app.process import enter, report_ready_soon, run, settle_memory
+from siegel.app.process import report_ready_soon, run, settle_memory
 from siegel.app.wiring import Deployment, open_deployment
 from siegel.domain.errors import SiegelError, StorageError
 from siegel.service.steward import Steward
@@ -28,9 +28,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Be the steward by the orders on standard input, until SIGTERM."""
-    lifeline = Lifeline()
-    orders = enter(lifeline)
-    run(serve(lifeline, orders))
+    run(serve)
 
 
 async def serve(lifeline: Lifeline, orders: Orders) -> None:

@@ -9,7 +9,7 @@ from siegel.app.assembly import build_s3
 from siegel.app.http import HttpServer
 from siegel.app.lifeline import Lifeline
 from siegel.app.orders import Orders, ServiceState
-from siegel.app.process import enter, report_ready_soon, run, settle_memory
+from siegel.app.process import report_ready_soon, run, settle_memory
 from siegel.app.wiring import open_deployment
 
 # The commit thread gets the interpreter back this soon: at the default of 5 ms, every sync would cost a batch that much more.
@@ -18,10 +18,8 @@ SWITCH_INTERVAL_S: Final = 0.0002
 
 def main() -> None:
     """Serve S3 by the orders on standard input, until SIGTERM."""
-    lifeline = Lifeline()
-    orders = enter(lifeline)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    run(serve(lifeline, orders))
+    run(serve)
 
 
 async def serve(lifeline: Lifeline, orders: Orders) -> None:

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_resolving_fills_in_every_default(tmp_path):
 
 def test_resolving_keeps_what_was_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = {"tls_cert": "c.pem", "tls_key": "k.pem", "workers": 3, "root_key_file": "elsewhere"}
+    given = {"tls_cert": Path("c.pem"), "tls_key": "k.pem", "workers": 3, "root_key_file": "elsewhere"}
     settings = resolve(merge({}, given), tmp_path)
     assert (settings.tls_cert, settings.workers, settings.scheme) == (str(tmp_path / "c.pem"), 3, "https")
     assert settings.root_key_file == str(tmp_path / "elsewhere")

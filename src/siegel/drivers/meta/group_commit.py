@@ -13,6 +13,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, Protocol, cast
@@ -106,6 +107,7 @@ class GroupCommit:
         self.entries = 0
         self._engine = engine
         self._lock = lock
+        self._entries_of_batch = 0
         self._queue: deque[_Job] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_busy = False
@@ -118,9 +120,10 @@ class GroupCommit:
         if self._is_closed:
             raise StorageError("the store is closed")
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
         future: asyncio.Future[Any] = loop.create_future()
         self._queue.append(_Job(change, entry, future))
-        self._loop = loop
         if not self._is_busy:
             self._is_busy = True
             # Not at once: whatever else this turn of the loop asks for joins the batch.
@@ -138,20 +141,39 @@ class GroupCommit:
 
     # On the event loop.
 
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve another event loop. The last one has ended: who waited there is gone, what it was to do next is forgotten."""
+        if self._thread.ident is not None:
+            idle = threading.Event()
+            self._orders.put(idle.set)
+            idle.wait()
+        if self._is_busy:
+            self._queue.clear()
+            self._engine.rollback()
+            self._lock.release()
+            self._is_busy = False
+        self._loop = loop
+
     def _start(self) -> None:
         """Begin the next batch, if there is one."""
-        if not self._queue:
+        if self._is_closed:
+            self._refuse()
+        elif not self._queue:
             self._is_busy = False
-        elif self._is_closed:
-            self._settle(list(self._queue), StorageError("the store is closed"))
-            self._queue.clear()
         elif self._lock.try_acquire():
             self._run_batch()
         else:
             self._order(self._wait_for_lock)
 
+    def _refuse(self) -> None:
+        self._settle(list(self._queue), StorageError("the store is closed"))
+        self._queue.clear()
+
     def _run_batch(self) -> None:
         """Run queued jobs in one transaction and hand it to the commit thread. The process lock is held."""
+        if self._is_closed:
+            self._refuse()
+            return
         jobs = self._take()
         failure: StorageError | None = None
         try:
@@ -164,7 +186,8 @@ class GroupCommit:
             failure = StorageError(f"a batch could not be run: {error!r}")
         self._engine.rollback()
         self._lock.release()
-        self._settle_and_start(jobs, failure)
+        self._settle(jobs, failure)
+        asyncio.get_running_loop().call_soon(self._start)
 
     def _take(self) -> list[_Job]:
         """Take the jobs of a batch from the queue, without those whose client has gone."""
@@ -179,7 +202,7 @@ class GroupCommit:
 
     def _run(self, jobs: list[_Job]) -> bool:
         """Run the jobs; say whether there is something to commit. Raises StorageError where all of it is lost."""
-        if self._is_closed or not jobs:
+        if not jobs:
             return False
         engine = self._engine
         engine.begin()
@@ -192,6 +215,7 @@ class GroupCommit:
             return False
         if entries:
             engine.record(entries)
+        self._entries_of_batch = len(entries)
         return True
 
     def _apply(self, job: _Job, change: Change) -> Entry | None:
@@ -228,14 +252,9 @@ class GroupCommit:
             order()
 
     def _call(self, step: Callable[[], None]) -> None:
-        """Have the event loop go on with `step`."""
-        try:
+        """Have the event loop go on with `step`; where it has ended, nobody waits for that."""
+        with suppress(RuntimeError):
             cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(step)
-        except RuntimeError:
-            # The loop has ended, and everybody who waited with it.
-            self._queue.clear()
-            self._lock.release()
-            self._is_busy = False
 
     def _wait_for_lock(self) -> None:
         self._lock.acquire()
@@ -245,7 +264,7 @@ class GroupCommit:
         failure: StorageError | None = None
         try:
             self._engine.commit()
-            self.commits += 1
+            self._count(jobs)
         except StorageError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - whatever it was: without this thread the service would stop
@@ -258,3 +277,8 @@ class GroupCommit:
         else:
             self._lock.release()
             self._call(partial(self._settle_and_start, jobs, failure))
+
+    def _count(self, jobs: list[_Job]) -> None:
+        self.commits += 1
+        self.changes += sum(job.change is not None and job.error is None for job in jobs)
+        self.entries += self._entries_of_batch

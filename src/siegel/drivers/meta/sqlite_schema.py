@@ -142,7 +142,7 @@ def require_known_schema(version: int, newest: int) -> None:
         )
 
 
-def migrate(connection: apsw.Connection, steps: tuple[str, ...] = STEPS) -> None:
+def migrate(connection: apsw.Connection, steps: tuple[str, ...]) -> None:
     """Bring the database to the newest schema in one transaction. The caller holds the process lock.
 
     Raises ConfigurationError if the database is newer than this release; apsw errors are the caller's to name.

@@ -55,19 +55,19 @@ class Statements:
     def open_change(self) -> None:
         """Allow writes until the change is kept or undone."""
         self._in_change = True
+        self._has_savepoint = False
 
     def keep_change(self) -> None:
-        """End a change; what it wrote is part of the transaction. Raises StorageError."""
-        self._in_change = False
+        """End a change; what it wrote is part of the transaction. Raises StorageError: then it is still to be undone."""
         if self._has_savepoint:
-            self._has_savepoint = False
             self.rows("RELEASE change")
+        self._in_change = self._has_savepoint = False
 
     def undo_change(self) -> None:
         """End a change; what it wrote is gone. Raises StorageError if that is not possible: then the transaction is lost."""
-        self._in_change = False
-        if self._has_savepoint:
-            self._has_savepoint = False
+        had_savepoint = self._has_savepoint
+        self._in_change = self._has_savepoint = False
+        if had_savepoint:
             self.rows("ROLLBACK TO change")
             self.rows("RELEASE change")
 

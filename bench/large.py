@@ -51,7 +51,11 @@ def put64m(stage: Stage) -> list[Row]:
     name = min(("D", "M"), key=lambda choice: medians[choice])
     ratio = medians["ours"] / medians[name]
     floor = f"D {medians['D']:,.0f} MB/s, M {medians['M']:,.0f} MB/s"
-    detail = f"M is {files} hashes in threads on all cores; one stream alone hashes {medians['M of one stream']:,.0f} MB/s"
+    single = medians["M of one stream"]
+    detail = (
+        f"M is {files} hashes in threads on all cores; one stream alone hashes {single:,.0f} MB/s, "
+        f"of which the service reaches {medians['ours'] / single:.2f}"
+    )
     value = f"{medians['ours']:,.0f} MB/s"
     return [Row("PUT 64 MiB, 4 connections", value, floor, f"{ratio:.2f} of {name}", ">= 0.80", ratio >= 0.8, detail)]
 

@@ -15,13 +15,13 @@ import pytest
 from bench.client import ConnectionLostError
 from bench.service import BenchError
 
-from tests.fault import crash, damage, disk, full, tidy
+from tests.fault import crash, damage, disk, full, order, tidy
 from tests.fault.s3 import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARTS = ("checker", "crash", "full", "disk", "damage", "tidy")
+PARTS = ("checker", "crash", "full", "disk", "damage", "tidy", "order")
 
 
 def main() -> int:
@@ -58,6 +58,7 @@ def _run(name: str, folder: Path, options: argparse.Namespace) -> bool:
         "disk": lambda: _texts(*disk.run(folder, options.seed)),
         "damage": lambda: _texts(*damage.run(folder, thorough=options.thorough, seed=options.seed)),
         "tidy": lambda: _texts(*tidy.run(folder)),
+        "order": lambda: _texts(*order.run(folder)),
     }
     try:
         notes, violations = parts[name]()

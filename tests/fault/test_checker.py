@@ -3,6 +3,7 @@
 import pytest
 
 from tests.fault.model import Content, Model, Observation, OpenUpload, PlainKey, Version, VersionedKey, compare, settle
+from tests.fault.syncs import BLOB, FOLDER, WAL, Reading
 
 OLD, NEW, OTHER = Content.of(b"old"), Content.of(b"new"), Content.of(b"other bytes")
 
@@ -235,3 +236,49 @@ class TestUploads:
 
     def test_a_part_that_nobody_sent_is_reported(self) -> None:
         assert self.check(self.upload(), {1: NEW.size, 7: 1}) == ["half-write"]
+
+
+class TestSyncOrder:
+    """Records of system calls, as strace writes them."""
+
+    def read(self, *lines: str) -> list[str]:
+        reading = Reading("/d")
+        for line in lines:
+            reading.line(line)
+        return [violation.kind for violation in reading.faults("PUT", [WAL])]
+
+    WRITE = '7 pwrite64(5</d/siegel.db-wal>, ""..., 4096, 32) = 4096'
+    SYNC = "8 fdatasync(5</d/siegel.db-wal>) = 0"
+    ANSWER = '9 writev(6<socket:[1]>, [{iov_base="HTTP/1.1 200 OK"..., iov_len=9}], 1) = 9'
+
+    def test_a_sync_between_write_and_answer_is_right(self) -> None:
+        assert self.read(self.WRITE, self.SYNC, self.ANSWER) == []
+
+    def test_an_answer_without_a_sync_is_reported(self) -> None:
+        assert self.read(self.WRITE, self.ANSWER) == ["unsynced", "unsynced"]
+
+    def test_an_answer_before_the_sync_is_reported(self) -> None:
+        assert self.read(self.WRITE, self.ANSWER, self.SYNC) == ["unsynced", "unsynced"]
+
+    def test_an_answer_before_the_sync_returned_is_reported(self) -> None:
+        begun = "8 fdatasync(5</d/siegel.db-wal> <unfinished ...>"
+        resumed = "8 <... fdatasync resumed>) = 0"
+        assert self.read(self.WRITE, begun, self.ANSWER, resumed) == ["unsynced", "unsynced"]
+        assert self.read(self.WRITE, begun, resumed, self.ANSWER) == []
+
+    def test_a_failed_sync_does_not_count(self) -> None:
+        failed = "8 fdatasync(5</d/siegel.db-wal>) = -1 EIO (Input/output error)"
+        assert self.read(self.WRITE, failed, self.ANSWER) == ["unsynced", "unsynced"]
+
+    def test_a_write_after_the_sync_is_reported(self) -> None:
+        assert self.read(self.WRITE, self.SYNC, self.WRITE, self.ANSWER) == ["unsynced"]
+
+    def test_a_request_without_an_answer_proves_nothing(self) -> None:
+        assert self.read(self.WRITE, self.SYNC) == ["no-fault"]
+
+    def test_a_folder_that_got_a_name_must_be_synced(self) -> None:
+        reading = Reading("/d")
+        name = "ab" + "0" * 30
+        for line in (f'7 linkat(4</d/blobs/ab>, "{name}.unfinished", 4</d/blobs/ab>, "{name}", 0) = 0', self.ANSWER):
+            reading.line(line)
+        assert [violation.kind for violation in reading.faults("PUT", [FOLDER, BLOB])] == ["unsynced"] * 3

@@ -13,7 +13,8 @@ TIB: Final = 1024 * GIB
 # The request head.
 URL_BYTES_MAX: Final = 16 * KIB
 HEADERS_BYTES_MAX: Final = 64 * KIB
-HEADERS_COUNT_MAX: Final = 256
+# The HTTP server itself answers 431 beyond this number.
+HEADERS_COUNT_MAX: Final = 100
 
 # Names.
 BUCKET_NAME_BYTES_MIN: Final = 3

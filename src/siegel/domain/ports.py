@@ -284,7 +284,7 @@ class Writer(Reader, Protocol):
     """The same inside a transaction, which sees its own writes; methods marked *writes only* work here alone."""
 
     def generation(self) -> int:
-        """Return `MetaStore.generation()` as it will be once this transaction commits; unchanged means nothing was invalidated."""
+        """Return `MetaStore.generation()` as it will be once this transaction commits; unchanged: nothing was invalidated."""
         ...
 
     def invalidate(self) -> None:

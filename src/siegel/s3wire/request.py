@@ -54,6 +54,8 @@ _SINGULAR: Final = frozenset(
 _PLURAL_AMZ: Final = ("x-amz-meta-", "x-amz-object-attributes", "x-amz-optional-object-attributes")
 _ACCOUNT_ID_DIGITS: Final = 12
 _UTF8_BYTES_PER_CHAR_MAX: Final = 4
+# SDKs name the operation they mean; nothing depends on it.
+_SDK_MARK: Final = "x-id"
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -156,7 +158,7 @@ def _read_query(raw_query: bytes) -> dict[str, str]:
         name, _, value = pair.partition("=")
         if "%" in pair or "+" in pair or not pair.isascii():
             name, value = decode_form(name.encode("latin-1")), decode_form(value.encode("latin-1"))
-        if name in query:
+        if name in query and name != _SDK_MARK:
             _refuse_repeated(name)
         if pair:
             query[name] = value

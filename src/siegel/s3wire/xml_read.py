@@ -79,7 +79,10 @@ def _read_part(element: etree._Element) -> CompletedPart:
     fields = _leaves(element, _PART_FIELDS)
     if "PartNumber" not in fields or "ETag" not in fields:
         raise MalformedXMLError("A part needs its PartNumber and its ETag.")
-    number = parse_part_number(fields.pop("PartNumber").strip())
+    text = fields.pop("PartNumber").strip()
+    if not (text.isascii() and text.removeprefix("-").isdecimal()):
+        raise MalformedXMLError("A PartNumber is a whole number.")
+    number = parse_part_number(text)
     etag = fields.pop("ETag").strip().strip('"')
     if not fields:
         return CompletedPart(number, etag)
@@ -135,7 +138,7 @@ def parse_create_bucket(body: bytes) -> str | None:
         name = _name(element)
         if name != "LocationConstraint":
             raise UnsupportedFeatureError(f"{name} in the configuration of a new bucket is not implemented.")
-        _add(fields, name, _text(element).strip())
+        _add(fields, name, _text(element))
     return fields.get("LocationConstraint") or None
 
 
@@ -186,6 +189,8 @@ def _check_bytes(body: bytes) -> None:
         raise MalformedXMLError("The XML is not encoded in UTF-8.") from None
     if b"\0" in body or _DECLARATION.search(body) is not None:
         raise MalformedXMLError("The XML holds a declaration, which is not permitted.")
+    if body.removeprefix(_BYTE_ORDER_MARK).startswith(_BYTE_ORDER_MARK):
+        raise MalformedXMLError("The XML begins with more than one byte order mark.")
     prologue = _PROLOGUE.match(body.removeprefix(_BYTE_ORDER_MARK))
     encoding = _ENCODING.search(prologue[0]) if prologue is not None else None
     if encoding is not None and encoding[1].lower() != b"utf-8":

@@ -10,6 +10,7 @@ from siegel.domain.errors import (
     InvalidArgumentError,
     InvalidPartNumberError,
     InvalidRequestError,
+    MethodNotAllowedError,
 )
 from siegel.domain.limits import COPY_BYTES_MAX, PUT_BYTES_MAX
 from siegel.domain.objects import Bucket, SealingMode, Versioning
@@ -115,7 +116,11 @@ def open_source(cases: UseCases, call: Call) -> Source:
     bucket = cases.directory.bucket(source.bucket)
     decide(call.permit.caller, "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion", bucket.account_id)
     check_expected_owner(headers, bucket.account_id, of_copy_source=True)
-    version = cases.getter.find(bucket, source.object_key, source.version_id)
+    try:
+        version = cases.getter.find(bucket, source.object_key, source.version_id)
+    except MethodNotAllowedError:
+        message = "The source of a copy request may not specifically refer to a delete marker by version id."
+        raise InvalidRequestError(message) from None
     key = customer_key(cases, call, of_copy_source=True)
     opened = cases.getter.open(bucket, version, None if key is None else key.key)
     parse_read_conditions(headers, COPY_SOURCE_PREFIX).check(opened.head.etag, version.modified_at_ms)

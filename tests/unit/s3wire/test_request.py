@@ -315,3 +315,7 @@ def test_t58_a_header_in_the_query_holds_no_line_break():
 def test_t65_t100_whatever_arrives_is_read_or_refused_by_name(path, query, headers):
     with suppress(S3Error):
         parse_request("GET", "http", b"/" + path, query, [(b"host", b"h"), *headers], "192.0.2.7", ("h",))
+
+
+def test_the_operation_that_an_sdk_names_may_be_repeated():
+    assert plain("GET", "/b/k?x-id=A&x-id=B").parse().query == {"x-id": "B"}

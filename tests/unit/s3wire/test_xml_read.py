@@ -87,10 +87,23 @@ def test_trap_33_t44_parts_out_of_order(numbers):
         parse_complete_upload(numbered(*numbers))
 
 
-@pytest.mark.parametrize("number", ["0", "10001", "-1", str(2**63), "", "one"])
+@pytest.mark.parametrize("number", ["0", "10001", "-1", str(2**63)])
 def test_t44_part_numbers_that_are_none(number):
     with pytest.raises(InvalidArgumentError):
         parse_complete_upload(numbered(number))
+
+
+@pytest.mark.parametrize("number", ["", "one", "1.0", "+1"])
+def test_t44_part_numbers_that_are_no_numbers(number):
+    with pytest.raises(MalformedXMLError):
+        parse_complete_upload(numbered(number))
+
+
+def test_t68_one_byte_order_mark_is_enough():
+    mark = "\ufeff".encode()
+    assert parse_create_bucket(mark + b"<CreateBucketConfiguration/>") is None
+    with pytest.raises(MalformedXMLError):
+        parse_create_bucket(mark + mark + b"<CreateBucketConfiguration/>")
 
 
 @pytest.mark.parametrize(

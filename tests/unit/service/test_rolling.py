@@ -48,7 +48,9 @@ def model(keys: list[str], prefix: str, delimiter: str, after: str) -> list[str]
     return shown
 
 
-@given(st.sets(KEY, max_size=12), st.text(alphabet="ab/", max_size=2), st.sampled_from(["", "/", "a/"]), st.one_of(st.just(""), KEY))
+@given(
+    st.sets(KEY, max_size=12), st.text(alphabet="ab/", max_size=2), st.sampled_from(["", "/", "a/"]), st.one_of(st.just(""), KEY)
+)
 def test_a_walk_shows_what_the_model_shows(keys: set[str], prefix: str, delimiter: str, after: str) -> None:
     roll = Roll(prefix, delimiter)
     walked = [row.object_key if row else common for row, common in roll.walk(Rows(list(keys)), roll.begin(after), 1000)]

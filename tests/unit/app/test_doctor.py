@@ -1,0 +1,75 @@
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from siegel.app import doctor
+from siegel.app.config import merge, resolve
+from siegel.app.doctor import Verdict, examine
+from siegel.app.serve import take_instance_lock
+from siegel.app.wiring import create_deployment
+
+
+@pytest.fixture
+def settings(tmp_path):
+    made = resolve(merge({"s3": "127.0.0.1:0", "admin": "127.0.0.1:0"}, {}), tmp_path)
+    create_deployment(made).close()
+    return made
+
+
+def verdicts(settings):
+    return {finding.check: finding.verdict for finding in examine(settings)}
+
+
+def test_a_fresh_deployment_has_nothing_to_fear(settings, tmp_path):
+    found = verdicts(settings)
+    assert Verdict.FAIL not in found.values()
+    assert not (tmp_path / ".doctor").exists()
+
+
+def test_a_root_key_that_others_may_read_is_a_failure(settings, tmp_path):
+    (tmp_path / "root.key").chmod(0o640)
+    assert verdicts(settings)["root key and database"] is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [(2**40, Verdict.OK), (2**35, Verdict.WARN), (2**20, Verdict.FAIL)], ids=["ample", "little", "none"]
+)
+def test_little_space_is_told(settings, monkeypatch, free, verdict):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free, total=2**40))
+    assert verdicts(settings)["free space"] is verdict
+
+
+def test_a_disk_that_cannot_have_synced_is_suspected(settings, monkeypatch):
+    monkeypatch.setattr(doctor, "_filesystem", lambda _: "ext4")
+    monkeypatch.setattr(doctor, "SYNC_SUSPICIOUS_S", 1000)
+    assert verdicts(settings)["sync"] is Verdict.WARN
+
+
+def test_a_disk_that_forgets_is_told(settings, monkeypatch):
+    monkeypatch.setattr(doctor, "_filesystem", lambda _: "tmpfs")
+    assert verdicts(settings)["sync"] is Verdict.WARN
+
+
+def test_the_filesystem_is_that_of_the_deepest_mount(tmp_path):
+    assert doctor._filesystem(tmp_path / "not" / "there") == doctor._filesystem(tmp_path)
+
+
+def test_a_taken_port_is_a_failure_unless_the_service_itself_has_it(tmp_path):
+    with doctor.reserve(doctor.Address("127.0.0.1", 0)) as other:
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        settings = resolve(merge({"s3": taken, "admin": "127.0.0.1:0"}, {}), tmp_path)
+        create_deployment(settings).close()
+        assert verdicts(settings)["s3 port"] is Verdict.FAIL
+        take_instance_lock(tmp_path)
+        assert verdicts(settings)["s3 port"] is Verdict.OK
+
+
+def test_a_certificate_that_is_none_is_a_failure(tmp_path):
+    (tmp_path / "not.pem").write_text("hello")
+    given = {"tls_cert": str(tmp_path / "not.pem"), "tls_key": str(tmp_path / "not.pem")}
+    settings = resolve(merge({"s3": "127.0.0.1:0", "admin": "127.0.0.1:0", **given}, {}), tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    create_deployment(settings).close()
+    assert verdicts(settings)["certificate"] is Verdict.FAIL

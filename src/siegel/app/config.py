@@ -61,10 +61,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, Meta(description="Accept SSE-C over plain HTTP, where the network can read the key. For tests.")
     ] = False
     grace_s: Annotated[float, Meta(ge=0, description="Seconds from the release of a blob to the removal of its file.")] = 3600
-    upload_expiry_s: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
-        Meta(description="Seconds after which an upload that nobody completed is aborted. Unset: never, as in S3."),
-    ] = None
     steward_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two rounds of the steward, who tidies up.")] = 60
     stop_grace_s: Annotated[
         float, Meta(ge=0, description="Seconds that requests in flight get to finish when the service stops.")
@@ -159,7 +155,6 @@ def resolve(config: Config, directory: Path) -> Settings:
         sse_c_default=config.sse_c_default,
         sse_c_over_http=config.sse_c_over_http,
         grace_s=config.grace_s,
-        upload_expiry_s=config.upload_expiry_s,
         steward_interval_s=config.steward_interval_s,
         stop_grace_s=config.stop_grace_s,
         log_level=config.log_level,

@@ -38,7 +38,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     sse_c_default: Literal["blocked", "allowed"]
     sse_c_over_http: bool
     grace_s: float
-    upload_expiry_s: float | None
     steward_interval_s: float
     stop_grace_s: float
     log_level: str

@@ -26,6 +26,8 @@ from siegel.drivers.meta.process_lock import ProcessLock
 # A batch blocks the event loop for as long as its statements take: about 40 us each.
 BATCH_CHANGES_MAX: Final = 128
 BATCH_ENTRIES_MAX: Final = 4096
+# A batch waits for at most so many turns of the event loop while each still brings something to join it.
+GATHER_TURNS_MAX: Final = 16
 
 Change = Callable[[Writer], Any]
 EntryOf = Callable[[Any], Entry] | Entry | None
@@ -126,8 +128,7 @@ class GroupCommit:
         self._queue.append(_Job(change, entry, future))
         if not self._is_busy:
             self._is_busy = True
-            # Not at once: whatever else this turn of the loop asks for joins the batch.
-            loop.call_soon(self._start)
+            loop.call_soon(self._gather, 0, 0)
         return future
 
     def close(self) -> None:
@@ -153,6 +154,17 @@ class GroupCommit:
             self._lock.release()
             self._is_busy = False
         self._loop = loop
+
+    def _gather(self, seen: int, turns: int) -> None:
+        """Begin a batch in the first turn of the loop that brings nothing more to it: whoever is just arriving shares its sync.
+
+        There is no timer in this: an idle service waits for one turn of the loop, some microseconds.
+        """
+        queued = len(self._queue)
+        if seen < queued < BATCH_CHANGES_MAX and turns < GATHER_TURNS_MAX:
+            cast("asyncio.AbstractEventLoop", self._loop).call_soon(self._gather, queued, turns + 1)
+        else:
+            self._start()
 
     def _start(self) -> None:
         """Begin the next batch, if there is one."""
@@ -237,7 +249,8 @@ class GroupCommit:
 
     def _settle_and_start(self, jobs: list[_Job], failure: StorageError | None) -> None:
         self._settle(jobs, failure)
-        self._start()
+        # Those who were just answered may ask again at once, and join.
+        self._gather(0, 0)
 
     # In the commit thread.
 

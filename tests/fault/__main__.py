@@ -29,9 +29,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=f"which to run: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--cycles", type=int, default=300, help="kills in the part crash (default %(default)s)")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="repeat a run's random choices")
-    parser.add_argument(
-        "--thorough", action="store_true", help="flip every bit of the pages and a bit of every byte of the blobs"
-    )
+    parser.add_argument("--thorough", action="store_true", help="flip a bit of every byte of a large blob")
     parser.add_argument("--keep", type=Path, help="folder for the data, kept afterwards")
     options = parser.parse_args()
     chosen = options.parts or list(PARTS)

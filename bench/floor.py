@@ -17,6 +17,7 @@ from typing import Any
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 Message = MutableMapping[str, Any]
@@ -73,6 +74,7 @@ async def _serve(port: int) -> None:
         port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=30_000),
         websockets=False,
         backlog=1024,
         backpressure=4096,

@@ -11,6 +11,7 @@ Nothing of a batch is answered before its COMMIT, not even a refusal: it may res
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,8 +27,9 @@ from siegel.drivers.meta.process_lock import ProcessLock
 # A batch blocks the event loop for as long as its statements take: about 40 us each.
 BATCH_CHANGES_MAX: Final = 128
 BATCH_ENTRIES_MAX: Final = 4096
-# A batch waits for at most so many turns of the event loop while each still brings something to join it.
-GATHER_TURNS_MAX: Final = 16
+# A batch waits so long for the next of those who are expected to join it, and at most so many times.
+GATHER_S_MAX: Final = 0.001
+GATHER_TIMES_MAX: Final = 5
 
 Change = Callable[[Writer], Any]
 EntryOf = Callable[[Any], Entry] | Entry | None
@@ -96,6 +98,29 @@ class _Job:
             self.future.set_exception(error)
 
 
+class _Expectation:
+    """How many are about to ask: clients that wait for an answer ask again as soon as they have it.
+
+    So whoever was answered by the last batch, or queued behind it, is expected for `GATHER_S_MAX`; after that nobody is. Without
+    this, the clients of a busy service fall into two halves that take turns, and each sync serves only one of them.
+    """
+
+    __slots__ = ("_count", "_until_s")
+
+    def __init__(self) -> None:
+        self._count = 1
+        self._until_s = 0.0
+
+    def note(self, count: int) -> None:
+        """Note that `count` have just been answered or are queued."""
+        self._count = count
+        self._until_s = time.monotonic() + GATHER_S_MAX
+
+    def count(self) -> int:
+        """Return how many jobs the next batch should have; 1 where nobody is expected."""
+        return min(self._count, BATCH_CHANGES_MAX) if time.monotonic() < self._until_s else 1
+
+
 class GroupCommit:
     """The queue in front of an engine, for one event loop at a time.
 
@@ -112,6 +137,9 @@ class GroupCommit:
         self._entries_of_batch = 0
         self._queue: deque[_Job] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._expectation = _Expectation()
+        self._wanted = 0
+        self._patience: asyncio.TimerHandle | None = None
         self._is_busy = False
         self._is_closed = False
         self._orders: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -128,7 +156,12 @@ class GroupCommit:
         self._queue.append(_Job(change, entry, future))
         if not self._is_busy:
             self._is_busy = True
-            loop.call_soon(self._gather, 0, 0)
+            # Not at once: whatever else this turn of the loop asks for joins the batch.
+            loop.call_soon(self._gather)
+        elif self._patience is not None and len(self._queue) >= self._wanted:
+            self._patience.cancel()
+            self._patience = None
+            loop.call_soon(self._start)
         return future
 
     def close(self) -> None:
@@ -149,20 +182,31 @@ class GroupCommit:
             self._orders.put(idle.set)
             idle.wait()
         if self._is_busy:
+            self._patience = None
             self._queue.clear()
             self._engine.rollback()
             self._lock.release()
             self._is_busy = False
         self._loop = loop
 
-    def _gather(self, seen: int, turns: int) -> None:
-        """Begin a batch in the first turn of the loop that brings nothing more to it: whoever is just arriving shares its sync.
+    def _gather(self) -> None:
+        """Begin the next batch, once those are there who are expected."""
+        wanted = self._expectation.count()
+        if 0 < len(self._queue) < wanted:
+            self._wanted = wanted
+            self._wait(GATHER_TIMES_MAX)
+        else:
+            self._start()
 
-        There is no timer in this: an idle service waits for one turn of the loop, some microseconds.
-        """
-        queued = len(self._queue)
-        if seen < queued < BATCH_CHANGES_MAX and turns < GATHER_TURNS_MAX:
-            cast("asyncio.AbstractEventLoop", self._loop).call_soon(self._gather, queued, turns + 1)
+    def _wait(self, times: int) -> None:
+        loop = cast("asyncio.AbstractEventLoop", self._loop)
+        self._patience = loop.call_later(GATHER_S_MAX, self._look_again, len(self._queue), times - 1)
+
+    def _look_again(self, seen: int, times: int) -> None:
+        """Wait on if somebody came meanwhile: then the others are on their way, and the processor is busy with them."""
+        self._patience = None
+        if len(self._queue) > seen and times > 0:
+            self._wait(times)
         else:
             self._start()
 
@@ -249,8 +293,8 @@ class GroupCommit:
 
     def _settle_and_start(self, jobs: list[_Job], failure: StorageError | None) -> None:
         self._settle(jobs, failure)
-        # Those who were just answered may ask again at once, and join.
-        self._gather(0, 0)
+        self._expectation.note(len(jobs) + len(self._queue))
+        self._gather()
 
     # In the commit thread.
 

@@ -26,12 +26,12 @@ class Body(Protocol):
 
     size_bytes: int
 
-    def slabs(self) -> AsyncIterator[bytes]:
-        """Yield the raw bytes in slabs worth a trip off the event loop."""
+    def slabs(self) -> AsyncIterator[list[bytes]]:
+        """Yield the raw bytes, as pieces that together are worth a trip off the event loop."""
         ...
 
-    def feed(self, slab: bytes) -> Sequence[Buffer]:
-        """Check a slab and return its plaintext. May run off the event loop, one slab at a time."""
+    def feed(self, piece: bytes) -> Sequence[Buffer]:
+        """Check a piece and return its plaintext. May run off the event loop, one piece at a time."""
         ...
 
     def finish(self) -> BodyFacts:
@@ -86,7 +86,8 @@ class Sealer:
     async def _seal_inline(segment: Segment, body: Body) -> SealedBody:
         pieces: list[Buffer] = []
         async for slab in body.slabs():
-            pieces.extend(body.feed(slab))
+            for piece in slab:
+                pieces.extend(body.feed(piece))
         facts = body.finish()
         plaintext = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         sealed = seal_segment(
@@ -103,11 +104,12 @@ class Sealer:
         loop = asyncio.get_running_loop()
         sealer = SegmentSealer(segment.data_key, segment.place, segment.data_id, segment.part_number, segment.salt)
 
-        def seal_slab(slab: bytes) -> None:
-            for piece in body.feed(slab):
-                sealed = sealer.seal(piece)
-                if sealed:
-                    writer.write(sealed)
+        def seal_slab(slab: list[bytes]) -> None:
+            for piece in slab:
+                for plaintext in body.feed(piece):
+                    sealed = sealer.seal(plaintext)
+                    if sealed:
+                        writer.write(sealed)
 
         def seal_end() -> BodyFacts:
             facts = body.finish()

@@ -14,22 +14,23 @@ class OpenedBody:
 
     def __init__(self, getter: Getter, opened: Opened, start: int, stop: int, algorithm: Algorithm) -> None:
         self.size_bytes = stop - start
-        self._source = getter.stream(opened, start, stop)
+        self._pieces = getter.stream(opened, start, stop)
         self._algorithm = algorithm
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._hasher = new_hasher(algorithm)
         self._size = 0
 
-    def slabs(self) -> AsyncIterator[bytes]:
+    async def slabs(self) -> AsyncIterator[list[bytes]]:
         """Yield the plaintext. Raises SealBrokenError, StorageError."""
-        return self._source
+        async for piece in self._pieces:
+            yield [piece]
 
-    def feed(self, slab: bytes) -> Sequence[Buffer]:
+    def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Count the digests."""
-        self._md5.update(slab)
-        self._hasher.update(slab)
-        self._size += len(slab)
-        return (slab,)
+        self._md5.update(piece)
+        self._hasher.update(piece)
+        self._size += len(piece)
+        return (piece,)
 
     def finish(self) -> BodyFacts:
         """Return the digests of the whole."""

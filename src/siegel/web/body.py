@@ -68,30 +68,25 @@ class RequestBody:
         self._checker = BodyChecker(plan)
         self._reaper = reaper
 
-    async def slabs(self) -> AsyncIterator[bytes]:
+    async def slabs(self) -> AsyncIterator[list[bytes]]:
         """Yield the raw body: pieces as they come while it is small, gathered into slabs where it is large."""
         exchange, receive = self._exchange, self._reaper.receive
-        if self.size_bytes <= SLAB_BYTES:
-            while exchange.body_left != 0:
-                piece = await receive(exchange)
-                if piece:
-                    yield piece
-            return
+        enough = SLAB_BYTES if self.size_bytes > SLAB_BYTES else 1
         pieces: list[bytes] = []
         gathered = 0
         while exchange.body_left != 0:
             piece = await receive(exchange)
             pieces.append(piece)
             gathered += len(piece)
-            if gathered >= SLAB_BYTES:
-                yield b"".join(pieces)
+            if gathered >= enough:
+                yield pieces
                 pieces, gathered = [], 0
         if gathered:
-            yield b"".join(pieces)
+            yield pieces
 
-    def feed(self, slab: bytes) -> Sequence[Buffer]:
+    def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Check raw bytes and return their payload."""
-        return self._checker.feed(slab)
+        return self._checker.feed(piece)
 
     def finish(self) -> BodyFacts:
         """Check the end of the body."""
@@ -103,6 +98,7 @@ class RequestBody:
             raise MaxMessageLengthExceededError(fields={"MaxMessageLengthBytes": str(bytes_max)})
         pieces: list[Buffer] = []
         async for slab in self.slabs():
-            pieces.extend(self.feed(slab))
+            for piece in slab:
+                pieces.extend(self.feed(piece))
         self.finish()
         return b"".join(pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -175,8 +176,8 @@ class RawClient:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
     ) -> Ask:
-        """Build an unsigned request in path style."""
-        path = "/" + bucket + ("" if key is None else "/" + signer.encode_key(key))
+        """Build an unsigned request in path style; a key without a bucket is for a bucket that the host names."""
+        path = "/" + bucket + ("" if key is None else ("/" if bucket else "") + signer.encode_key(key))
         return Ask(method, path, query, (("Host", self.host), *headers), body)
 
     def sign(self, ask: Ask, payload_hash: str = "") -> Ask:
@@ -190,10 +191,8 @@ class RawClient:
     def send(self, ask: Ask) -> Answer:
         """Send on a connection of its own. A server may answer and close before it has read everything."""
         with self.connect() as wire:
-            try:
+            with contextlib.suppress(ConnectionError, ssl.SSLError):  # the answer may still be there to read
                 wire.send(ask.wire())
-            except (ConnectionError, ssl.SSLError):
-                pass  # the answer may still be there to read
             return wire.read(method=ask.method)
 
     def call(
@@ -210,9 +209,7 @@ class RawClient:
         """Build, sign by header, send."""
         return self.send(self.sign(self.ask(method, bucket, key, query=query, headers=headers, body=body), payload_hash))
 
-    def anonymous(
-        self, method: str, bucket: str = "", key: str | None = None, *, query: str = "", body: bytes = b""
-    ) -> Answer:
+    def anonymous(self, method: str, bucket: str = "", key: str | None = None, *, query: str = "", body: bytes = b"") -> Answer:
         return self.send(with_length(self.ask(method, bucket, key, query=query, body=body)))
 
     def put_frames(

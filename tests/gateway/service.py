@@ -85,9 +85,7 @@ def keys_of(fields: object) -> Keys:
 
 
 @contextmanager
-def running(
-    directory: Path, *options: str, env: dict[str, str] | None = None, ca: Path | None = None
-) -> Iterator[Service]:
+def running(directory: Path, *options: str, env: dict[str, str] | None = None, ca: Path | None = None) -> Iterator[Service]:
     """Make a deployment with two accounts in `directory`, serve it, and end it in peace."""
     made = command("init", str(directory), "--json")
     owner, operator = keys_of(made["account"]), keys_of(made["operator"])

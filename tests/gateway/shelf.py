@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -181,3 +182,25 @@ def sha256_b64(data: bytes) -> str:
 def seeded(size: int, seed: int = 0) -> bytes:
     """Bytes that look random and are the same every time."""
     return hashlib.shake_128(f"seed {seed}".encode()).digest(size)
+
+
+def make_shelf(service: Service, client: Any) -> Shelf:
+    shelf = Shelf(new_name(), client, service.raw(), service)
+    client.create_bucket(Bucket=shelf.name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return shelf
+
+
+def blob_files(bucket: Shelf, at_least: int) -> set[Path]:
+    return {path for path in bucket.service.directory.rglob("*") if path.is_file() and path.stat().st_size >= at_least}
+
+
+def everything_on_disk(bucket: Shelf) -> bytes:
+    """All bytes below the data directory (files may vanish while we read)."""
+    pieces = []
+    for path in sorted(bucket.service.directory.rglob("*")):
+        if path.is_file() and path.name != "root.key":
+            try:
+                pieces.append(path.read_bytes())
+            except FileNotFoundError:
+                continue
+    return b"\n".join(pieces)

@@ -220,7 +220,7 @@ def sign_frames(pieces: Sequence[bytes], seal: Seal) -> tuple[Frame, ...]:
 def sign_trailers(trailers: Sequence[tuple[str, str]], previous: str, seal: Seal) -> str:
     canonical = "".join(f"{name.lower()}:{value.strip()}\n" for name, value in trailers)
     digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
-    return _sign(seal.signing_key, "\n".join(["AWS4-HMAC-SHA256-TRAILER", seal.stamp, seal.scope, previous, digest]))
+    return _sign(seal.signing_key, f"AWS4-HMAC-SHA256-TRAILER\n{seal.stamp}\n{seal.scope}\n{previous}\n{digest}")
 
 
 def split_body(body: bytes, size: int) -> list[bytes]:

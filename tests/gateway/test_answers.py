@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import random
 import re
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
@@ -17,7 +19,17 @@ UNBUILT_BUCKET = [
     "accelerate", "requestPayment", "inventory", "analytics", "metrics", "intelligent-tiering", "ownershipControls",
     "publicAccessBlock", "object-lock", "encryption", "session", "metadataTable", "abac",
 ]  # fmt: skip
-UNBUILT_OBJECT = ["acl", "tagging", "retention", "legal-hold", "torrent", "restore", "select&select-type=2", "renameObject", "encryption"]
+UNBUILT_OBJECT = [
+    "acl",
+    "tagging",
+    "retention",
+    "legal-hold",
+    "torrent",
+    "restore",
+    "select&select-type=2",
+    "renameObject",
+    "encryption",
+]
 
 
 @pytest.mark.parametrize("name", [*UNBUILT_BUCKET, "foo", "Versioning", "list-typ=2", "versioning-x", "prefixes=a"])
@@ -99,11 +111,11 @@ def test_trap_41_every_answer_has_two_ids(bucket: Shelf):
 
 
 def test_trap_41_errors_have_their_form(bucket: Shelf):
-    answer = refused(bucket.call("GET", "miss<ing> & \"ü\""), 404, "NoSuchKey")
+    answer = refused(bucket.call("GET", 'miss<ing> & "ü"'), 404, "NoSuchKey")
     fields = {node.tag: node.text for node in answer.xml}
     assert fields["Code"] == "NoSuchKey"
     assert fields["Message"]
-    assert "miss<ing> & \"ü\"" in (fields.get("Resource", "") + fields.get("Key", "")) or "miss" in fields["Resource"]
+    assert 'miss<ing> & "ü"' in (fields.get("Resource", "") + fields.get("Key", "")) or "miss" in fields["Resource"]
     assert fields["RequestId"] == answer.header("x-amz-request-id")
     assert fields["HostId"] == answer.header("x-amz-id-2")
     assert answer.body.startswith(b"<?xml")
@@ -144,19 +156,20 @@ def test_trap_43_dates_have_their_forms(bucket: Shelf):
 
 
 def test_trap_43_the_date_header_may_stand_in_for_x_amz_date(bucket: Shelf, raw: RawClient):
-    from datetime import UTC, datetime
-    from email.utils import format_datetime
 
     now = datetime.now(UTC).replace(microsecond=0)
-    ask = raw.ask("GET", bucket.name, headers=[("Date", format_datetime(now, usegmt=True)), ("x-amz-content-sha256", signer.EMPTY_SHA256)])
+    ask = raw.ask(
+        "GET", bucket.name, headers=[("Date", format_datetime(now, usegmt=True)), ("x-amz-content-sha256", signer.EMPTY_SHA256)]
+    )
     names = ["date", "host", "x-amz-content-sha256"]
     stamp = signer.stamp_of(now)
     scope = f"{stamp[:8]}/{signer.REGION}/s3/aws4_request"
     text = signer.string_to_sign(stamp, scope, signer.canonical_request(ask, names, signer.EMPTY_SHA256))
-    import hmac
 
     signature = hmac.new(signer.signing_key(raw.keys.secret_access_key, stamp[:8]), text.encode(), "sha256").hexdigest()
-    value = f"AWS4-HMAC-SHA256 Credential={raw.keys.access_key_id}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
+    value = (
+        f"AWS4-HMAC-SHA256 Credential={raw.keys.access_key_id}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
+    )
     assert raw.send(ask.with_header("Authorization", value)).status == 200
 
 
@@ -177,7 +190,16 @@ def test_t52_minio_cve_2022_35919_no_error_tells_of_the_machine(bucket: Shelf):
     answers += [bucket.call("POST", "k", query="uploadId=../../../etc/passwd", body=b"<x/>")]
     answers += [bucket.call("GET", "k", headers=[("Range", "bytes=9999-")])]
     answers += [bucket.raw.call("GET", "../etc/passwd"), bucket.raw.call("GET", "%2e%2e", "etc/passwd")]
-    marks = [b"Traceback", b".py", str(bucket.service.directory).encode(), b"root:x:", b"sqlite", b"apsw", b"/usr/", b"site-packages"]
+    marks = [
+        b"Traceback",
+        b".py",
+        str(bucket.service.directory).encode(),
+        b"root:x:",
+        b"sqlite",
+        b"apsw",
+        b"/usr/",
+        b"site-packages",
+    ]
     for answer in answers:
         assert 400 <= answer.status < 500 or answer.status == 501, answer
         assert not [mark for mark in marks if mark in answer.body], answer.body
@@ -206,22 +228,71 @@ def test_t100_no_request_makes_a_5xx(bucket: Shelf):
     choose = random.Random(100)
     bucket.put("k", b"hello")
     upload = bucket.start("u")
-    values = ["", "0", "-1", "1", "x", "null", "\x00", "ü", "%", "a" * 300, "99999999999999999999", "*", '"', "true", "2", upload, "/", "../"]
+    values = [
+        "",
+        "0",
+        "-1",
+        "1",
+        "x",
+        "null",
+        "\x00",
+        "ü",
+        "%",
+        "a" * 300,
+        "99999999999999999999",
+        "*",
+        '"',
+        "true",
+        "2",
+        upload,
+        "/",
+        "../",
+    ]
     names = [
         "versionId", "partNumber", "uploadId", "uploads", "versions", "delete", "location", "versioning", "list-type", "prefix",
         "delimiter", "marker", "max-keys", "encoding-type", "continuation-token", "start-after", "fetch-owner", "attributes",
         "key-marker", "version-id-marker", "max-parts", "part-number-marker", "response-content-type", "x-id", "max-uploads",
     ]  # fmt: skip
     headers = [
-        "range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "content-md5", "x-amz-checksum-crc32",
-        "x-amz-checksum-sha256", "x-amz-checksum-algorithm", "x-amz-checksum-type", "x-amz-copy-source", "x-amz-copy-source-range",
-        "x-amz-copy-source-if-match", "x-amz-metadata-directive", "x-amz-server-side-encryption", "x-amz-tagging", "x-amz-acl",
-        "x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-key", "x-amz-storage-class",
-        "x-amz-server-side-encryption-customer-key-md5", "x-amz-meta-a", "x-amz-object-attributes", "x-amz-mp-object-size",
-        "x-amz-expected-bucket-owner", "x-amz-website-redirect-location", "expires", "content-encoding", "x-amz-checksum-mode",
-        "x-amz-trailer", "x-amz-decoded-content-length", "x-amz-sdk-checksum-algorithm", "x-amz-if-match-size",
-        "x-amz-if-match-last-modified-time", "x-amz-bypass-governance-retention", "x-amz-request-payer", "x-amz-mfa", "content-type",
-    ]  # fmt: skip
+        "range",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+        "content-md5",
+        "x-amz-checksum-crc32",
+        "x-amz-checksum-sha256",
+        "x-amz-checksum-algorithm",
+        "x-amz-checksum-type",
+        "x-amz-copy-source",
+        "x-amz-copy-source-range",
+        "x-amz-copy-source-if-match",
+        "x-amz-metadata-directive",
+        "x-amz-server-side-encryption",
+        "x-amz-tagging",
+        "x-amz-acl",
+        "x-amz-server-side-encryption-customer-algorithm",
+        "x-amz-server-side-encryption-customer-key",
+        "x-amz-storage-class",
+        "x-amz-server-side-encryption-customer-key-md5",
+        "x-amz-meta-a",
+        "x-amz-object-attributes",
+        "x-amz-mp-object-size",
+        "x-amz-expected-bucket-owner",
+        "x-amz-website-redirect-location",
+        "expires",
+        "content-encoding",
+        "x-amz-checksum-mode",
+        "x-amz-trailer",
+        "x-amz-decoded-content-length",
+        "x-amz-sdk-checksum-algorithm",
+        "x-amz-if-match-size",
+        "x-amz-if-match-last-modified-time",
+        "x-amz-bypass-governance-retention",
+        "x-amz-request-payer",
+        "x-amz-mfa",
+        "content-type",
+    ]
     bodies = [b"", b"x", b"<a/>", b"<Delete><Object><Key>z</Key></Object></Delete>", seeded(300), b"<CompleteMultipartUpload/>"]
     plain = [value for value in values if value.isprintable() and value.isascii()]
     for round_number in range(FUZZ_ROUNDS):

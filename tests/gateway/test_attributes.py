@@ -36,7 +36,9 @@ def test_only_what_was_asked_for(bucket: Shelf, wanted):
 def test_parts_of_a_multipart_object(bucket: Shelf):
     upload_id = bucket.start("k", ChecksumAlgorithm="SHA256")
     bodies = [seeded(5 * MIB, 1), seeded(5 * MIB, 2), b"end"]
-    bucket.complete("k", upload_id, [bucket.part("k", upload_id, n, body, ChecksumAlgorithm="SHA256") for n, body in enumerate(bodies, 1)])
+    bucket.complete(
+        "k", upload_id, [bucket.part("k", upload_id, n, body, ChecksumAlgorithm="SHA256") for n, body in enumerate(bodies, 1)]
+    )
     parts = attributes(bucket, "k", ["ObjectParts"])["ObjectParts"]
     assert parts["TotalPartsCount"] == 3
     assert [(part["PartNumber"], part["Size"], part["ChecksumSHA256"]) for part in parts["Parts"]] == [

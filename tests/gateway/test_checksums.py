@@ -25,9 +25,9 @@ DIGESTS: dict[str, Callable[[bytes], bytes]] = {
     "SHA256": _hash("sha256"),
     "SHA512": _hash("sha512"),
     "MD5": _hash("md5"),
-    "XXHASH64": lambda data: xxhash.xxh64_digest(data),
-    "XXHASH3": lambda data: xxhash.xxh3_64_digest(data),
-    "XXHASH128": lambda data: xxhash.xxh3_128_digest(data),
+    "XXHASH64": xxhash.xxh64_digest,
+    "XXHASH3": xxhash.xxh3_64_digest,
+    "XXHASH128": xxhash.xxh3_128_digest,
 }
 FULL_OBJECT = ["CRC32", "CRC32C", "CRC64NVME"]
 COMPOSITE = ["CRC32", "CRC32C", "SHA1", "SHA256", "SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"]
@@ -166,8 +166,7 @@ def send_parts(bucket: Shelf, algorithm: str, kind: str | None) -> tuple[str, li
 
 def completion(algorithm: str, parts: list[tuple[int, str, str]]) -> bytes:
     rows = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
-        f"<Checksum{algorithm}>{value}</Checksum{algorithm}></Part>"
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><Checksum{algorithm}>{value}</Checksum{algorithm}></Part>"
         for number, etag, value in parts
     )
     return f"<CompleteMultipartUpload>{rows}</CompleteMultipartUpload>".encode()
@@ -198,7 +197,8 @@ def test_trap_14_the_type_has_a_default(bucket: Shelf, algorithm, kind):
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "kind"), [("CRC64NVME", "COMPOSITE"), ("SHA1", "FULL_OBJECT"), ("SHA256", "FULL_OBJECT"), ("CRC32", "HALF"), ("ROT13", "")]
+    ("algorithm", "kind"),
+    [("CRC64NVME", "COMPOSITE"), ("SHA1", "FULL_OBJECT"), ("SHA256", "FULL_OBJECT"), ("CRC32", "HALF"), ("ROT13", "")],
 )
 def test_trap_14_types_that_an_algorithm_does_not_have_are_refused(bucket: Shelf, algorithm, kind):
     headers = [("x-amz-checksum-algorithm", algorithm)] + ([("x-amz-checksum-type", kind)] if kind else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from xml.sax.saxutils import escape
 
 import pytest
 from awscrt import checksums
@@ -13,7 +14,6 @@ from .shelf import Shelf, b64, md5_b64, quoted_md5, refused, sha256_b64
 
 
 def delete_xml(keys: list[str], *, quiet: bool = False, versions: dict[str, str] | None = None) -> bytes:
-    from xml.sax.saxutils import escape
 
     rows = "".join(
         f"<Object><Key>{escape(key)}</Key>"
@@ -80,7 +80,9 @@ def test_trap_30_quiet_hides_successes_only(bucket: Shelf):
     answer = delete(bucket, xml)
     assert answer.status == 200
     assert answer.xml.find("Deleted") is None
-    assert [(node.findtext("Key"), node.findtext("Code")) for node in answer.xml.findall("Error")] == [("b", "PreconditionFailed")]
+    assert [(node.findtext("Key"), node.findtext("Code")) for node in answer.xml.findall("Error")] == [
+        ("b", "PreconditionFailed")
+    ]
     assert bucket.keys() == ["b"]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from . import signer
-from .raw import RawClient
-from .shelf import Shelf, refused
+from .raw import CutError, RawClient
+from .shelf import Shelf, blob_files, refused
 
 PATHS = [
     "..",
@@ -36,7 +36,7 @@ PATHS = [
     "siegel.toml",
     "meta.sqlite-wal",
     "a\u2025/x",
-    "．．/x",
+    "\uff0e\uff0e/x",
 ]
 
 
@@ -51,7 +51,9 @@ def test_t50_seaweedfs_cve_2026_54917_a_path_is_a_key_like_any_other(bucket: She
     assert bucket.keys() == []
 
 
-@pytest.mark.parametrize("way", ["/../{other}/x", "/%2e%2e/{other}/x", "/..%2f{other}/x", "/./x", "//x", "/..", "/x/../../{other}/x"])
+@pytest.mark.parametrize(
+    "way", ["/../{other}/x", "/%2e%2e/{other}/x", "/..%2f{other}/x", "/./x", "//x", "/..", "/x/../../{other}/x"]
+)
 def test_t50_rustfs_cve_2025_68705_a_path_never_leaves_its_bucket(bucket: Shelf, second_bucket: Shelf, way):
     second_bucket.put("x", b"theirs")
     raw = bucket.raw
@@ -64,7 +66,9 @@ def test_t50_rustfs_cve_2025_68705_a_path_never_leaves_its_bucket(bucket: Shelf,
             assert b"theirs" not in answer.body
 
 
-@pytest.mark.parametrize("path", ["/..", "/../", "/../../etc/passwd", "/.", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc%2fpasswd"])
+@pytest.mark.parametrize(
+    "path", ["/..", "/../", "/../../etc/passwd", "/.", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc%2fpasswd"]
+)
 def test_t50_a_path_does_not_start_above_the_buckets(raw: RawClient, path):
     for method in ("GET", "PUT", "DELETE"):
         answer = raw.send(raw.sign(replace(raw.ask(method), path=path)))
@@ -72,16 +76,36 @@ def test_t50_a_path_does_not_start_above_the_buckets(raw: RawClient, path):
         assert b"root:" not in answer.body
 
 
-@pytest.mark.parametrize("source", ["../{other}/x", "/{bucket}/../{other}/x", "{bucket}/..%2f{other}/x", "/{bucket}/%2e%2e/{other}/x"])
+@pytest.mark.parametrize(
+    "source", ["../{other}/x", "/{bucket}/../{other}/x", "{bucket}/..%2f{other}/x", "/{bucket}/%2e%2e/{other}/x"]
+)
 def test_t51_rustfs_ghsa_f4vq_paths_in_copy_sources(bucket: Shelf, second_bucket: Shelf, source):
     second_bucket.put("x", b"theirs")
     headers = [("x-amz-copy-source", source.format(bucket=bucket.name, other=second_bucket.name))]
     with bucket.unchanged(), second_bucket.unchanged():
-        refused(bucket.call("PUT", "copy", headers=headers), (400, 404), "NoSuchKey", "NoSuchBucket", "InvalidArgument", "InvalidBucketName")
+        refused(
+            bucket.call("PUT", "copy", headers=headers),
+            (400, 404),
+            "NoSuchKey",
+            "NoSuchBucket",
+            "InvalidArgument",
+            "InvalidBucketName",
+        )
 
 
 NFC, NFD = unicodedata.normalize("NFC", "Äpfel"), unicodedata.normalize("NFD", "Äpfel")
-PAIRS = [(NFC, NFD), ("case", "CASE"), ("a", "a/b"), ("a/b", "a/b/"), ("a", "/a"), ("a ", "a"), ("a.", "a"), ("ﬁ", "fi"), ("K", "\u212a"), ("ı", "i")]
+PAIRS = [
+    (NFC, NFD),
+    ("case", "CASE"),
+    ("a", "a/b"),
+    ("a/b", "a/b/"),
+    ("a", "/a"),
+    ("a ", "a"),
+    ("a.", "a"),
+    ("ﬁ", "fi"),
+    ("K", "\u212a"),
+    ("\u0131", "i"),
+]
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
@@ -96,7 +120,9 @@ def test_t53_keys_that_look_alike_are_two(bucket: Shelf, one, other):
     assert bucket.call("GET", other).body == b"other"
 
 
-@pytest.mark.parametrize("key", ["s" * 255, "s" * 256, "/".join(["d"] * 512), "a/" * 511 + "b", "\u0001", "\x7f", "null", "None", "true"])
+@pytest.mark.parametrize(
+    "key", ["s" * 255, "s" * 256, "/".join(["d"] * 512), "a/" * 511 + "b", "\u0001", "\x7f", "null", "None", "true"]
+)
 def test_t53_long_deep_and_odd_keys_round_trip(bucket: Shelf, key):
     assert bucket.call("PUT", key, body=b"1").status == 200
     assert bucket.call("GET", key).body == b"1"
@@ -137,14 +163,9 @@ def test_t55_marks_of_query_languages_in_keys_and_uploads(bucket: Shelf):
         assert bucket.call("DELETE", key, query=f"uploadId={upload}").status == 204
 
 
-def blob_files(bucket: Shelf, at_least: int) -> set[Path]:
-    return {path for path in bucket.service.directory.rglob("*") if path.is_file() and path.stat().st_size >= at_least}
-
-
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "fifo", "folder"])
 def test_t56_links_planted_in_the_data_directory_are_never_followed(bucket: Shelf, tmp_path, kind):
     """Class: whoever can write to the disk cannot make the service read or answer another file."""
-    import os
 
     before = blob_files(bucket, 300_000)
     bucket.put("k", b"x" * 300_000)
@@ -170,11 +191,7 @@ def test_t56_links_planted_in_the_data_directory_are_never_followed(bucket: Shel
 
 
 def answer_or_cut(bucket: Shelf) -> None:
-    from .raw import CutError
 
-    with pytest.raises((CutError, AssertionError)):
-        answer = bucket.call("GET", "k")
-        assert answer.status == 200
     try:
         status = bucket.call("GET", "k").status
     except CutError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import pytest
 
 from . import signer
 from .raw import Answer
-from .shelf import Shelf, fails, refused
+from .shelf import Shelf, fails, make_shelf, refused
 
 TREE = [
     "a", "a+b", "a-b", "a/", "a/b", "a/b/c", "a/b/d", "a//x", "a0", "aa", "b", "b/1", "b/2", "b/3/4", "c d/e", "c+d/e",
@@ -45,7 +46,6 @@ def entries(answer: Answer) -> list[str]:
 
 @pytest.fixture(scope="module")
 def tree(service, s3) -> Shelf:
-    from .conftest import make_shelf
 
     shelf = make_shelf(service, s3)
     shuffled = TREE[:]
@@ -144,7 +144,6 @@ def test_t70_odd_max_keys_are_refused(tree: Shelf, value):
 
 
 def test_trap_27_more_than_a_thousand_is_cut_to_a_thousand(bucket: Shelf):
-    from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(4) as pool:
         statuses = pool.map(lambda number: bucket.call("PUT", f"{number:04}", body=b"").status, range(1003))
@@ -255,5 +254,5 @@ def test_many_common_prefixes_page_as_units(bucket: Shelf):
     for key in keys:
         bucket.put(key)
     found = pages(bucket, 2, **{"delimiter": "/", "max-keys": "7"})
-    assert [entry for page in found for entry in page] == ["\0%03d/" % number for number in range(40)]
+    assert [entry for page in found for entry in page] == [f"\0{number:03}/" for number in range(40)]
     assert [len(page) for page in found] == [7] * 5 + [5]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.header import decode_header, make_header
+
 import pytest
 
 from . import signer
@@ -86,31 +88,25 @@ def test_trap_38_metadata_is_limited_to_2_kib(bucket: Shelf):
     assert bucket.call("HEAD", "fits").meta["a"] == "v" * 2047
     with bucket.unchanged():
         refused(bucket.call("PUT", "k", headers=[("x-amz-meta-a", "v" * 2048)], body=b"1"), 400, "MetadataTooLarge")
-        many = [(f"x-amz-meta-{number}", "v" * 20) for number in range(110)]
+        many = [(f"x-amz-meta-{number}", "v" * 40) for number in range(60)]
         refused(bucket.call("PUT", "k", headers=many, body=b"1"), 400, "MetadataTooLarge")
 
 
 def test_trap_38_the_sdks_non_ascii_metadata_in_rfc_2047_survives(bucket: Shelf):
     value = "=?UTF-8?B?w7xiZXI=?="
     bucket.put("k", b"1", Metadata={"city": value})
-    from email.header import decode_header, make_header
 
     assert str(make_header(decode_header(bucket.head("k")["Metadata"]["city"]))) == "über"
 
 
 def test_t73_raw_utf8_in_metadata_is_refused_or_comes_back_readable(bucket: Shelf):
     """Class: bytes beyond ASCII in a value."""
-    from email.header import decode_header, make_header
 
     value = "für 日本".encode().decode("latin-1")
     answer = bucket.call("PUT", "k", headers=[("x-amz-meta-city", value)], body=b"1")
     if answer.status == 200:
         back = bucket.call("HEAD", "k").meta["city"]
-        if back.isascii():
-            back = str(make_header(decode_header(back)))
-        else:
-            back = back.encode("latin-1").decode()
-        assert back == "für 日本"
+        assert (str(make_header(decode_header(back))) if back.isascii() else back.encode("latin-1").decode()) == "für 日本"
     else:
         refused(answer, 400, "InvalidArgument", "InvalidRequest", "BadRequest")
 
@@ -221,7 +217,9 @@ def test_canned_acls_that_would_open_something_are_refused(bucket: Shelf, value,
         assert bucket.keys() == []
 
 
-@pytest.mark.parametrize("name", ["x-amz-object-lock-mode", "x-amz-object-lock-legal-hold", "x-amz-object-lock-retain-until-date"])
+@pytest.mark.parametrize(
+    "name", ["x-amz-object-lock-mode", "x-amz-object-lock-legal-hold", "x-amz-object-lock-retain-until-date"]
+)
 def test_lock_headers_are_never_passed_over_in_silence(bucket: Shelf, name):
     with bucket.unchanged():
         value = {"x-amz-object-lock-mode": "COMPLIANCE", "x-amz-object-lock-legal-hold": "ON"}.get(name, "2100-01-01T00:00:00Z")

@@ -9,20 +9,10 @@ import time
 import zlib
 
 import pytest
+from awscrt import checksums
 
-from .shelf import MIB, Shelf, quoted_md5, refused, seeded
-
-
-def everything_on_disk(bucket: Shelf) -> bytes:
-    """All bytes below the data directory (files may vanish while we read)."""
-    pieces = []
-    for path in sorted(bucket.service.directory.rglob("*")):
-        if path.is_file() and path.name != "root.key":
-            try:
-                pieces.append(path.read_bytes())
-            except FileNotFoundError:
-                continue
-    return b"\n".join(pieces)
+from .raw import CutError
+from .shelf import MIB, Shelf, blob_files, everything_on_disk, quoted_md5, refused, seeded
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
@@ -41,7 +31,8 @@ def test_trap_18_multipart_and_copies_say_so_too(bucket: Shelf):
     upload_id = started.xml.findtext("UploadId") or ""
     part = bucket.call("PUT", "k", query=f"partNumber=1&uploadId={upload_id}", body=b"1")
     assert part.header("x-amz-server-side-encryption") == "AES256"
-    xml = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{part.header('etag')}</ETag></Part></CompleteMultipartUpload>"
+    row = f"<Part><PartNumber>1</PartNumber><ETag>{part.header('etag')}</ETag></Part>"
+    xml = f"<CompleteMultipartUpload>{row}</CompleteMultipartUpload>"
     done = bucket.call("POST", "k", query=f"uploadId={upload_id}", body=xml.encode())
     assert done.header("x-amz-server-side-encryption") == "AES256"
     copied = bucket.call("PUT", "copy", headers=[("x-amz-copy-source", f"{bucket.name}/k")])
@@ -64,10 +55,18 @@ def test_trap_21_a_key_id_without_its_mode_is_refused(bucket: Shelf):
 
 def plant(bucket: Shelf) -> list[bytes]:
     """Send secrets through every way in; return all of them."""
-    marks = {name: f"CANARY{secrets.token_hex(12)}{name}".encode() for name in ("small", "large", "part", "name", "meta", "tag", "type", "up")}
+    marks = {
+        name: f"CANARY{secrets.token_hex(12)}{name}".encode()
+        for name in ("small", "large", "part", "name", "meta", "tag", "type", "up")
+    }
     large = (marks["large"] + bytes(100)) * 3000
     name = marks["name"].decode()
-    bucket.call("PUT", name, headers=[("x-amz-meta-secret", marks["meta"].decode()), ("x-amz-tagging", f"t={marks['tag'].decode()}")], body=marks["small"])
+    bucket.call(
+        "PUT",
+        name,
+        headers=[("x-amz-meta-secret", marks["meta"].decode()), ("x-amz-tagging", f"t={marks['tag'].decode()}")],
+        body=marks["small"],
+    )
     bucket.call("PUT", "large", headers=[("Content-Type", f"text/{marks['type'].decode()}")], body=large)
     upload_id = bucket.start(marks["up"].decode())
     part = bucket.part(marks["up"].decode(), upload_id, 1, (marks["part"] + bytes(100)) * 1000)
@@ -87,7 +86,6 @@ def test_trap_20_nothing_of_what_was_stored_can_be_found_on_disk(bucket: Shelf):
 
 
 def test_trap_19_no_fingerprint_of_the_plaintext_rests_on_disk(bucket: Shelf):
-    from awscrt import checksums
 
     bodies = [secrets.token_bytes(5000), secrets.token_bytes(200_000)]
     for number, body in enumerate(bodies):
@@ -102,7 +100,6 @@ def test_trap_19_no_fingerprint_of_the_plaintext_rests_on_disk(bucket: Shelf):
 
 
 def test_trap_20_equal_bodies_look_unlike_on_disk(bucket: Shelf):
-    from .test_keys_and_paths import blob_files
 
     before = blob_files(bucket, 300_000)
     body = bytes(300_000)
@@ -117,8 +114,6 @@ def test_trap_20_equal_bodies_look_unlike_on_disk(bucket: Shelf):
 
 @pytest.mark.parametrize("place", [0, 40, 100, 5000, 16_600, -1])
 def test_trap_21_a_damaged_blob_is_an_error_and_never_wrong_bytes(bucket: Shelf, place):
-    from .raw import CutError
-    from .test_keys_and_paths import blob_files
 
     before = blob_files(bucket, 200_000)
     body = seeded(200_000)

@@ -82,7 +82,6 @@ def test_trap_01_an_encoded_slash_is_part_of_the_key_and_never_ends_the_bucket_n
         "list-type=2&prefix=a%20b",
         "list-type=2&prefix=a%20b&delimiter=",
         "list-type=2&prefix=a%20b&delimiter",
-        "list-type=2&prefix=a%20b&x-id=B&x-id=A",
         "list-type=2&prefix=%61%20b",
     ],
 )
@@ -144,7 +143,9 @@ def test_trap_05_host_must_be_signed(bucket: Shelf, raw: RawClient):
     body_hash = hashlib.sha256(b"1").hexdigest()
     signed, _ = signer.sign_header(ask, raw.keys, body_hash, signed=["x-amz-content-sha256", "x-amz-date"])
     with bucket.unchanged():
-        refused(raw.send(with_length(signed)), (400, 403), "AccessDenied", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed")
+        refused(
+            raw.send(with_length(signed)), (400, 403), "AccessDenied", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed"
+        )
 
 
 def test_trap_05_content_type_need_not_be_signed_and_expect_may_be(bucket: Shelf, raw: RawClient):
@@ -346,7 +347,7 @@ def test_t13_every_changed_byte_ends_the_signature(bucket: Shelf, raw: RawClient
         with suppress(OSError):
             wire.send(mutant.wire())
         try:
-            status = wire.read().status
+            status = wire.read(method=mutant.method).status
         except (CutError, OSError):
             status = 400  # a bare end of the connection is a refusal too
             wire.close()
@@ -396,10 +397,13 @@ def test_t14_cloudpods_25490_keys_are_decoded_exactly_once(bucket: Shelf, key):
     "name", ["Authorization", "Host", "x-amz-date", "Content-Length", "x-amz-content-sha256", "x-amz-decoded-content-length"]
 )
 def test_t15_single_headers_sent_twice_are_refused(bucket: Shelf, raw: RawClient, name):
+    """Class: two places to read one thing from."""
     headers = [("x-amz-decoded-content-length", "1")] if "decoded" in name else []
     ask = raw.sign(raw.ask("PUT", bucket.name, "k", headers=headers, body=b"1"))
     with bucket.unchanged():
-        for value in (ask.header(name), ask.header(name)[:-1] + "2"):
+        # Two equal lengths are one length (RFC 9110, section 8.6); of all others not even that is taken.
+        same = [] if name == "Content-Length" else [ask.header(name)]
+        for value in (*same, ask.header(name)[:-1] + "2"):
             answer = raw.send(ask.with_header(name, value))
             assert answer.status in {400, 403}, answer
 
@@ -498,5 +502,6 @@ def test_trap_06_the_sdk_finds_its_way_from_a_wrong_region(bucket: Shelf):
 
 
 def test_t11_a_wrong_content_md5_is_refused(bucket: Shelf):
+    """Class: a promise about the body that the body does not keep."""
     with bucket.unchanged(), fails(400, "BadDigest"):
         bucket.put("k", b"1", ContentMD5=md5_b64(b"2"))

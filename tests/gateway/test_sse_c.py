@@ -8,7 +8,7 @@ import re
 import pytest
 
 from .raw import Answer
-from .shelf import MIB, Shelf, b64, md5_b64, quoted_md5, refused, sdk, seeded
+from .shelf import MIB, Shelf, b64, everything_on_disk, make_shelf, md5_b64, quoted_md5, refused, sdk, seeded
 
 KEY, OTHER = seeded(32, 1), seeded(32, 2)
 SSE = "x-amz-server-side-encryption-customer-"
@@ -82,7 +82,6 @@ def test_t84_broken_customer_keys_are_refused(bucket: Shelf, case):
 
 
 def test_t84_keys_appear_neither_on_disk_nor_in_the_log(bucket: Shelf):
-    from .test_sealing import everything_on_disk
 
     bucket.call("PUT", "k", headers=under(KEY), body=b"1")
     bucket.call("GET", "k", headers=under(OTHER))
@@ -118,7 +117,13 @@ def test_trap_22_every_part_needs_the_key(bucket: Shelf):
     query = f"partNumber=1&uploadId={started.xml.findtext('UploadId')}"
     with bucket.unchanged():
         refused(bucket.call("PUT", "k", query=query, body=b"1"), 400, "InvalidRequest")
-        refused(bucket.call("PUT", "k", query=query, headers=under(OTHER), body=b"1"), (400, 403), "InvalidRequest", "AccessDenied", "InvalidArgument")
+        refused(
+            bucket.call("PUT", "k", query=query, headers=under(OTHER), body=b"1"),
+            (400, 403),
+            "InvalidRequest",
+            "AccessDenied",
+            "InvalidArgument",
+        )
     bodies = [seeded(5 * MIB), b"end"]
     done = upload(bucket, bodies)
     assert done.status == 200, done.body
@@ -185,7 +190,6 @@ def test_metadata_under_a_key(bucket: Shelf):
 
 
 def test_trap_22_plain_http_and_sse_c_itself_are_off_unless_a_setting_says_otherwise(strict_service):
-    from .conftest import make_shelf
 
     client = sdk(strict_service)
     shelf = make_shelf(strict_service, client)

@@ -140,7 +140,10 @@ def test_trap_32_a_delete_under_suspension_replaces_only_the_null_version(versio
     versioned.put("k", b"null")
     answer = delete(versioned, "k")
     assert (answer.header("x-amz-delete-marker"), answer.header("x-amz-version-id")) == ("true", "null")
-    assert [(row[0], row[2]) for row in listed(versioned.call("GET", query="versions"))] == [("DeleteMarker", "null"), ("Version", kept)]
+    assert [(row[0], row[2]) for row in listed(versioned.call("GET", query="versions"))] == [
+        ("DeleteMarker", "null"),
+        ("Version", kept),
+    ]
     assert versioned.get("k", VersionId=kept) == b"kept"
     versioned.put("k", b"again")
     assert [row[2] for row in listed(versioned.call("GET", query="versions"))] == ["null", kept]

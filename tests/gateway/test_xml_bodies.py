@@ -101,7 +101,9 @@ BOMBS: dict[str, Callable[[str], bytes]] = {
     "huge text": lambda kind: dressed(kind, b"", b"<a>" + b"t" * 1_500_000 + b"</a>"),
     "huge comment": lambda kind: b"<!--" + b"c" * 1_900_000 + b"-->",
     "utf-16": lambda kind: BODIES[kind].decode().encode("utf-16"),
-    "utf-16 declared": lambda kind: ("<?xml version='1.0' encoding='utf-16'?><!DOCTYPE x>" + BODIES[kind].decode()).encode("utf-16"),
+    "utf-16 declared": lambda kind: ("<?xml version='1.0' encoding='utf-16'?><!DOCTYPE x>" + BODIES[kind].decode()).encode(
+        "utf-16"
+    ),
     "utf-16le bare": lambda kind: ("<!DOCTYPE x [<!ENTITY e 'e'>]>" + BODIES[kind].decode()).encode("utf-16-le"),
     "utf-32": lambda kind: BODIES[kind].decode().encode("utf-32"),
     "utf-7": lambda kind: b"<?xml version='1.0' encoding='utf-7'?>+ADw-!DOCTYPE x+AD4-" + BODIES[kind],
@@ -117,6 +119,7 @@ BOMBS: dict[str, Callable[[str], bytes]] = {
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.parametrize("kind", BODIES)
 def test_t68_billion_laughs_and_other_bombs(bucket: Shelf, post, kind, name):
+    """Class: small bodies that want to become large."""
     with bucket.unchanged():
         began = time.monotonic()
         answer = post(kind, BOMBS[name](kind))
@@ -127,7 +130,7 @@ def test_t68_billion_laughs_and_other_bombs(bucket: Shelf, post, kind, name):
 @pytest.mark.parametrize("kind", BODIES)
 def test_t68_a_body_over_the_limit_is_refused_unread(bucket: Shelf, post, kind):
     with bucket.unchanged():
-        refused(post(kind, BODIES[kind] + b" " * (2 * 1024 * 1024)), (400, 413), *CODES)
+        refused(post(kind, BODIES[kind] + b" " * (4 * 1024 * 1024)), (400, 413), *CODES)
 
 
 ODD = {
@@ -158,7 +161,9 @@ ODD = {
         b"<CompleteMultipartUpload><Part><partNumber>1</partNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
         b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag></Part></CompleteMultipartUpload>",
         b"<CompleteMultipartUpload><Part><PartNumber>-1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
-        b"<CompleteMultipartUpload><Part><PartNumber>" + b"9" * 40 + b"</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
+        b"<CompleteMultipartUpload><Part><PartNumber>"
+        + b"9" * 40
+        + b"</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
     ],
 }
 
@@ -176,7 +181,7 @@ def test_bodies_with_and_without_namespace_declaration_and_space_are_read(bucket
         BODIES["versioning"],
         b"<?xml version='1.0' encoding='UTF-8'?>\n" + BODIES["versioning"],
         b"\xef\xbb\xbf" + BODIES["versioning"],
-        b"<VersioningConfiguration xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>\n <Status>Enabled</Status>\n</VersioningConfiguration>\n",
+        BODIES["versioning"].replace(b"Configuration>", b"Configuration xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>\n ", 1),
         b"<!-- a comment -->" + BODIES["versioning"],
     ):
         assert post("versioning", xml).status == 200, xml

@@ -5,7 +5,7 @@ import multiprocessing.synchronize
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,6 +30,25 @@ class Pace:
     burst_bytes: int = 8 * MIB
     pause_s: float = 5.0
     rate: float = 200e6
+
+
+class SharedKeys:
+    """Keys that several processes take one by one, so that no connection is left with a tail of work of its own."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Hand out `keys` in their order."""
+        self._keys = keys
+        self._taken = multiprocessing.get_context("fork").Value("q", 0)
+
+    def __iter__(self) -> Iterator[str]:
+        """Take keys until none is left."""
+        while True:
+            with self._taken.get_lock():
+                index = self._taken.value
+                self._taken.value = index + 1
+            if index >= len(self._keys):
+                return
+            yield self._keys[index]
 
 
 def together(jobs: Sequence[Callable[[], int]]) -> float:
@@ -63,9 +82,10 @@ def _child(job: Callable[[], int], barrier: multiprocessing.synchronize.Barrier,
     os._exit(0)
 
 
-def upload(server: Running, signer: Signer, source: Path, keys: list[str], pace: Pace | None = None) -> int:
+def upload(server: Running, signer: Signer, source: Path, keys: Iterable[str], pace: Pace | None = None) -> int:
     """PUT the bytes of `source` under each key, their hash left out of the signature; return the bytes sent."""
     size = source.stat().st_size
+    total = 0
     client = Client(server.connect(300))
     with source.open("rb") as file:
         for key in keys:
@@ -74,8 +94,9 @@ def upload(server: Running, signer: Signer, source: Path, keys: list[str], pace:
             answer = client.answer()
             if answer.status != 200:
                 raise BenchError(f"PUT {key}: {answer.status} {answer.body[:300]!r}")
+            total += size
     client.close()
-    return size * len(keys)
+    return total
 
 
 def _send_file(connection: socket.socket, source: int, size: int, pace: Pace | None) -> None:
@@ -87,7 +108,7 @@ def _send_file(connection: socket.socket, source: int, size: int, pace: Pace | N
             _keep(pace, offset, began)
 
 
-def download(server: Running, signer: Signer, keys: list[str], pace: Pace | None = None) -> int:
+def download(server: Running, signer: Signer, keys: Iterable[str], pace: Pace | None = None) -> int:
     """GET each key and drop the bytes; return their number."""
     client = Client(server.connect(300))
     buffer = memoryview(bytearray(BUFFER_BYTES))

@@ -1,6 +1,7 @@
 """How every process of the service begins, says that it is ready, and ends."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -19,6 +20,11 @@ from siegel.domain.errors import SiegelError
 
 # Requests make few reference cycles; looking for them often costs more than they weigh.
 GC_THRESHOLDS: Final = (50_000, 20, 20)
+# Blocks of at least this size are mapped one by one; so much freed memory is kept per arena (mallopt(3)).
+MAPPED_BLOCK_BYTES_MIN: Final = 4 * 1024 * 1024
+KEPT_FREE_BYTES_MAX: Final = 8 * 1024 * 1024
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
 
 # The exit status of a process that the operator can mend, as in the AWS command line.
 EXIT_REFUSED: Final = 253
@@ -53,6 +59,19 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator keep the pieces of bodies for the next ones.
+
+    By default glibc gives every block of 128 KiB and more back to the kernel at once, and each new one costs a page fault per
+    4 KiB: 100 microseconds for 256 KiB, four times as long as decrypting them. Another C library keeps its own ways.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, MAPPED_BLOCK_BYTES_MIN)
+        mallopt(_M_TRIM_THRESHOLD, KEPT_FREE_BYTES_MAX)
 
 
 def report_ready_soon() -> None:

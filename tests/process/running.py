@@ -35,7 +35,7 @@ def ask(url, path):
 class Service:
     def __init__(self, directory, *words, env=None):
         self.log = directory.with_suffix(".log")
-        with self.log.open("ab") as log:
+        with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [SIEGEL, "serve", str(directory), "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", *words],
                 stdout=subprocess.PIPE,

@@ -242,10 +242,7 @@ class InvalidPartOrderError(S3Error):
     """`InvalidPartOrder`"""
 
     code = "InvalidPartOrder"
-    message = (
-        "The list of parts was not in ascending order. The parts list must be specified in order by part "
-        "number."
-    )
+    message = "The list of parts was not in ascending order. The parts list must be specified in order by part number."
 
 
 class InvalidRangeError(S3Error):

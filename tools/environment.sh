@@ -44,6 +44,8 @@ case $groups in
     dev) chosen=(--group dev) ;;
     *) fail "no such set of dependencies: $groups" ;;
 esac
+# Where the machine has certificates of its own, those count: a company's network may need them.
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || chosen+=(--system-certs)
 # Inexact: uv itself, and the other set, may stay.
 .venv/bin/uv sync --quiet --locked --inexact --python .venv/bin/python "${chosen[@]}"
 touch "$stamp"

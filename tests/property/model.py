@@ -15,7 +15,7 @@ class Version:
     """One version; a body of None is a delete marker. `version_id` is what the service called it, or `null`."""
 
     version_id: str
-    body: bytes | None
+    body: bytes | None = field(repr=False)
     meta: str = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,6 +127,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin the silent upload first and look at it last, so that nobody waits for it."""
     waiting = [item for item in items if "silent_upload" in getattr(item, "fixturenames", ())]
     if waiting and len(items) > len(waiting):
-        first = next(item for item in items if item not in waiting and "service" in getattr(item, "fixturenames", ()))
+        here = [item for item in items if item not in waiting and item.path.is_relative_to(Path(__file__).parent)]
+        first = next(item for item in here if "service" in getattr(item, "fixturenames", ()))
         first.fixturenames.append("silent_upload")  # type: ignore[attr-defined] # set up with the first test that has a service
         items[:] = [item for item in items if item not in waiting] + waiting

@@ -65,6 +65,10 @@ class BucketStory(RuleBasedStateMachine):
         versions = self.model.all_versions()
         return versions[data.draw(st.integers(0, len(versions) - 1), label="version")]
 
+    def any_upload(self, data: st.DataObject) -> str:
+        """By its place in the order of their beginnings: ids are random, and a story must repeat."""
+        return list(self.model.uploads)[data.draw(st.integers(0, len(self.model.uploads) - 1), label="upload")]
+
     @rule(status=st.sampled_from(["Enabled", "Suspended"]))
     def set_versioning(self, status: str) -> None:
         xml = f"<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>".encode()
@@ -155,7 +159,7 @@ class BucketStory(RuleBasedStateMachine):
     @rule(data=st.data(), number=st.sampled_from([1, 2, 10_000]), name=st.sampled_from(sorted(PART_BODIES)))
     def put_part(self, data: st.DataObject, number: int, name: str) -> None:
         body = PART_BODIES[name]
-        upload_id = data.draw(st.sampled_from(sorted(self.model.uploads)), label="upload")
+        upload_id = self.any_upload(data)
         upload = self.model.uploads[upload_id]
         answer = self.call("PUT", upload.key, query=f"partNumber={number}&uploadId={upload_id}", body=body)
         assert (answer.status, answer.header("etag")) == (200, quoted_md5(body))
@@ -164,7 +168,7 @@ class BucketStory(RuleBasedStateMachine):
     @precondition(lambda self: self.model.uploads)
     @rule(data=st.data())
     def complete_upload(self, data: st.DataObject) -> None:
-        upload_id = data.draw(st.sampled_from(sorted(self.model.uploads)), label="upload")
+        upload_id = self.any_upload(data)
         upload = self.model.uploads[upload_id]
         numbers = sorted(data.draw(st.sets(st.sampled_from(sorted(upload.parts) or [7])), label="parts"))
         rows = "".join(
@@ -184,7 +188,7 @@ class BucketStory(RuleBasedStateMachine):
     @precondition(lambda self: self.model.uploads)
     @rule(data=st.data())
     def abort_upload(self, data: st.DataObject) -> None:
-        upload_id = data.draw(st.sampled_from(sorted(self.model.uploads)), label="upload")
+        upload_id = self.any_upload(data)
         assert self.call("DELETE", self.model.uploads.pop(upload_id).key, query=f"uploadId={upload_id}").status == 204
 
     @rule(key=ANY_KEY)

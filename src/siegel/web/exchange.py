@@ -15,6 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[bytes, bytes]]
 
 XML: Final = (b"content-type", b"application/xml")
+_SERVER: Final = (b"server", b"Siegel")
 
 
 def encode_headers(headers: Mapping[str, str]) -> HeaderList:
@@ -102,6 +103,7 @@ class Exchange:
         self.started = True
         headers.append((b"x-amz-request-id", self.request_id.encode()))
         headers.append((b"x-amz-id-2", self._host_id))
+        headers.append(_SERVER)
         if self.body_left != 0 and not await self._drain():
             headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

@@ -8,6 +8,7 @@ from msgspec import msgpack
 
 from siegel.domain.entry import Entry
 from siegel.domain.errors import StorageError
+from siegel.domain.faultpoints import reach
 from siegel.domain.ports import Clock
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import Change, EntryOf
@@ -86,8 +87,10 @@ class SqliteEngine:
         connection, session = self._open()
         if session.is_invalidating:
             self._generation.open_change()
+        reach("meta.before_commit")
         try:
             connection.execute("COMMIT")
+            reach("meta.after_commit")
         except apsw.Error as error:
             named = storage_error(error, connection.system_errno)
             self.rollback()

@@ -104,17 +104,16 @@ class Exchange:
         headers.append((b"x-amz-request-id", self.request_id.encode()))
         headers.append((b"x-amz-id-2", self._host_id))
         headers.append(_SERVER)
-        if self.body_left != 0 and not await self._drain():
+        if self._expects_continue or (self.body_left != 0 and not await self._drain()):
+            # Botocore takes a final answer in place of `100 Continue` for an interim one, and waits for the next: end it.
             headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _drain(self) -> bool:
         """Take in the rest of a small body, so that the connection can go on; return whether it can.
 
-        A large one is left alone: the connection is closed instead. One that waits for `100 Continue` never comes.
+        A large one is left alone: the connection is closed instead.
         """
-        if self._expects_continue:
-            return False
         if self.body_left is None or self.body_left > DRAIN_BYTES_MAX:
             return False
         try:

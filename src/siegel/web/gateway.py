@@ -157,7 +157,7 @@ def _expect_body(scope: Message, exchange: Exchange) -> None:
             length = None
         elif name == b"expect":
             expects_continue = value.lower() == b"100-continue"
-    if length != 0:
+    if length != 0 or expects_continue:
         exchange.expect_body(length, expects_continue=expects_continue)
 
 

@@ -5,8 +5,9 @@ leaves the event loop; while one slab is checked, sealed and written, the next o
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
+from contextlib import aclosing
 from typing import Protocol
 
 from msgspec import Struct
@@ -26,7 +27,7 @@ class Body(Protocol):
 
     size_bytes: int
 
-    def slabs(self) -> AsyncIterator[list[bytes]]:
+    def slabs(self) -> AsyncGenerator[list[bytes], None]:
         """Yield the raw bytes, as pieces that together are worth a trip off the event loop."""
         ...
 
@@ -85,9 +86,10 @@ class Sealer:
     @staticmethod
     async def _seal_inline(segment: Segment, body: Body) -> SealedBody:
         pieces: list[Buffer] = []
-        async for slab in body.slabs():
-            for piece in slab:
-                pieces.extend(body.feed(piece))
+        async with aclosing(body.slabs()) as slabs:
+            async for slab in slabs:
+                for piece in slab:
+                    pieces.extend(body.feed(piece))
         facts = body.finish()
         plaintext = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         sealed = seal_segment(
@@ -120,10 +122,11 @@ class Sealer:
         writer.write(sealer.header)
         working: asyncio.Future[None] | None = None
         try:
-            async for slab in body.slabs():
-                if working is not None:
-                    await working
-                working = loop.run_in_executor(self._executor, seal_slab, slab)
+            async with aclosing(body.slabs()) as slabs:
+                async for slab in slabs:
+                    if working is not None:
+                        await working
+                    working = loop.run_in_executor(self._executor, seal_slab, slab)
         finally:
             # The thread must be done with the writer before anyone abandons it.
             if working is not None:

@@ -1,7 +1,8 @@
 """Copying: the source is opened and sealed anew for its destination. No ciphertext is ever shared between two objects."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from siegel.s3wire.body import BodyFacts
 from siegel.s3wire.checksums import Algorithm, new_hasher
@@ -20,10 +21,11 @@ class OpenedBody:
         self._hasher = new_hasher(algorithm)
         self._size = 0
 
-    async def slabs(self) -> AsyncIterator[list[bytes]]:
+    async def slabs(self) -> AsyncGenerator[list[bytes], None]:
         """Yield the plaintext. Raises SealBrokenError, StorageError."""
-        async for piece in self._pieces:
-            yield [piece]
+        async with aclosing(self._pieces) as pieces:
+            async for piece in pieces:
+                yield [piece]
 
     def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Count the digests."""

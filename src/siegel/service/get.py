@@ -1,8 +1,9 @@
 """Getting an object: find the version, open its head and data key, then its chunks, each authenticated before it leaves."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
+from contextlib import aclosing
 from typing import Final
 
 from msgspec import Struct
@@ -115,10 +116,11 @@ class Getter:
         place = place_of(opened.bucket.account_id, version)
         return open_segment(opened.data_key, place, version.data_id, 0, sealed=version.body, plain_size=version.size_bytes)
 
-    async def stream(self, opened: Opened, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def stream(self, opened: Opened, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Yield the plaintext of [start, stop) in pieces. Raises SealBrokenError, StorageError instead of a wrong byte.
 
-        The first piece is opened before anything is yielded, so damage at the front is still an error answer.
+        The first piece is opened before anything is yielded, so damage at the front is still an error answer. Close the
+        generator (`contextlib.aclosing`) wherever it may not be run to its end: it holds a blob open.
         """
         if opened.version.storage is Storage.INLINE:
             yield self.inline_bytes(opened)[start:stop]
@@ -129,11 +131,12 @@ class Getter:
                 return
             low, high = max(start - at, 0), min(stop - at, part.size_bytes)
             if low < high:
-                async for piece in self._stream_part(opened, part, low, high):
-                    yield piece
+                async with aclosing(self._stream_part(opened, part, low, high)) as pieces:
+                    async for piece in pieces:
+                        yield piece
             at += part.size_bytes
 
-    async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         place = place_of(opened.bucket.account_id, opened.version)
         source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, opened.data_key, place, part)

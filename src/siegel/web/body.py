@@ -1,7 +1,7 @@
 """The body of a request: received with limits, checked by the protocol room."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from siegel.domain.errors import EntityTooLargeError, IncompleteBodyError, MaxMessageLengthExceededError, RequestTimeoutError
@@ -68,7 +68,7 @@ class RequestBody:
         self._checker = BodyChecker(plan)
         self._reaper = reaper
 
-    async def slabs(self) -> AsyncIterator[list[bytes]]:
+    async def slabs(self) -> AsyncGenerator[list[bytes], None]:
         """Yield the raw body: pieces as they come while it is small, gathered into slabs where it is large."""
         exchange, receive = self._exchange, self._reaper.receive
         enough = SLAB_BYTES if self.size_bytes > SLAB_BYTES else 1

@@ -1,5 +1,6 @@
 """Handlers of single objects: put, copy, get, head, attributes, delete."""
 
+from contextlib import aclosing
 from typing import Final
 
 from msgspec import Struct
@@ -305,11 +306,11 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         await cases.journal.append(entry)
         await exchange.small(status, headers, body if stop - start == len(body) else body[start:stop])
         return
-    pieces = getter.stream(opened, start, stop)
-    # The first piece is opened before the answer begins: damage at the front is still an error, not a cut connection.
-    first = await anext(pieces, b"")
-    await cases.journal.append(entry)
-    await exchange.stream(status, headers, first, pieces)
+    async with aclosing(getter.stream(opened, start, stop)) as pieces:
+        # The first piece is opened before the answer begins: damage at the front is still an error, not a cut connection.
+        first = await anext(pieces, b"")
+        await cases.journal.append(entry)
+        await exchange.stream(status, headers, first, pieces)
 
 
 async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange) -> None:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -85,8 +86,8 @@ class Registry:
         return manifest
 
 
-def _lower(headers: object) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}  # type: ignore[attr-defined] # http.client's own message
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def digest_of(blob: bytes) -> str:

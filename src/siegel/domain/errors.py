@@ -33,7 +33,7 @@ class StorageError(SiegelError):
 
 
 class StorageFullError(StorageError):
-    """No space is left. Reads and deletes go on."""
+    """No space is left. Reads wait too, since no access goes unrecorded; all goes on by itself once there is space."""
 
 
 class AccountError(SiegelError):

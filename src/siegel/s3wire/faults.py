@@ -96,7 +96,7 @@ def to_s3_error(error: SiegelError) -> S3Error:
     if isinstance(error, WrongCustomerKeyError):
         return AccessDeniedError("The customer key of the request is not the one that the object is sealed with.")
     if isinstance(error, StorageFullError):
-        return ServiceUnavailableError("The service has no space left for new data. Reading and deleting are possible.")
+        return ServiceUnavailableError("The service has no space left, and what cannot be written down is not done.")
     if isinstance(error, StorageError):
         return ServiceUnavailableError()
     return InternalError()

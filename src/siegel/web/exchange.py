@@ -94,14 +94,9 @@ class Exchange:
         """Send a body piece by piece, as fast as the client takes it. `headers` give its length."""
         reach("answer.before")
         await self._start(status, headers)
-        # The server begins to send when it is called: the next piece is opened while this one leaves.
-        leaving = self._send({"type": "http.response.body", "body": first, "more_body": True})
-        try:
-            async for piece in rest:
-                await leaving
-                leaving = self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        finally:
-            await leaving
+        await self._send({"type": "http.response.body", "body": first, "more_body": True})
+        async for piece in rest:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _start(self, status: int, headers: HeaderList) -> None:

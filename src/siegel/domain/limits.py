@@ -8,7 +8,6 @@ from typing import Final
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
-TIB: Final = 1024 * GIB
 
 # The request head.
 URL_BYTES_MAX: Final = 16 * KIB
@@ -17,8 +16,6 @@ HEADERS_BYTES_MAX: Final = 64 * KIB
 HEADERS_COUNT_MAX: Final = 100
 
 # Names.
-BUCKET_NAME_BYTES_MIN: Final = 3
-BUCKET_NAME_BYTES_MAX: Final = 63
 OBJECT_KEY_BYTES_MAX: Final = 1024
 USER_METADATA_BYTES_MAX: Final = 2 * KIB
 OBJECT_TAGS_MAX: Final = 10

@@ -18,8 +18,7 @@ from siegel.domain.ports import BlobStore, BlobWriter
 from siegel.envelope.context import Place
 from siegel.envelope.segment import SegmentSealer, seal_segment
 from siegel.s3wire.body import BodyFacts
-
-Buffer = bytes | bytearray | memoryview
+from siegel.s3wire.checksums import Buffer
 
 
 class Body(Protocol):

@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from siegel.s3wire.body import BodyFacts
-from siegel.s3wire.checksums import Algorithm, new_hasher
-from siegel.service.bodies import Buffer
+from siegel.s3wire.checksums import Algorithm, Buffer, new_hasher
 from siegel.service.get import Getter, Opened
 
 

@@ -7,13 +7,12 @@ from typing import Final
 from siegel.domain.errors import EntityTooLargeError, IncompleteBodyError, MaxMessageLengthExceededError, RequestTimeoutError
 from siegel.domain.limits import BODY_IDLE_S_MAX, KIB
 from siegel.s3wire.body import BodyChecker, BodyFacts, BodyPlan
+from siegel.s3wire.checksums import Buffer
 from siegel.web.exchange import Exchange
 
 # Slabs of this size are worth a trip off the event loop (a trip costs some 50 microseconds, a slab's MD5 alone 700).
 SLAB_BYTES: Final = 512 * KIB
 _REAP_EVERY_S: Final = 5.0
-
-Buffer = bytes | bytearray | memoryview
 
 
 class IdleReaper:

@@ -108,3 +108,9 @@ def a_completed_upload(upload_id: str = "u1", object_key: str = "a", at_ms: int 
         completed_at_ms=at_ms,
         request_digest=b"digest",
     )
+
+
+def newest_of(objects: Any, bucket_id: int, object_key: str) -> ObjectVersion | None:
+    """The key's newest version, object or marker."""
+    found = objects.scan_versions(bucket_id, object_key, None, f"{object_key}\0", 1)
+    return found[0] if found else None

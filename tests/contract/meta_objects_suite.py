@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from tests.contract.meta_fixtures import BUCKET, START_MS, a_marker, a_version, identifier, write
+from tests.contract.meta_fixtures import BUCKET, START_MS, a_marker, a_version, identifier, newest_of, write
 
 from siegel.domain.errors import InvalidArgumentError, StorageError
-from siegel.domain.objects import SealingMode, Storage
+from siegel.domain.objects import Lock, SealingMode, Storage
 
 # Byte order differs from that of words, of languages and of UTF-16 here.
 KEYS_IN_BYTE_ORDER = [
@@ -98,7 +98,7 @@ class ObjectsContract:
         objects = store.reader.objects
         for bucket_id, object_key in ((BUCKET, "b"), (BUCKET, "A"), (BUCKET, ""), (BUCKET + 1, "a")):
             assert objects.find_current(bucket_id, object_key) is None
-            assert objects.find_newest(bucket_id, object_key) is None
+            assert newest_of(objects, bucket_id, object_key) is None
             assert objects.find_version(bucket_id, object_key, identifier(1)) is None
             assert objects.find_version(bucket_id, object_key, None) is None
         assert objects.find_version(BUCKET, "a", identifier(2)) is None
@@ -117,7 +117,7 @@ class ObjectsContract:
         for number in (1, 2, 3):
             put(store, a_version(number=number), b"body %d" % number)
         objects = store.reader.objects
-        assert numbers([objects.find_current(BUCKET, "a"), objects.find_newest(BUCKET, "a")]) == [3, 3]
+        assert numbers([objects.find_current(BUCKET, "a"), newest_of(objects, BUCKET, "a")]) == [3, 3]
         for number in (1, 2, 3):
             assert objects.find_version(BUCKET, "a", identifier(number), with_body=True).body == b"body %d" % number
 
@@ -135,7 +135,7 @@ class ObjectsContract:
         put(store, a_marker(number=2), None)
         objects = store.reader.objects
         assert objects.find_current(BUCKET, "a") is None
-        assert objects.find_newest(BUCKET, "a").is_marker
+        assert newest_of(objects, BUCKET, "a").is_marker
         assert objects.find_version(BUCKET, "a", identifier(2)).is_marker
         assert objects.find_version(BUCKET, "a", identifier(1)).is_marker is False
         assert objects.scan_current(BUCKET, "", None, 10) == []
@@ -143,9 +143,9 @@ class ObjectsContract:
 
     def test_a_marker_may_be_the_only_version(self, store):
         marker = put(store, a_marker(), None)
-        assert store.reader.objects.find_newest(BUCKET, "a") == marker
+        assert newest_of(store.reader.objects, BUCKET, "a") == marker
         take(store, marker)
-        assert store.reader.objects.find_newest(BUCKET, "a") is None
+        assert newest_of(store.reader.objects, BUCKET, "a") is None
 
     def test_an_object_over_a_marker_is_current(self, store):
         put(store, a_marker(number=1), None)
@@ -158,9 +158,9 @@ class ObjectsContract:
         for newest, body in ((2, b"body 2"), (1, b"body 1")):
             take(store, kept[newest])
             assert store.reader.objects.find_current(BUCKET, "a", with_body=True).body == body
-            assert store.reader.objects.find_newest(BUCKET, "a") == kept[newest - 1]
+            assert newest_of(store.reader.objects, BUCKET, "a") == kept[newest - 1]
         take(store, kept[0])
-        assert store.reader.objects.find_newest(BUCKET, "a") is None
+        assert newest_of(store.reader.objects, BUCKET, "a") is None
 
     def test_removing_the_marker_brings_the_object_back(self, store):
         put(store, a_version(number=1), b"hidden")
@@ -176,7 +176,7 @@ class ObjectsContract:
         take(store, hidden)
         assert store.reader.objects.find_current(BUCKET, "a") is None
         take(store, newest)
-        assert store.reader.objects.find_newest(BUCKET, "a").is_marker
+        assert newest_of(store.reader.objects, BUCKET, "a").is_marker
         assert store.reader.objects.find_current(BUCKET, "a") is None
 
     def test_removing_an_older_version_or_marker_leaves_the_current_one(self, store):
@@ -336,3 +336,29 @@ class ObjectsContract:
         with pytest.raises(StorageError):
             put(store, a_version("b", 2, storage=Storage.BLOB, data_id=kept.data_id), None)
         assert store.reader.objects.find_current(BUCKET, "b") is None
+
+    @pytest.mark.parametrize("age", [0, 1])
+    def test_tags_and_lock_of_a_version_change_and_nothing_else(self, store, age):
+        kept = [put(store, a_version("a", number), b"body %d" % number) for number in (1, 2)]
+        version = kept[1 - age]
+        changed = msgspec.structs.replace(
+            version, sealed_tags=b"new tags", lock=Lock.COMPLIANCE | Lock.HOLD, retain_until_ms=START_MS + 5
+        )
+        other = msgspec.structs.replace(changed, size_bytes=99, sealed_head=b"other", wrapped_key=b"other")
+        write(store, lambda writer: writer.objects.amend(other))
+        assert store.reader.objects.find_version(BUCKET, "a", version.version_id) == changed
+        assert store.reader.objects.find_version(BUCKET, "a", kept[age].version_id) == kept[age]
+        body = store.reader.objects.find_version(BUCKET, "a", version.version_id, with_body=True).body
+        assert body == b"body %d" % (2 - age)
+
+    def test_a_version_that_is_not_there_is_not_amended(self, store):
+        kept = put(store, a_version("a", 1))
+        write(store, lambda writer: writer.objects.amend(a_version("a", 2, sealed_tags=b"tags")))
+        assert store.reader.objects.scan_versions(BUCKET, "a", None, None, 10) == [kept]
+
+    def test_a_lock_stays_with_its_version_when_another_becomes_current(self, store):
+        locked = put(store, a_version("a", 1, lock=Lock.GOVERNANCE, retain_until_ms=START_MS + 1))
+        newer = put(store, a_version("a", 2))
+        assert store.reader.objects.find_version(BUCKET, "a", locked.version_id) == locked
+        write(store, lambda writer: writer.objects.remove(newer, []))
+        assert store.reader.objects.find_current(BUCKET, "a") == locked

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 
+import msgspec
 import pytest
 from tests.contract.meta_fixtures import (
     BUCKET,
@@ -12,6 +13,7 @@ from tests.contract.meta_fixtures import (
     a_version,
     entry,
     identifier,
+    newest_of,
     write,
 )
 from tests.contract.meta_objects_suite import ObjectsContract
@@ -81,6 +83,86 @@ class MetaStoreContract(ObjectsContract, UploadsContract):
         with pytest.raises(StorageError):
             write(store, lambda writer: writer.identities.insert_credential(a_credential(kind=CredentialKind.OPERATOR)))
         assert store.reader.identities.find_credential("AKIA1") == a_credential()
+
+    def test_the_access_keys_of_a_user_come_oldest_first(self, store):
+        keys = [
+            Credential(f"KEY{n}", CredentialKind.USER, "111122223333", START_MS + at, b"s", user_name)
+            for n, at, user_name in [(1, 2, "ann"), (2, 1, "ann"), (3, 0, "bob"), (4, 1, "ann"), (5, 0, "")]
+        ]
+        for key in keys:
+            write(store, lambda writer, key=key: writer.identities.insert_credential(key))
+        assert store.reader.identities.credentials_of("111122223333", "ann") == [keys[1], keys[3], keys[0]]
+        assert store.reader.identities.credentials_of("111122223333", "") == [keys[4]]
+        assert store.reader.identities.credentials_of("999", "ann") == []
+
+    def test_an_access_keys_owner_and_state_change_and_nothing_else(self, store):
+        write(store, lambda writer: writer.identities.insert_credential(a_credential()))
+        changed = Credential("AKIA1", CredentialKind.OPERATOR, "9", 0, b"other", "ann", is_active=False)
+        write(store, lambda writer: writer.identities.replace_credential(changed))
+        assert store.reader.identities.find_credential("AKIA1") == msgspec.structs.replace(
+            a_credential(), user_name="ann", is_active=False
+        )
+        unknown = msgspec.structs.replace(changed, access_key_id="AKIA2")
+        write(store, lambda writer: writer.identities.replace_credential(unknown))
+        assert store.reader.identities.find_credential("AKIA2") is None
+
+    def test_a_removed_access_key_is_gone(self, store):
+        write(store, lambda writer: writer.identities.insert_credential(a_credential()))
+        write(store, lambda writer: writer.identities.remove_credential("AKIA1"))
+        write(store, lambda writer: writer.identities.remove_credential("AKIA1"))
+        assert store.reader.identities.find_credential("AKIA1") is None
+
+    # Records.
+
+    def test_a_document_comes_back_under_its_scope_kind_and_name(self, store):
+        records = store.reader.records
+        places = [("bucket/1", "policy", ""), ("bucket/1", "cors", ""), ("bucket/11", "policy", ""), ("account/1", "user", "a")]
+        for number, place in enumerate(places):
+            write(store, lambda writer, place=place, n=number: writer.records.put(*place, b"%d" % n))
+        assert [records.find(*place) for place in places] == [b"0", b"1", b"2", b"3"]
+        assert records.find("bucket/1", "policy") == b"0"
+        assert records.find("bucket/1", "policy", "a") is None
+        assert records.find("account/1", "user", "A") is None
+
+    def test_a_document_is_replaced_and_removed(self, store):
+        write(store, lambda writer: writer.records.put("s", "k", "", b"old"))
+        write(store, lambda writer: writer.records.put("s", "k", "", b"new"))
+        assert store.reader.records.find("s", "k") == b"new"
+        assert write(store, lambda writer: writer.records.remove("s", "k"))
+        assert not write(store, lambda writer: writer.records.remove("s", "k"))
+        assert store.reader.records.find("s", "k") is None
+
+    def test_documents_are_scanned_by_the_bytes_of_their_names(self, store):
+        names = ["A", "a", "a\x00", "a/b", "ab", "é", "\uffff", "\U0010ffff"]
+        for name in reversed(names):
+            write(store, lambda writer, name=name: writer.records.put("s", "k", name, name.encode()))
+            write(store, lambda writer, name=name: writer.records.put("s", "k2", name, b""))
+            write(store, lambda writer, name=name: writer.records.put("s2", "k", name, b""))
+        everything = [(name, name.encode()) for name in names]
+        assert store.reader.records.scan("s", "k", "", 100) == everything
+        assert store.reader.records.scan("s", "k", "a", 2) == everything[2:4]
+        assert store.reader.records.scan("s", "k", "\U0010ffff", 2) == []
+        assert store.reader.records.scan("none", "k", "", 2) == []
+
+    def test_a_scope_is_removed_with_all_that_is_in_it(self, store):
+        for scope, kind, name in [("s", "k", ""), ("s", "k", "a"), ("s", "l", "b"), ("s/1", "k", ""), ("s1", "k", "")]:
+            write(store, lambda writer, place=(scope, kind, name): writer.records.put(*place, b"x"))
+        write(store, lambda writer: writer.records.remove_scope("s"))
+        assert not any(store.reader.records.scan("s", kind, "", 10) for kind in "kl")
+        assert store.reader.records.find("s", "k") is None
+        assert store.reader.records.find("s/1", "k") == store.reader.records.find("s1", "k") == b"x"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda records: records.put("s", "k", "", b"x"),
+            lambda records: records.remove("s", "k"),
+            lambda records: records.remove_scope("s"),
+        ],
+    )
+    def test_documents_change_inside_a_transaction_alone(self, store, change):
+        with pytest.raises(StorageError):
+            change(store.reader.records)
 
     # Buckets.
 
@@ -242,7 +324,7 @@ class MetaStoreContract(ObjectsContract, UploadsContract):
 
     def test_changes_of_the_same_moment_see_each_other_in_turn(self, store):
         def create_if_absent(writer):
-            if writer.objects.find_newest(BUCKET, "a"):
+            if newest_of(writer.objects, BUCKET, "a"):
                 raise PreconditionFailedError
             return writer.objects.insert(a_version(), b"")
 
@@ -345,7 +427,7 @@ class MetaStoreContract(ObjectsContract, UploadsContract):
 
         with pytest.raises(ValueError, match="no entry"):
             write(store, lambda writer: writer.objects.insert(a_version(), b""), no_entry)
-        assert store.reader.objects.find_newest(BUCKET, "a") is None
+        assert newest_of(store.reader.objects, BUCKET, "a") is None
         assert journal_of(store) == []
 
     def test_entries_are_read_in_pages_of_batches(self, store):

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from tests.contract.meta_fixtures import BUCKET, ManualClock, a_version, entry, write
 
+from siegel.domain.configuration import OwnershipControls, PublicAccessBlock
 from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
+from siegel.domain.objects import Lock
+from siegel.domain.records import Kind, bucket_scope, decode_document
 from siegel.drivers.meta import sqlite_schema
 from siegel.drivers.meta.sqlite import create_store, open_store
 from siegel.drivers.meta.sqlite_connection import PAGE_BYTES, connect, require_sqlite
@@ -166,6 +169,33 @@ def test_an_older_schema_is_brought_up_to_date(directory, monkeypatch):
     assert connection.pragma("user_version") == len(steps)
     assert connection.table_exists("main", "addition")
     connection.close()
+
+
+def test_a_database_of_the_first_release_is_brought_up_with_what_it_holds(tmp_path):
+    (tmp_path / "siegel.db").touch()
+    connection = connect(tmp_path / "siegel.db", KEY, cache_kib=100)
+    sqlite_schema.migrate(connection, sqlite_schema.STEPS[:1])
+    connection.execute("INSERT INTO credential VALUES ('SGL1', 'root', '1', 5, x'00')")
+    connection.execute("INSERT INTO bucket VALUES (7, 'box', '1', 'r', 5, 'Enabled', NULL)")
+    for table, marker in ("object", ""), ("past", "0, "):
+        connection.execute(
+            f"INSERT INTO {table} VALUES (7, x'61', {marker}x'01', 1, 0, 0, 5, 1, 1, 0, x'', 0, '', x'', x'', x'74')"
+        )
+    connection.execute("INSERT INTO upload VALUES ('u', 7, x'61', x'01', 5, 1, x'', x'', x'', '', '')")
+    connection.close()
+    store = open_here(tmp_path)
+    reader = store.reader
+    scope = bucket_scope(reader.buckets.find("box").bucket_id)
+    block = decode_document(reader.records.find(scope, Kind.PUBLIC_ACCESS_BLOCK), PublicAccessBlock)
+    ownership = decode_document(reader.records.find(scope, Kind.OWNERSHIP_CONTROLS), OwnershipControls)
+    assert (block, ownership) == (PublicAccessBlock(), OwnershipControls())
+    key = reader.identities.find_credential("SGL1")
+    assert key.is_active
+    assert key.user_name == ""
+    current = reader.objects.find_current(7, "a")
+    assert (current.sealed_tags, current.lock, current.retain_until_ms) == (b"t", Lock.NONE, 0)
+    assert reader.uploads.find("u").lock is Lock.NONE
+    store.close()
 
 
 def test_a_step_that_fails_changes_nothing(directory, monkeypatch):

@@ -12,7 +12,16 @@ from siegel.domain.errors import SiegelError
 from siegel.domain.objects import Storage
 from siegel.drivers.meta.memory import MemoryStore
 from siegel.drivers.meta.sqlite import create_store
-from tests.contract.meta_fixtures import ManualClock, a_completed_upload, a_marker, a_part, a_version, an_upload, identifier
+from tests.contract.meta_fixtures import (
+    ManualClock,
+    a_completed_upload,
+    a_marker,
+    a_part,
+    a_version,
+    an_upload,
+    identifier,
+    newest_of,
+)
 
 KEYS = ["a", "a\x00", "a/b", "b", "é", "\U0010ffff"]
 BUCKETS = [1, 2]
@@ -112,7 +121,7 @@ def everything(store):
         for key in KEYS:
             found = objects.find_current(bucket_id, key, with_body=True)
             answers += [
-                plain([found, objects.find_newest(bucket_id, key)]),
+                plain([found, newest_of(objects, bucket_id, key)]),
                 found and found.body,
                 objects.next_key(bucket_id, key, "b"),
             ]

@@ -53,5 +53,6 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             multipart=Multipart(store, keyring, sealer, clock, randomness),
             buckets=Buckets(store, clock, settings.region),
             reaper=IdleReaper(),
-        )
+        ),
+        doors={},
     )

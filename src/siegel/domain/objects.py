@@ -3,7 +3,7 @@
 All are frozen values. Times are integer milliseconds since the Unix epoch, UTC, and end in `_at_ms`.
 """
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum, IntFlag, StrEnum
 
 from msgspec import Struct
 
@@ -21,17 +21,23 @@ class CredentialKind(StrEnum):
     """Whom a credential stands for."""
 
     ROOT = "root"
+    USER = "user"
     OPERATOR = "operator"
 
 
 class Credential(Struct, frozen=True):
-    """An access key. `sealed_secret` opens only with the deployment's root key; operators have no account."""
+    """An access key. `sealed_secret` opens only with the deployment's root key; operators have no account.
+
+    `user_name` is whom a key of kind USER belongs to. A key that is not active opens nothing.
+    """
 
     access_key_id: str
     kind: CredentialKind
     account_id: str
     created_at_ms: int
     sealed_secret: bytes
+    user_name: str = ""
+    is_active: bool = True
 
 
 class Versioning(StrEnum):
@@ -71,6 +77,15 @@ class SealingMode(IntEnum):
     SSE_C = 2  # the account's wrapping key, then the key of the request
 
 
+class Lock(IntFlag):
+    """What keeps a version from being deleted. The numbers are stored: never change them. NONE is no flag at all."""
+
+    NONE = 0
+    GOVERNANCE = 1  # until `retain_until_ms`, unless the caller may bypass it
+    COMPLIANCE = 2  # until `retain_until_ms`, for everybody
+    HOLD = 4  # a legal hold: until it is taken off
+
+
 class ObjectVersion(Struct, frozen=True):
     """One version of an object, or a delete marker.
 
@@ -78,6 +93,7 @@ class ObjectVersion(Struct, frozen=True):
     `sequence` orders the versions of a key: the highest is the newest. It is given by the transaction that inserts.
     `data_id` names the sealed segment (16 random bytes), also the blob's name where the body is a blob.
     `etag` is in clear only where it is random (SSE-C), otherwise empty and inside `sealed_head`.
+    `lock` and `retain_until_ms` (0 where nothing is retained) say what keeps it from being deleted.
     `body` is filled by reads that ask for it, for INLINE and PARTS (the layout) only.
     """
 
@@ -98,6 +114,8 @@ class ObjectVersion(Struct, frozen=True):
     wrapped_key: bytes
     sealed_head: bytes
     sealed_tags: bytes
+    lock: Lock = Lock.NONE
+    retain_until_ms: int = 0
     body: bytes | None = None
 
 
@@ -115,6 +133,8 @@ class Upload(Struct, frozen=True):
     sealed_tags: bytes
     checksum_algorithm: str
     checksum_type: str
+    lock: Lock = Lock.NONE
+    retain_until_ms: int = 0
 
 
 class Part(Struct, frozen=True):

@@ -121,6 +121,45 @@ class Identities(Protocol):
         """Add an access key. Writes only. Raises StorageError if the id is taken."""
         ...
 
+    def credentials_of(self, account_id: str, user_name: str) -> list[Credential]:
+        """Return the access keys of a user, or of the account's root (`user_name` empty), oldest first, then by id."""
+        ...
+
+    def replace_credential(self, credential: Credential) -> None:
+        """Store an access key's changed `user_name` and `is_active`. Writes only."""
+        ...
+
+    def remove_credential(self, access_key_id: str) -> None:
+        """Remove an access key. Its id is not given again. Writes only."""
+        ...
+
+
+class Records(Protocol):
+    """Small documents by scope, kind and name: the configurations of buckets, and an account's users, roles and policies.
+
+    A scope is what the documents belong to (`domain/records.py`); the store does not look into a document.
+    """
+
+    def find(self, scope: str, kind: str, name: str = "") -> bytes | None:
+        """Return the document, or None."""
+        ...
+
+    def scan(self, scope: str, kind: str, after: str, limit: int) -> list[tuple[str, bytes]]:
+        """Return up to `limit` (name, document) of one kind by the bytes of their names, beginning behind `after`."""
+        ...
+
+    def put(self, scope: str, kind: str, name: str, document: bytes) -> None:
+        """Store a document in place of the one of that name, if any. Writes only."""
+        ...
+
+    def remove(self, scope: str, kind: str, name: str = "") -> bool:
+        """Remove a document; return whether it was there. Writes only."""
+        ...
+
+    def remove_scope(self, scope: str) -> None:
+        """Remove every document of a scope. Writes only."""
+        ...
+
 
 class Buckets(Protocol):
     """Buckets by name."""
@@ -166,10 +205,6 @@ class Objects(Protocol):
         """Return one version or marker by its id; None asks for the null version."""
         ...
 
-    def find_newest(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
-        """Return the key's newest version, object or marker."""
-        ...
-
     def next_key(self, bucket_id: int, start: str, stop: str | None) -> str | None:
         """Return the first key of a current object with start <= key < stop, or None: what a delimiter list skips along."""
         ...
@@ -199,6 +234,13 @@ class Objects(Protocol):
         """Remove a version; the next older one, if any, becomes the newest. Writes only.
 
         Its inline body or layout goes at once, `blob_ids` (all blobs that it names) are released to the steward.
+        """
+        ...
+
+    def amend(self, version: ObjectVersion) -> None:
+        """Store a version's changed `sealed_tags`, `lock` and `retain_until_ms`; all else stays. Writes only.
+
+        Nothing happens if the version is not there.
         """
         ...
 
@@ -270,6 +312,7 @@ class Reader(Protocol):
     """Reads of the committed state. Each call sees everything that was acknowledged before it began."""
 
     identities: Identities
+    records: Records
     buckets: Buckets
     objects: Objects
     uploads: Uploads

@@ -42,6 +42,7 @@ _SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
 _ACCESS_KEY_ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 _AUTHORIZATION_PARTS: Final = frozenset({"Credential", "SignedHeaders", "Signature"})
 _QUERY_PARTS: Final = SIGNING_QUERY_NAMES - {"X-Amz-Security-Token"}
+_SCOPE_END: Final = "aws4_request"
 _EXPIRES_DIGITS_MAX: Final = len(str(PRESIGNED_EXPIRES_S_MAX))
 _TIMESTAMP_CHARS: Final = len("YYYYMMDDTHHMMSSZ")
 _SIGNATURE_V2: Final = (
@@ -55,6 +56,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     `date` is the scope's day (YYYYMMDD), `timestamp` the moment as it was signed (YYYYMMDDTHHMMSSZ), `at_ms` the same in
     milliseconds. `expires_s` is a presigned URL's lifetime, None with a header. `source` is "header" or "query".
     `payload_hash` is the signed word about the body: 64 hex digits, UNSIGNED-PAYLOAD or one of the STREAMING forms.
+    `session_token` goes with temporary credentials, and is empty with permanent ones.
     """
 
     access_key_id: str
@@ -68,6 +70,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     expires_s: int | None
     source: str
     payload_hash: str
+    session_token: str = ""
 
     @property
     def scope(self) -> str:
@@ -79,8 +82,24 @@ class Claim(Struct, frozen=True, kw_only=True):
         return _malformed(self.source, message, fields)
 
 
-def parse_claim(request: Request) -> Claim | None:
-    """Return the request's claim, or None for an anonymous request.
+def signing_service(request: Request) -> str:
+    """Return the service that a request is signed for (`s3`, `iam`, ...), "" where it shows no readable credential.
+
+    Nothing is believed of it: it tells only whose protocol the answer is to be given in.
+    """
+    authorization = request.headers.get("authorization", "")
+    credential = request.query.get("X-Amz-Credential", "")
+    if "Credential=" in authorization:
+        credential = authorization.partition("Credential=")[2].partition(",")[0]
+    scope = credential.strip().split("/")
+    return scope[-2] if len(scope) > 1 and scope[-1] == _SCOPE_END else ""
+
+
+def parse_claim(request: Request, service: str = "s3") -> Claim | None:
+    """Return the request's claim for `service`, or None for an anonymous request.
+
+    Services other than S3 sign the hash of their body without saying it: their claims come with an empty `payload_hash`, and
+    whoever has the body puts its SHA-256 there before the claim is verified.
 
     Any trace of credentials makes a request one that must be signed properly. Raises an S3Error for what is malformed,
     doubled, outdated (Signature Version 2) or not known.
@@ -91,13 +110,13 @@ def parse_claim(request: Request) -> Claim | None:
         raise InvalidRequestError(_SIGNATURE_V2)
     presigned = not SIGNING_QUERY_NAMES.isdisjoint(query)
     if authorization is None:
-        return _from_query(request) if presigned else None
+        return _from_query(request, service) if presigned else None
     if presigned:
         raise InvalidArgumentError("A request is signed in its header or in its query, not in both.")
-    return _from_header(request, authorization)
+    return _from_header(request, authorization, service)
 
 
-def _from_header(request: Request, authorization: str) -> Claim:
+def _from_header(request: Request, authorization: str, service: str) -> Claim:
     scheme, _, rest = authorization.partition(" ")
     if scheme != ALGORITHM:
         raise _unknown_scheme(scheme)
@@ -111,12 +130,10 @@ def _from_header(request: Request, authorization: str) -> Claim:
         parts[name] = value
     if parts.keys() != _AUTHORIZATION_PARTS:
         raise AuthorizationHeaderMalformedError("The authorization header consists of Credential, SignedHeaders and Signature.")
-    if "x-amz-security-token" in request.headers:
-        raise InvalidTokenError
-    return _claim("header", parts, _header_time(request.headers), None, _payload_hash(request))
+    return _claim("header", parts, _header_time(request.headers), None, request=request, expected=service)
 
 
-def _from_query(request: Request) -> Claim:
+def _from_query(request: Request, service: str) -> Claim:
     query = request.query
     missing = _QUERY_PARTS - query.keys()
     if missing:
@@ -124,24 +141,32 @@ def _from_query(request: Request) -> Claim:
         raise AuthorizationQueryParametersError(f"A presigned URL must also have these query parameters: {names}.")
     if query["X-Amz-Algorithm"] != ALGORITHM:
         raise AuthorizationQueryParametersError(f"X-Amz-Algorithm must be {ALGORITHM}.")
-    if "X-Amz-Security-Token" in query or "x-amz-security-token" in request.headers:
+    if "x-amz-security-token" in request.headers:
         raise InvalidTokenError
     timestamp = query["X-Amz-Date"]
     at_ms = _moment_ms(timestamp)
     if at_ms is None:
         raise AuthorizationQueryParametersError("X-Amz-Date must be in the ISO 8601 basic form YYYYMMDDTHHMMSSZ.")
     parts = {name: query[f"X-Amz-{name}"] for name in _AUTHORIZATION_PARTS}
-    return _claim("query", parts, (timestamp, at_ms), _expires_s(query["X-Amz-Expires"]), _payload_hash(request))
+    return _claim("query", parts, (timestamp, at_ms), _expires_s(query["X-Amz-Expires"]), request=request, expected=service)
 
 
-def _claim(source: str, parts: dict[str, str], moment: tuple[str, int], expires_s: int | None, payload_hash: str) -> Claim:
+def _claim(
+    source: str,
+    parts: dict[str, str],
+    moment: tuple[str, int],
+    expires_s: int | None,
+    *,
+    request: Request,
+    expected: str,
+) -> Claim:
     credential = parts["Credential"].rsplit("/", 4)
     if len(credential) != len(("access key id", "date", "region", "service", "aws4_request")):
-        raise _malformed(source, "The Credential must be <access key id>/YYYYMMDD/<region>/s3/aws4_request.")
+        raise _malformed(source, f"The Credential must be <access key id>/YYYYMMDD/<region>/{expected}/aws4_request.")
     access_key_id, date, region, service, end = credential
     timestamp, at_ms = moment
-    if service != "s3" or end != "aws4_request":
-        raise _malformed(source, "The Credential's scope must end in /s3/aws4_request: this endpoint is S3's.")
+    if service != expected or end != _SCOPE_END:
+        raise _malformed(source, f"The Credential's scope must end in /{expected}/aws4_request.")
     if date != timestamp[:8]:
         raise _malformed(source, "The Credential's date is not that of the request's own date.")
     if not _ACCESS_KEY_ID.fullmatch(access_key_id):
@@ -157,8 +182,15 @@ def _claim(source: str, parts: dict[str, str], moment: tuple[str, int], expires_
         at_ms=at_ms,
         expires_s=expires_s,
         source=source,
-        payload_hash=payload_hash,
+        payload_hash=_payload_hash(request) if service == "s3" else "",
+        session_token=_session_token(request, source),
     )
+
+
+def _session_token(request: Request, source: str) -> str:
+    if source == "query":
+        return request.query.get("X-Amz-Security-Token", "")
+    return request.headers.get("x-amz-security-token", "")
 
 
 def _payload_hash(request: Request) -> str:

@@ -7,7 +7,7 @@ never older than the newest acknowledged change.
 from typing import Final, TypeVar
 
 from siegel.access.decide import ANONYMOUS, Caller, CallerKind
-from siegel.domain.errors import InvalidAccessKeyIdError, NoSuchBucketError
+from siegel.domain.errors import InvalidAccessKeyIdError, InvalidTokenError, NoSuchBucketError
 from siegel.domain.objects import Account, Bucket, Credential, CredentialKind
 from siegel.domain.ports import MetaStore
 from siegel.s3wire.sigv4 import Claim, signing_key
@@ -73,12 +73,14 @@ class Directory:
         return self._keyring.of_bucket(self.account(bucket.account_id), bucket)
 
     def caller(self, claim: Claim | None) -> Caller:
-        """Return who a claim speaks for; it still has to be verified. Raises InvalidAccessKeyIdError.
+        """Return who a claim speaks for; it still has to be verified. Raises InvalidAccessKeyIdError, InvalidTokenError.
 
         Operators' keys are not found here: the S3 side knows accounts' principals only.
         """
         if claim is None:
             return ANONYMOUS
+        if claim.session_token:
+            raise InvalidTokenError
         credential = self._credential(claim.access_key_id)
         return Caller(kind=CallerKind.ROOT, account_id=credential.account_id, access_key_id=credential.access_key_id)
 

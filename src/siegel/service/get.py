@@ -19,6 +19,7 @@ from siegel.s3wire.names import decode_version_id, encode_version_id
 from siegel.service.directory import Directory
 from siegel.service.heads import Head, LayoutPart, head_key, open_head, open_layout, place_of
 from siegel.service.keys import BucketKeys, KeyRing
+from siegel.service.rolling import behind
 from siegel.service.versions import version_or_raise
 
 # Chunks opened per step: 256 KiB leave at a time.
@@ -86,9 +87,8 @@ class Getter:
         return version
 
     def _no_such_key(self, bucket: Bucket, object_key: str) -> NoSuchKeyError:
-        newest = self._objects.find_newest(bucket.bucket_id, object_key)
         headers = {}
-        if newest is not None:
+        for newest in self._objects.scan_versions(bucket.bucket_id, object_key, None, behind(object_key), 1):
             headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(newest)}
         return NoSuchKeyError(fields={"Key": object_key}, headers=headers)
 

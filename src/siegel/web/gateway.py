@@ -27,6 +27,7 @@ from siegel.s3wire.sigv4 import VerifiedRequest, verify
 from siegel.service.trail import Trail
 from siegel.web import buckets, lists, objects, uploads
 from siegel.web.call import Call, UseCases
+from siegel.web.door import Door, find_door
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
 
 Handler = Callable[[UseCases, Call, Exchange], Awaitable[None]]
@@ -44,8 +45,10 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """The ASGI application of the S3 port."""
 
-    def __init__(self, cases: UseCases) -> None:
+    def __init__(self, cases: UseCases, doors: Mapping[str, Door]) -> None:
+        """Answer S3 with `cases`; what is signed for another service goes to its door in `doors`."""
         self._cases = cases
+        self._doors = doors
         self._ids = RequestIds()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -53,7 +56,12 @@ class Gateway:
         exchange = Exchange(scope, receive, send, self._ids)
         trail = Trail(self._cases.clock.now_ms(), exchange.request_id, scope["client"][0] if scope.get("client") else "")
         try:
-            call = self._understand(scope, exchange, trail)
+            request = self._parse(scope, exchange, trail)
+            door = find_door(self._doors, request)
+            if door is not None:
+                await door.answer(request, exchange, trail)
+                return
+            call = self._understand(request, trail)
             await HANDLERS[call.route.operation](self._cases, call, exchange)
         except Exception as error:
             if exchange.started:
@@ -64,18 +72,20 @@ class Gateway:
             fault = to_s3_error(error) if isinstance(error, SiegelError) else InternalError()
             await self._refuse(exchange, trail, fault, scope)
 
-    def _understand(self, scope: Message, exchange: Exchange, trail: Trail) -> Call:
+    def _parse(self, scope: Message, exchange: Exchange, trail: Trail) -> Request:
         _expect_body(scope, exchange)
-        cases = self._cases
-        request = parse_request(
+        return parse_request(
             scope["method"],
             scope["scheme"],
             scope["raw_path"],
             scope["query_string"],
             scope["headers"],
             trail.source,
-            cases.rules.domains,
+            self._cases.rules.domains,
         )
+
+    def _understand(self, request: Request, trail: Trail) -> Call:
+        cases = self._cases
         trail.bucket, trail.object_key = request.bucket, request.object_key
         route = self._route(request, trail)
         bucket = self._find_bucket(request, trail)

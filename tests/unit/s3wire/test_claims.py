@@ -13,7 +13,7 @@ from siegel.domain.errors import (
     S3Error,
     UnsupportedFeatureError,
 )
-from siegel.s3wire.claims import parse_claim
+from siegel.s3wire.claims import parse_claim, signing_service
 
 from .signing import EMPTY_SHA256, KEY_ID, NOW_MS, plain, signed
 
@@ -150,14 +150,36 @@ def test_t18_versitygw_9ac52cd5_an_access_key_id_is_a_plain_word(key_id):
         claim_of(authorized(header(credential=f"{key_id}/20260301/eu-central-1/s3/aws4_request")))
 
 
-def test_session_tokens_are_refused():
-    for sent in (
-        signed("GET", "/b/k", token="t"),
-        signed("GET", "/b/k", token="t", expires=60),
-        signed("GET", "/b/k", {"x-amz-security-token": "t"}, expires=60),
-    ):
-        with pytest.raises(InvalidTokenError):
-            claim_of(sent)
+def test_session_tokens_come_from_where_the_signature_does():
+    assert claim_of(signed("GET", "/b/k", token="t")).session_token == "t"
+    assert claim_of(signed("GET", "/b/k", token="t", expires=60)).session_token == "t"
+    assert claim_of(signed("GET", "/b/k")).session_token == ""
+    with pytest.raises(InvalidTokenError):
+        claim_of(signed("GET", "/b/k", {"x-amz-security-token": "t"}, expires=60))
+
+
+@pytest.mark.parametrize(
+    ("sent", "service"),
+    [
+        (authorized(header()), "s3"),
+        (authorized(header(credential=f"{KEY_ID}/20260301/r/iam/aws4_request")), "iam"),
+        (authorized(header(credential=f"{KEY_ID}/20260301/r/iam/aws4_reques")), ""),
+        (authorized(header(credential="aws4_request")), ""),
+        (authorized("Bearer x"), ""),
+        (signed("GET", "/b/k", expires=60), "s3"),
+    ],
+)
+def test_a_request_tells_the_service_it_is_signed_for(sent, service):
+    assert signing_service(sent.parse()) == service
+
+
+def test_other_services_sign_the_hash_of_their_body_without_saying_it():
+    sent = authorized(header(credential=f"{KEY_ID}/20260301/r/sts/aws4_request")).parse()
+    assert parse_claim(sent, "sts").payload_hash == ""
+    with pytest.raises(AuthorizationHeaderMalformedError):
+        parse_claim(sent)
+    with pytest.raises(AuthorizationHeaderMalformedError):
+        parse_claim(authorized(header()).parse(), "sts")
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,18 @@ class GuestIdentities:
         """Add an access key."""
         self._inner.insert_credential(credential)
 
+    def credentials_of(self, account_id: str, user_name: str) -> list[Credential]:
+        """Return the access keys that are stored; the guest's is not."""
+        return self._inner.credentials_of(account_id, user_name)
+
+    def replace_credential(self, credential: Credential) -> None:
+        """Store an access key's changes."""
+        self._inner.replace_credential(credential)
+
+    def remove_credential(self, access_key_id: str) -> None:
+        """Remove an access key."""
+        self._inner.remove_credential(access_key_id)
+
 
 class GuestReader:
     """The deployment's reader with the guest's identities."""
@@ -58,6 +70,7 @@ class GuestReader:
     def __init__(self, inner: Reader, identities: Identities) -> None:
         """Read from `inner`, save for `identities`."""
         self.identities = identities
+        self.records = inner.records
         self.buckets = inner.buckets
         self.objects = inner.objects
         self.uploads = inner.uploads

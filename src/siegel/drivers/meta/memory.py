@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from siegel.domain.entry import Entry
 from siegel.domain.errors import StorageError
-from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Reader, Uploads, Writer
+from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Reader, Records, Uploads, Writer
 from siegel.drivers.meta.memory_accounts import MemoryBuckets, MemoryIdentities
 from siegel.drivers.meta.memory_objects import MemoryObjects
+from siegel.drivers.meta.memory_records import MemoryRecords
 from siegel.drivers.meta.memory_tables import MemoryTables
 from siegel.drivers.meta.memory_uploads import MemoryHousekeeping, MemoryUploads
 
@@ -22,6 +23,7 @@ class MemorySession:
     """The `Writer` port; writes are refused with StorageError unless a change is open on its tables."""
 
     identities: Identities
+    records: Records
     buckets: Buckets
     objects: Objects
     uploads: Uploads
@@ -30,6 +32,7 @@ class MemorySession:
     def __init__(self, tables: MemoryTables) -> None:
         """Work on `tables`."""
         self.identities = MemoryIdentities(tables)
+        self.records = MemoryRecords(tables)
         self.buckets = MemoryBuckets(tables)
         self.objects = MemoryObjects(tables)
         self.uploads = MemoryUploads(tables)

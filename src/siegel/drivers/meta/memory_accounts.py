@@ -42,6 +42,28 @@ class MemoryIdentities:
             raise StorageError("the access key's id is taken")
         self._tables.credentials.put((credential.access_key_id,), credential)
 
+    def credentials_of(self, account_id: str, user_name: str) -> list[Credential]:
+        """Return the access keys of a user, or of the account's root (`user_name` empty), oldest first, then by id."""
+        found = [
+            credential
+            for credential in self._tables.credentials.rows()
+            if (credential.account_id, credential.user_name) == (account_id, user_name)
+        ]
+        return sorted(found, key=lambda credential: (credential.created_at_ms, credential.access_key_id))
+
+    def replace_credential(self, credential: Credential) -> None:
+        """Store an access key's changed `user_name` and `is_active`."""
+        self._tables.require_change()
+        kept = self.find_credential(credential.access_key_id)
+        if kept is not None:
+            changed = msgspec.structs.replace(kept, user_name=credential.user_name, is_active=credential.is_active)
+            self._tables.credentials.put((credential.access_key_id,), changed)
+
+    def remove_credential(self, access_key_id: str) -> None:
+        """Remove an access key."""
+        self._tables.require_change()
+        self._tables.credentials.remove((access_key_id,))
+
 
 class MemoryBuckets:
     """The `Buckets` port."""

@@ -28,7 +28,7 @@ class MemoryObjects:
 
     def find_current(self, bucket_id: int, object_key: str, *, with_body: bool = False) -> ObjectVersion | None:
         """Return the key's newest version if it is an object (not a marker)."""
-        newest = self.find_newest(bucket_id, object_key)
+        newest = next(iter(self._versions(bucket_id, object_key)), None)
         return None if newest is None or newest.is_marker else self._with_body(newest, with_body=with_body)
 
     def find_version(
@@ -39,10 +39,6 @@ class MemoryObjects:
             if version.is_null if version_id is None else version.version_id == version_id:
                 return self._with_body(version, with_body=with_body)
         return None
-
-    def find_newest(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
-        """Return the key's newest version, object or marker."""
-        return next(iter(self._versions(bucket_id, object_key)), None)
 
     def next_key(self, bucket_id: int, start: str, stop: str | None) -> str | None:
         """Return the first key of a current object with start <= key < stop, or None."""
@@ -73,7 +69,7 @@ class MemoryObjects:
         """Add a version or marker as the newest of its key; return it with `sequence` and `body_id`."""
         self._tables.require_change()
         key = key_bytes(version.object_key)
-        newest = self.find_newest(version.bucket_id, version.object_key)
+        newest = next(iter(self._versions(version.bucket_id, version.object_key)), None)
         sequence = self._tables.clock.now_ms() * 1000
         if newest is not None:
             sequence = max(sequence, newest.sequence + 1)
@@ -96,3 +92,13 @@ class MemoryObjects:
         self._tables.versions.remove((kept.bucket_id, key_bytes(kept.object_key), -kept.sequence))
         self._tables.bodies.remove((kept.body_id,))
         self._tables.release(blob_ids)
+
+    def amend(self, version: ObjectVersion) -> None:
+        """Store a version's changed tags and lock; all else stays."""
+        self._tables.require_change()
+        kept = self.find_version(version.bucket_id, version.object_key, version.version_id)
+        if kept is not None:
+            changed = msgspec.structs.replace(
+                kept, sealed_tags=version.sealed_tags, lock=version.lock, retain_until_ms=version.retain_until_ms
+            )
+            self._tables.versions.put((kept.bucket_id, key_bytes(kept.object_key), -kept.sequence), changed)

@@ -28,6 +28,8 @@ class MemoryTables:
         self.is_open = False
         self.accounts = SortedTable[tuple[str], Account](self.log)
         self.credentials = SortedTable[tuple[str], Credential](self.log)
+        # Scope, kind and name, the name as bytes; a row is kind, name and document.
+        self.records = SortedTable[tuple[str, str, bytes], tuple[str, str, bytes]](self.log)
         self.buckets = SortedTable[tuple[str], Bucket](self.log)
         self.bucket_ids = count(1)
         # By bucket, key and falling sequence: the newest version of a key comes first.

@@ -7,14 +7,14 @@ from typing import Final, cast
 
 import msgspec
 
-from siegel.domain.objects import ObjectVersion, SealingMode, Storage
+from siegel.domain.objects import Lock, ObjectVersion, SealingMode, Storage
 from siegel.domain.ports import Clock
 from siegel.drivers.meta.key_order import key_bytes, stop_bytes
 from siegel.drivers.meta.sqlite_statements import Statements, Value
 
 _COLUMNS: Final = (
     "version_id, sequence, is_null, size_bytes, modified_at_ms, mode, storage, part_count, data_id, body_id, etag, "
-    "wrapped_key, sealed_head, sealed_tags"
+    "wrapped_key, sealed_head, sealed_tags, lock, retain_until_ms"
 )
 _CURRENT: Final = f"0 AS is_marker, {_COLUMNS}"
 _PAST: Final = f"is_marker, {_COLUMNS}"
@@ -60,6 +60,7 @@ _INSERT_PAST: Final = f"INSERT INTO past (bucket_id, object_key, {_PAST}) VALUES
 # Object versions and uploads hold these numbers; a number of a later release cannot occur, its schema would be newer.
 _MODES: Final = {mode.value: mode for mode in SealingMode}
 _STORAGES: Final = {storage.value: storage for storage in Storage}
+_LOCKS: Final = [Lock(number) for number in range(sum(Lock) + 1)]
 
 
 class SqliteObjects:
@@ -88,13 +89,6 @@ class SqliteObjects:
             if row:
                 return _version(bucket_id, object_key, *row)
         return None
-
-    def find_newest(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
-        """Return the key's newest version, object or marker."""
-        of_key = (bucket_id, key_bytes(object_key))
-        row = self._statements.row(_FIND[False], of_key)
-        row = row or self._statements.row(f"{_FIND_PAST[False]} {_NEWEST_FIRST} LIMIT 1", of_key)
-        return _version(bucket_id, object_key, *row) if row else None
 
     def next_key(self, bucket_id: int, start: str, stop: str | None) -> str | None:
         """Return the first key of a current object with start <= key < stop, or None."""
@@ -159,6 +153,16 @@ class SqliteObjects:
             self._statements.write("DELETE FROM body WHERE body_id = ?", (version.body_id,))
         release_blobs(self._statements, blob_ids, self._clock.now_ms())
 
+    def amend(self, version: ObjectVersion) -> None:
+        """Store a version's changed tags and lock; all else stays."""
+        of_version = (version.bucket_id, key_bytes(version.object_key), version.version_id)
+        changed = (version.sealed_tags, version.lock.value, version.retain_until_ms)
+        for table in "object", "past":
+            self._statements.write(
+                f"UPDATE {table} SET sealed_tags = ?, lock = ?, retain_until_ms = ? WHERE {_OF_KEY} AND version_id = ?",
+                (*changed, *of_version),
+            )
+
     def _promote(self, of_key: tuple[int, bytes]) -> None:
         """Make the newest version current again if nothing is, and if it is an object."""
         newest = self._statements.row(_NEWEST_PAST, of_key)
@@ -197,6 +201,8 @@ def _values(version: ObjectVersion) -> tuple[Value, ...]:
         version.wrapped_key,
         version.sealed_head,
         version.sealed_tags,
+        version.lock.value,
+        version.retain_until_ms,
     )
 
 
@@ -218,6 +224,8 @@ def _version(  # noqa: PLR0917 - one argument per column, in their order
     wrapped_key: bytes,
     sealed_head: bytes,
     sealed_tags: bytes,
+    lock: int,
+    retain_until_ms: int,
     body: bytes | None = None,
 ) -> ObjectVersion:
     """Build a version from a row: each argument by its place, which halves the cost of a list against slicing rows."""
@@ -239,5 +247,7 @@ def _version(  # noqa: PLR0917 - one argument per column, in their order
         wrapped_key,
         sealed_head,
         sealed_tags,
+        _LOCKS[lock],
+        retain_until_ms,
         body,
     )

@@ -125,8 +125,35 @@ CREATE TABLE journal (
 ) STRICT;
 """
 
+# Buckets that are older than the public access block have it switched on, as every new bucket has it.
+_SECOND: Final = """
+CREATE TABLE record (
+    scope TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (scope, kind, name)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE credential ADD COLUMN user_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE credential ADD COLUMN is_active INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX credential_by_owner ON credential (account_id, user_name, created_at_ms);
+
+ALTER TABLE object ADD COLUMN lock INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE object ADD COLUMN retain_until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE past ADD COLUMN lock INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE past ADD COLUMN retain_until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE upload ADD COLUMN lock INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE upload ADD COLUMN retain_until_ms INTEGER NOT NULL DEFAULT 0;
+
+INSERT INTO record (scope, kind, name, document)
+    SELECT 'bucket/' || bucket_id, 'public-access-block', '', x'9501c3c3c3c3' FROM bucket;
+INSERT INTO record (scope, kind, name, document)
+    SELECT 'bucket/' || bucket_id, 'ownership-controls', '', x'9201b34275636b65744f776e6572456e666f72636564' FROM bucket;
+"""
+
 # Step number n brings a database of schema version n to version n + 1. Steps are only ever added at the end.
-STEPS: Final[tuple[str, ...]] = (_FIRST,)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _SECOND)
 
 
 def schema_version(connection: apsw.Connection) -> int:

@@ -2,12 +2,13 @@
 
 import apsw
 
-from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Uploads
+from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Records, Uploads
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.sqlite_buckets import SqliteBuckets
 from siegel.drivers.meta.sqlite_housekeeping import SqliteHousekeeping
 from siegel.drivers.meta.sqlite_identities import SqliteIdentities
 from siegel.drivers.meta.sqlite_objects import SqliteObjects
+from siegel.drivers.meta.sqlite_records import SqliteRecords
 from siegel.drivers.meta.sqlite_statements import Statements
 from siegel.drivers.meta.sqlite_uploads import SqliteUploads
 
@@ -16,6 +17,7 @@ class SqliteSession:
     """The `Writer` port; writes are refused with StorageError unless a change is open on its statements."""
 
     identities: Identities
+    records: Records
     buckets: Buckets
     objects: Objects
     uploads: Uploads
@@ -25,6 +27,7 @@ class SqliteSession:
         """Work on `connection`, which belongs to one thread at a time."""
         self.statements = Statements(connection)
         self.identities = SqliteIdentities(self.statements)
+        self.records = SqliteRecords(self.statements)
         self.buckets = SqliteBuckets(self.statements)
         self.objects = SqliteObjects(self.statements, clock)
         self.uploads = SqliteUploads(self.statements, clock)

@@ -5,7 +5,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from siegel.domain.objects import CompletedUpload, Part, SealingMode, Upload
+from siegel.domain.objects import CompletedUpload, Lock, Part, SealingMode, Upload
 from siegel.domain.ports import Clock
 from siegel.drivers.meta.key_order import key_bytes, stop_bytes
 from siegel.drivers.meta.sqlite_objects import release_blobs
@@ -13,7 +13,7 @@ from siegel.drivers.meta.sqlite_statements import Row, Statements
 
 _UPLOAD_COLUMNS: Final = (
     "upload_id, bucket_id, object_key, version_id, initiated_at_ms, mode, wrapped_key, sealed_head, sealed_tags, "
-    "checksum_algorithm, checksum_type"
+    "checksum_algorithm, checksum_type, lock, retain_until_ms"
 )
 SELECT_UPLOAD: Final = f"SELECT {_UPLOAD_COLUMNS} FROM upload"
 _PART_COLUMNS: Final = "upload_id, part_number, size_bytes, modified_at_ms, data_id, sealed_head"
@@ -63,7 +63,7 @@ class SqliteUploads:
     def insert(self, upload: Upload) -> None:
         """Add an upload."""
         self._statements.write(
-            f"INSERT INTO upload ({_UPLOAD_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO upload ({_UPLOAD_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 upload.upload_id,
                 upload.bucket_id,
@@ -76,6 +76,8 @@ class SqliteUploads:
                 upload.sealed_tags,
                 upload.checksum_algorithm,
                 upload.checksum_type,
+                upload.lock.value,
+                upload.retain_until_ms,
             ),
         )
 
@@ -121,4 +123,13 @@ class SqliteUploads:
 def upload_of(row: Row) -> Upload:
     """Build an upload from a row of its columns in order."""
     upload_id, bucket_id, object_key, version_id, initiated_at_ms, mode, *rest = row
-    return Upload(upload_id, bucket_id, object_key.decode(), version_id, initiated_at_ms, SealingMode(mode), *rest)
+    *sealed, lock, retain_until_ms = rest
+    return Upload(
+        upload_id,
+        bucket_id,
+        object_key.decode(),
+        version_id,
+        initiated_at_ms,
+        SealingMode(mode),
+        *(*sealed, Lock(lock), retain_until_ms),
+    )

@@ -1,0 +1,37 @@
+"""The documents that configure a bucket, as they are stored; the protocol room reads them from XML and writes them again.
+
+Format page: `docs/design/formats/records.md`. Fields are only ever added at the end, with a default.
+"""
+
+from siegel.domain.records import Document
+
+
+class PublicAccessBlock(Document, frozen=True, array_like=True):
+    """What of the public's access is blocked, whatever else is configured. A new bucket has all four."""
+
+    block_public_acls: bool = True
+    ignore_public_acls: bool = True
+    block_public_policy: bool = True
+    restrict_public_buckets: bool = True
+
+
+class OwnershipControls(Document, frozen=True, array_like=True):
+    """Who owns objects. With BucketOwnerEnforced, the default, access control lists are switched off."""
+
+    object_ownership: str = "BucketOwnerEnforced"
+
+
+class BucketPolicy(Document, frozen=True, array_like=True):
+    """A bucket policy as it was put.
+
+    `bindings` pairs the ARNs of the users and roles that it names with the unique ids that these had at that time.
+    """
+
+    text: str = ""
+    bindings: tuple[tuple[str, str], ...] = ()
+
+
+class Tagging(Document, frozen=True, array_like=True):
+    """A bucket's tags, in the order in which they were put."""
+
+    tags: tuple[tuple[str, str], ...] = ()

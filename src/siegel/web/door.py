@@ -1,0 +1,31 @@
+"""The doors beside S3 on the same port: protocols of other services, told apart by what a request is signed for."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from siegel.s3wire.claims import signing_service
+from siegel.s3wire.request import Request
+from siegel.service.trail import Trail
+from siegel.web.exchange import Exchange
+
+
+class Door(Protocol):
+    """One service's protocol: its own parameters, answers and errors."""
+
+    async def answer(self, request: Request, exchange: Exchange, trail: Trail) -> None:
+        """Answer a request, whatever is wrong with it, in this protocol; its body is not read yet.
+
+        The signature is not checked yet either. Every answer is journaled before its first byte.
+        """
+        ...
+
+
+def find_door(doors: Mapping[str, Door], request: Request) -> Door | None:
+    """Return the door that a request knocks at, None for S3's own.
+
+    Requests to STS may be unsigned: a form posted to the root, which is no request of S3.
+    """
+    service = signing_service(request)
+    if not service and request.method == "POST" and not request.bucket and not request.object_key:
+        service = "sts"
+    return doors.get(service)

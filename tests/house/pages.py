@@ -3,7 +3,7 @@
 from siegel.app.cli import app
 from siegel.app.config_pages import render_reference
 from siegel.s3wire.faults import render_error_page
-from siegel.s3wire.route import render_status_page
+from siegel.s3wire.statuspage import render_status_page
 from tests.house.tree import ROOT
 
 _CLI_HEAD = """# The command line

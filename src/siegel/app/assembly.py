@@ -11,6 +11,7 @@ from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
 from siegel.service.bodies import Sealer
 from siegel.service.buckets import Buckets
+from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
 from siegel.service.get import Getter
@@ -52,6 +53,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             lister=Lister(store, directory),
             multipart=Multipart(store, keyring, sealer, clock, randomness),
             buckets=Buckets(store, clock, settings.region),
+            configurations=Configurations(store),
             reaper=IdleReaper(),
         ),
         doors={},

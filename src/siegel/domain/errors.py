@@ -371,6 +371,13 @@ class NoSuchKeyError(S3Error):
     message = "The specified key does not exist."
 
 
+class NoSuchPublicAccessBlockConfigurationError(S3Error):
+    """`NoSuchPublicAccessBlockConfiguration`"""
+
+    code = "NoSuchPublicAccessBlockConfiguration"
+    message = "The public access block configuration was not found"
+
+
 class NoSuchUploadError(S3Error):
     """`NoSuchUpload`"""
 

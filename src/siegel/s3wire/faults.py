@@ -62,6 +62,7 @@ STATUS: Final[dict[type[S3Error], int]] = {
     errors.MissingSecurityHeaderError: 400,
     errors.NoSuchBucketError: 404,
     errors.NoSuchKeyError: 404,
+    errors.NoSuchPublicAccessBlockConfigurationError: 404,
     errors.NoSuchUploadError: 404,
     errors.NoSuchVersionError: 404,
     errors.NotModifiedError: 304,

@@ -8,136 +8,19 @@ Sources: Amazon S3 API Reference, "Actions"; Service Authorization Reference, "A
 """
 
 from collections import defaultdict
-from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from siegel.domain.errors import InvalidArgumentError, MethodNotAllowedError, S3Error, UnsupportedFeatureError
 from siegel.s3wire.request import SIGNING_QUERY_NAMES, Request
+from siegel.s3wire.routes.buckets import BUCKET_ROUTES
+from siegel.s3wire.routes.configurations import CONFIGURATION_ROUTES
+from siegel.s3wire.routes.objects import OBJECT_ROUTES
+from siegel.s3wire.routes.row import Route
 
-
-class Route(Struct, frozen=True):
-    """One operation, and how it is recognised.
-
-    `query` are the parameters that select it, each a name or `name=value`; `header` is a header that must be there as well;
-    `parameters` are further query parameters that it understands. `level` is what the URL names: "service", "bucket" or
-    "object". `action` is the IAM action on `resource`, `version_action` the one asked for instead where the request names a
-    version; `kind` is how the ledger calls it.
-    """
-
-    operation: str
-    method: str
-    kind: str
-    action: str
-    level: str
-    resource: str
-    query: tuple[str, ...] = ()
-    header: str = ""
-    parameters: tuple[str, ...] = ()
-    version_action: str = ""
-
-
-_OVERRIDES: Final = (
-    "response-cache-control",
-    "response-content-disposition",
-    "response-content-encoding",
-    "response-content-language",
-    "response-content-type",
-    "response-expires",
-)
-_COPY: Final = "x-amz-copy-source"
-_PAGE: Final = ("delimiter", "encoding-type", "prefix")
-_READ: Final = (*_OVERRIDES, "partNumber", "versionId")
-
-_service = partial(Route, level="service", resource="service")
-_bucket = partial(Route, level="bucket", resource="bucket")
-_object = partial(Route, level="object", resource="object")
-
-ROUTES: Final[tuple[Route, ...]] = (
-    _service(
-        "ListBuckets",
-        "GET",
-        "service.list",
-        "s3:ListAllMyBuckets",
-        parameters=("bucket-region", "continuation-token", "max-buckets", "prefix"),
-    ),
-    _bucket("CreateBucket", "PUT", "bucket.create", "s3:CreateBucket"),
-    _bucket("HeadBucket", "HEAD", "bucket.head", "s3:ListBucket"),
-    _bucket("DeleteBucket", "DELETE", "bucket.delete", "s3:DeleteBucket"),
-    _bucket("GetBucketLocation", "GET", "bucket.location.read", "s3:GetBucketLocation", query=("location",)),
-    _bucket("GetBucketVersioning", "GET", "bucket.versioning.read", "s3:GetBucketVersioning", query=("versioning",)),
-    _bucket("PutBucketVersioning", "PUT", "bucket.versioning.write", "s3:PutBucketVersioning", query=("versioning",)),
-    _bucket("ListObjects", "GET", "bucket.list", "s3:ListBucket", parameters=(*_PAGE, "marker", "max-keys")),
-    _bucket(
-        "ListObjectsV2",
-        "GET",
-        "bucket.list",
-        "s3:ListBucket",
-        query=("list-type=2",),
-        parameters=(*_PAGE, "continuation-token", "fetch-owner", "max-keys", "start-after"),
-    ),
-    _bucket(
-        "ListObjectVersions",
-        "GET",
-        "bucket.list_versions",
-        "s3:ListBucketVersions",
-        query=("versions",),
-        parameters=(*_PAGE, "key-marker", "max-keys", "version-id-marker"),
-    ),
-    _bucket(
-        "ListMultipartUploads",
-        "GET",
-        "bucket.list_uploads",
-        "s3:ListBucketMultipartUploads",
-        query=("uploads",),
-        parameters=(*_PAGE, "key-marker", "max-uploads", "upload-id-marker"),
-    ),
-    _bucket(
-        "DeleteObjects",
-        "POST",
-        "object.delete_many",
-        "s3:DeleteObject",
-        resource="object",
-        query=("delete",),
-        version_action="s3:DeleteObjectVersion",
-    ),
-    _object("PutObject", "PUT", "object.write", "s3:PutObject"),
-    _object("CopyObject", "PUT", "object.copy", "s3:PutObject", header=_COPY),
-    _object("GetObject", "GET", "object.read", "s3:GetObject", parameters=_READ, version_action="s3:GetObjectVersion"),
-    _object("HeadObject", "HEAD", "object.head", "s3:GetObject", parameters=_READ, version_action="s3:GetObjectVersion"),
-    _object(
-        "GetObjectAttributes",
-        "GET",
-        "object.attributes",
-        "s3:GetObjectAttributes",
-        query=("attributes",),
-        parameters=("versionId",),
-        version_action="s3:GetObjectVersionAttributes",
-    ),
-    _object(
-        "DeleteObject",
-        "DELETE",
-        "object.delete",
-        "s3:DeleteObject",
-        parameters=("versionId",),
-        version_action="s3:DeleteObjectVersion",
-    ),
-    _object("CreateMultipartUpload", "POST", "upload.create", "s3:PutObject", query=("uploads",)),
-    _object("UploadPart", "PUT", "upload.write_part", "s3:PutObject", query=("uploadId", "partNumber")),
-    _object("UploadPartCopy", "PUT", "upload.copy_part", "s3:PutObject", query=("uploadId", "partNumber"), header=_COPY),
-    _object("CompleteMultipartUpload", "POST", "upload.complete", "s3:PutObject", query=("uploadId",)),
-    _object("AbortMultipartUpload", "DELETE", "upload.abort", "s3:AbortMultipartUpload", query=("uploadId",)),
-    _object(
-        "ListParts",
-        "GET",
-        "upload.list_parts",
-        "s3:ListMultipartUploadParts",
-        query=("uploadId",),
-        parameters=("max-parts", "part-number-marker"),
-    ),
-)
-"""Every operation that is built."""
+ROUTES: Final[tuple[Route, ...]] = (*BUCKET_ROUTES, *CONFIGURATION_ROUTES, *OBJECT_ROUTES)
+"""Every operation."""
 
 _EVERYWHERE: Final = SIGNING_QUERY_NAMES | {"x-id"}
 
@@ -239,27 +122,3 @@ def _not_allowed(request: Request, level: str, methods: list[str] | None = None)
     return MethodNotAllowedError(
         fields={"Method": request.method, "ResourceType": level.upper()}, headers={"Allow": ", ".join(allowed)}
     )
-
-
-def render_status_page() -> str:
-    """Return the documentation's page of operations, as Markdown."""
-    lines = [
-        "# S3 operations",
-        "",
-        "What Siegel answers, generated from its routing table. Everything else that Amazon S3 knows is refused with",
-        "`501 NotImplemented`: no unknown sub-resource is taken for a listing or a plain upload.",
-        "",
-        "| Operation | Request | Parameters | Permission | Ledger kind |",
-        "|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *map(_status_row, ROUTES)]) + "\n"
-
-
-def _status_row(route: Route) -> str:
-    path = {"service": "/", "bucket": "/{bucket}", "object": "/{bucket}/{key}"}[route.level]
-    request = f"`{route.method} {path}{'?' if route.query else ''}{'&'.join(route.query)}`"
-    if route.header:
-        request += f" with `{route.header}`"
-    parameters = ", ".join(f"`{name}`" for name in route.parameters)
-    permission = f"`{route.action}`" + (f", of a version `{route.version_action}`" if route.version_action else "")
-    return f"| {route.operation} | {request} | {parameters} | {permission} | `{route.kind}` |"

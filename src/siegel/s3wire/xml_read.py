@@ -1,16 +1,13 @@
 """Request bodies in XML, read strictly: whatever is unknown, misspelt, doubled or out of place is refused, never dropped.
 
-Before any parser sees a body it must be UTF-8, within the size limit, and free of DOCTYPE, entities and other declarations.
+The bodies of objects' and buckets' own operations; each configuration has a module of its own. How trees are read: `xmltree.py`.
 
 Sources: Amazon S3 API Reference, CompleteMultipartUpload, DeleteObjects, CreateBucket, PutBucketVersioning.
 """
 
-import re
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from lxml import etree
 from msgspec import Struct
 
 from siegel.domain.errors import (
@@ -18,21 +15,14 @@ from siegel.domain.errors import (
     InvalidPartOrderError,
     KeyTooLongError,
     MalformedXMLError,
-    MaxMessageLengthExceededError,
     UnsupportedFeatureError,
 )
-from siegel.domain.limits import DELETE_KEYS_MAX, OBJECT_KEY_BYTES_MAX, PART_NUMBER_MAX, XML_BYTES_MAX
+from siegel.domain.limits import DELETE_KEYS_MAX, OBJECT_KEY_BYTES_MAX, PART_NUMBER_MAX
 from siegel.domain.objects import Versioning
 from siegel.s3wire.checksums import BY_ELEMENT, Algorithm, parse_digest
 from siegel.s3wire.conditions import NO_DELETE_CONDITIONS, DeleteConditions, make_delete_conditions
 from siegel.s3wire.listquery import parse_part_number
-
-_NAMESPACES: Final = ("http://s3.amazonaws.com/doc/2006-03-01/", "http://doc.s3.amazonaws.com/2006-03-01")
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-# DOCTYPE, ENTITY, ELEMENT and the like; comments and CDATA may stay.
-_DECLARATION: Final = re.compile(rb"<!(?!--|\[CDATA\[)")
-_PROLOGUE: Final = re.compile(rb"<\?xml[ \t\r\n][^>]{0,200}\?>")
-_ENCODING: Final = re.compile(rb"encoding[ \t\r\n]*=[ \t\r\n]*[\"']([^\"']*)[\"']")
+from siegel.s3wire.xmltree import Element, add_field, children, doubled, leaves, name_of, read_tree, text_of
 
 
 class CompletedPart(Struct, frozen=True):
@@ -65,8 +55,8 @@ def parse_complete_upload(body: bytes) -> list[CompletedPart]:
     Raises MalformedXMLError, InvalidPartOrderError, InvalidArgumentError for a part number that is none, InvalidRequestError
     for a checksum that is none.
     """
-    root = _parse(body, "CompleteMultipartUpload")
-    parts = [_read_part(element) for element in _children(root, frozenset({"Part"}))]
+    root = read_tree(body, "CompleteMultipartUpload")
+    parts = [_read_part(element) for element in children(root, frozenset({"Part"}))]
     if not 1 <= len(parts) <= PART_NUMBER_MAX:
         raise MalformedXMLError("You must specify at least one part, and no more than 10,000.")
     numbers = [part.part_number for part in parts]
@@ -75,8 +65,8 @@ def parse_complete_upload(body: bytes) -> list[CompletedPart]:
     return parts
 
 
-def _read_part(element: etree._Element) -> CompletedPart:
-    fields = _leaves(element, _PART_FIELDS)
+def _read_part(element: Element) -> CompletedPart:
+    fields = leaves(element, _PART_FIELDS)
     if "PartNumber" not in fields or "ETag" not in fields:
         raise MalformedXMLError("A part needs its PartNumber and its ETag.")
     text = fields.pop("PartNumber").strip()
@@ -100,13 +90,13 @@ def parse_delete(body: bytes) -> DeleteRequest:
     """
     targets: list[DeleteTarget] = []
     quiet: str | None = None
-    for element in _children(_parse(body, "Delete"), frozenset({"Object", "Quiet"})):
-        if _name(element) == "Object":
+    for element in children(read_tree(body, "Delete"), frozenset({"Object", "Quiet"})):
+        if name_of(element) == "Object":
             targets.append(_read_target(element))
         elif quiet is not None:
-            raise _doubled("Quiet")
+            raise doubled("Quiet")
         else:
-            quiet = _text(element).strip().lower()
+            quiet = text_of(element).strip().lower()
     if not 1 <= len(targets) <= DELETE_KEYS_MAX:
         raise MalformedXMLError(f"You must specify at least one object, and no more than {DELETE_KEYS_MAX}.")
     if quiet not in {None, "true", "false"}:
@@ -114,8 +104,8 @@ def parse_delete(body: bytes) -> DeleteRequest:
     return DeleteRequest(targets, quiet == "true")
 
 
-def _read_target(element: etree._Element) -> DeleteTarget:
-    fields = _leaves(element, _TARGET_FIELDS)
+def _read_target(element: Element) -> DeleteTarget:
+    fields = leaves(element, _TARGET_FIELDS)
     object_key = fields.get("Key")
     if not object_key:
         raise MalformedXMLError("An object needs its Key.")
@@ -132,13 +122,13 @@ def parse_create_bucket(body: bytes) -> str | None:
     """
     if not body:
         return None
-    root = _parse(body, "CreateBucketConfiguration")
+    root = read_tree(body, "CreateBucketConfiguration")
     fields: dict[str, str] = {}
-    for element in _children(root, frozenset({"LocationConstraint", "Location", "Bucket", "Tags"})):
-        name = _name(element)
+    for element in children(root, frozenset({"LocationConstraint", "Location", "Bucket", "Tags"})):
+        name = name_of(element)
         if name != "LocationConstraint":
             raise UnsupportedFeatureError(f"{name} in the configuration of a new bucket is not implemented.")
-        _add(fields, name, _text(element))
+        add_field(fields, name, text_of(element))
     return fields.get("LocationConstraint") or None
 
 
@@ -147,7 +137,7 @@ def parse_versioning(body: bytes) -> Versioning:
 
     Raises MalformedXMLError, IllegalVersioningConfigurationError where it names no state, UnsupportedFeatureError for MFA delete.
     """
-    fields = _leaves(_parse(body, "VersioningConfiguration"), frozenset({"Status", "MfaDelete"}))
+    fields = leaves(read_tree(body, "VersioningConfiguration"), frozenset({"Status", "MfaDelete"}))
     mfa_delete = fields.get("MfaDelete", "Disabled")
     if mfa_delete != "Disabled":
         if mfa_delete != "Enabled":
@@ -163,81 +153,3 @@ def parse_versioning(body: bytes) -> Versioning:
 
 _PART_FIELDS: Final = frozenset({"PartNumber", "ETag", *BY_ELEMENT})
 _TARGET_FIELDS: Final = frozenset({"Key", "VersionId", "ETag", "Size", "LastModifiedTime"})
-
-
-def _parse(body: bytes, root_name: str) -> etree._Element:
-    if len(body) > XML_BYTES_MAX:
-        raise MaxMessageLengthExceededError(fields={"MaxMessageLengthBytes": str(XML_BYTES_MAX)})
-    _check_bytes(body)
-    parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, collect_ids=False
-    )
-    try:
-        root = etree.fromstring(body.removeprefix(_BYTE_ORDER_MARK), parser)
-    except etree.XMLSyntaxError:
-        raise MalformedXMLError from None
-    if _name(root) != root_name:
-        raise MalformedXMLError(f"The XML is not a {root_name}.")
-    return root
-
-
-def _check_bytes(body: bytes) -> None:
-    """Refuse what could make the parser read something other than the bytes say: encodings, declarations, entities."""
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise MalformedXMLError("The XML is not encoded in UTF-8.") from None
-    if b"\0" in body or _DECLARATION.search(body) is not None:
-        raise MalformedXMLError("The XML holds a declaration, which is not permitted.")
-    if body.removeprefix(_BYTE_ORDER_MARK).startswith(_BYTE_ORDER_MARK):
-        raise MalformedXMLError("The XML begins with more than one byte order mark.")
-    prologue = _PROLOGUE.match(body.removeprefix(_BYTE_ORDER_MARK))
-    encoding = _ENCODING.search(prologue[0]) if prologue is not None else None
-    if encoding is not None and encoding[1].lower() != b"utf-8":
-        raise MalformedXMLError("The XML is not encoded in UTF-8.")
-
-
-def _name(element: etree._Element) -> str:
-    """Return the element's name, "" for what is no element (a comment) or of a foreign namespace."""
-    if not isinstance(element.tag, str):
-        return ""
-    namespace, brace, name = element.tag.rpartition("}")
-    return name if not brace or namespace[1:] in _NAMESPACES else ""
-
-
-def _children(parent: etree._Element, names: frozenset[str]) -> Iterator[etree._Element]:
-    """Yield the elements inside one that holds elements alone. Raises MalformedXMLError for others than `names`."""
-    _check_blank(parent, parent.text)
-    for child in parent:
-        if _name(child) not in names:
-            raise MalformedXMLError(f"{_name(parent)} does not hold such an element.")
-        _check_blank(parent, child.tail)
-        yield child
-
-
-def _check_blank(parent: etree._Element, text: str | None) -> None:
-    if parent.attrib or (text is not None and text.strip(" \t\r\n")):
-        raise MalformedXMLError(f"{_name(parent)} holds elements alone.")
-
-
-def _text(element: etree._Element) -> str:
-    if len(element) or element.attrib:
-        raise MalformedXMLError(f"{_name(element)} holds text alone.")
-    return element.text or ""
-
-
-def _leaves(parent: etree._Element, names: frozenset[str]) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for child in _children(parent, names):
-        _add(fields, _name(child), _text(child))
-    return fields
-
-
-def _add(fields: dict[str, str], name: str, text: str) -> None:
-    if name in fields:
-        raise _doubled(name)
-    fields[name] = text
-
-
-def _doubled(name: str) -> MalformedXMLError:
-    return MalformedXMLError(f"{name} is given twice.")

@@ -26,7 +26,7 @@ from siegel.domain.pages import (
 from siegel.s3wire.dates import format_iso
 from siegel.s3wire.listquery import BucketQuery, ObjectQuery, PartQuery, UploadQuery, VersionQuery
 from siegel.s3wire.metadata import STORAGE_CLASS
-from siegel.s3wire.xmltext import NAMESPACE, PROLOGUE, SPECIAL, UNSAFE, element, encode_url, escape
+from siegel.s3wire.xmltext import SPECIAL, UNSAFE, document, element, encode_url, escape
 
 _REGION_WITHOUT_NAME: Final = "us-east-1"
 _STORAGE: Final = f"<StorageClass>{STORAGE_CLASS}</StorageClass>"
@@ -53,10 +53,6 @@ class DeleteFailure(Struct, frozen=True):
     version_id: str
     code: str
     message: str
-
-
-def _document(root: str, *parts: str) -> bytes:
-    return f"{PROLOGUE}<{root} {NAMESPACE}>{''.join(parts)}</{root}>".encode()
 
 
 def _same(text: str) -> str:
@@ -118,7 +114,7 @@ def _encoding(*, is_url_encoded: bool) -> str:
 def render_objects_v1(bucket: Bucket, query: ObjectQuery, page: ObjectPage) -> bytes:
     """ListObjects. NextMarker is there only with a delimiter, as in S3: without one, the last key serves."""
     write = encode_url if query.is_url_encoded else escape
-    return _document(
+    return document(
         "ListBucketResult",
         f"<Name>{bucket.name}</Name><Prefix>{write(query.prefix)}</Prefix><Marker>{write(query.marker)}</Marker>",
         _optional("NextMarker", page.next_after if page.is_truncated and query.delimiter else "", write),
@@ -129,7 +125,7 @@ def render_objects_v1(bucket: Bucket, query: ObjectQuery, page: ObjectPage) -> b
 def render_objects_v2(bucket: Bucket, query: ObjectQuery, page: ObjectPage, token: str) -> bytes:
     """ListObjectsV2. `token` continues behind the page; it is empty on the last one."""
     write = encode_url if query.is_url_encoded else escape
-    return _document(
+    return document(
         "ListBucketResult",
         f"<Name>{bucket.name}</Name><Prefix>{write(query.prefix)}</Prefix>",
         _optional("StartAfter", query.start_after, write),
@@ -176,7 +172,7 @@ def render_versions(bucket: Bucket, query: VersionQuery, page: VersionPage) -> b
     write = encode_url if query.is_url_encoded else escape
     owner = _person("Owner", bucket.account_id)
     write_key = _writer([item.object_key for item in page.versions], is_url_encoded=query.is_url_encoded)
-    return _document(
+    return document(
         "ListVersionsResult",
         f"<Name>{bucket.name}</Name><Prefix>{write(query.prefix)}</Prefix><KeyMarker>{write(query.key_marker)}</KeyMarker>",
         element("VersionIdMarker", query.version_id_marker),
@@ -211,7 +207,7 @@ def render_uploads(bucket: Bucket, query: UploadQuery, page: UploadPage) -> byte
     write = encode_url if query.is_url_encoded else escape
     people = _person("Initiator", bucket.account_id) + _person("Owner", bucket.account_id)
     write_key = _writer([item.object_key for item in page.uploads], is_url_encoded=query.is_url_encoded)
-    return _document(
+    return document(
         "ListMultipartUploadsResult",
         f"<Bucket>{bucket.name}</Bucket><KeyMarker>{write(query.key_marker)}</KeyMarker>",
         element("UploadIdMarker", query.upload_id_marker),
@@ -237,7 +233,7 @@ def _upload(item: ListedUpload, write: Write, people: str) -> str:
 
 def render_parts(bucket: Bucket, upload: Upload, page: PartPage, query: PartQuery) -> bytes:
     """ListParts. The checksum's kind is shown where the client chose one when it created the upload."""
-    return _document(
+    return document(
         "ListPartsResult",
         f"<Bucket>{bucket.name}</Bucket><Key>{escape(upload.object_key)}</Key><UploadId>{upload.upload_id}</UploadId>",
         _person("Initiator", bucket.account_id) + _person("Owner", bucket.account_id) + _STORAGE,
@@ -264,7 +260,7 @@ def _part(item: ListedPart, algorithm: str) -> str:
 
 def render_initiate(bucket: str, object_key: str, upload_id: str) -> bytes:
     """CreateMultipartUpload."""
-    return _document(
+    return document(
         "InitiateMultipartUploadResult",
         f"<Bucket>{bucket}</Bucket><Key>{escape(object_key)}</Key><UploadId>{upload_id}</UploadId>",
     )
@@ -274,7 +270,7 @@ def render_complete(
     *, location: str, bucket: str, object_key: str, etag: str, checksum_algorithm: str, checksum: str, checksum_type: str
 ) -> bytes:
     """CompleteMultipartUpload. `location` is the object's URL; `checksum` the text form, empty for none."""
-    return _document(
+    return document(
         "CompleteMultipartUploadResult",
         f"{element('Location', location)}<Bucket>{bucket}</Bucket><Key>{escape(object_key)}</Key>{_etag(etag)}",
         _checksum(checksum_algorithm, checksum, checksum_type),
@@ -286,7 +282,7 @@ def render_complete(
 
 def render_copy_object(etag: str, modified_at_ms: int, checksum_algorithm: str, checksum: str, checksum_type: str) -> bytes:
     """CopyObject. `checksum` is the text form, empty for none."""
-    return _document(
+    return document(
         "CopyObjectResult",
         f"<LastModified>{format_iso(modified_at_ms)}</LastModified>{_etag(etag)}",
         _checksum(checksum_algorithm, checksum, checksum_type),
@@ -295,7 +291,7 @@ def render_copy_object(etag: str, modified_at_ms: int, checksum_algorithm: str, 
 
 def render_copy_part(etag: str, modified_at_ms: int, checksum_algorithm: str, checksum: str) -> bytes:
     """UploadPartCopy. `checksum` is the text form, empty for none."""
-    return _document(
+    return document(
         "CopyPartResult",
         f"<LastModified>{format_iso(modified_at_ms)}</LastModified>{_etag(etag)}",
         _checksum(checksum_algorithm, checksum),
@@ -304,7 +300,7 @@ def render_copy_part(etag: str, modified_at_ms: int, checksum_algorithm: str, ch
 
 def render_delete(results: Iterable[DeletedObject | DeleteFailure]) -> bytes:
     """DeleteObjects."""
-    return _document("DeleteResult", *map(_deleted, results))
+    return document("DeleteResult", *map(_deleted, results))
 
 
 def _deleted(item: DeletedObject | DeleteFailure) -> str:
@@ -337,7 +333,7 @@ def render_attributes(
         "StorageClass": _STORAGE,
         "ObjectSize": f"<ObjectSize>{size_bytes}</ObjectSize>",
     }
-    return _document("GetObjectAttributesResponse", *(text for name, text in shown.items() if name in wanted))
+    return document("GetObjectAttributesResponse", *(text for name, text in shown.items() if name in wanted))
 
 
 def _object_parts(page: PartPage, query: PartQuery | None, algorithm: str) -> str:
@@ -360,7 +356,7 @@ def render_buckets(account_id: str, account_name: str, buckets: Iterable[Bucket]
         f"<BucketRegion>{bucket.region}</BucketRegion></Bucket>"
         for bucket in buckets
     ]
-    return _document(
+    return document(
         "ListAllMyBucketsResult",
         f"<Owner><ID>{account_id}</ID>{element('DisplayName', account_name)}</Owner><Buckets>{''.join(found)}</Buckets>",
         _optional("ContinuationToken", token),
@@ -370,9 +366,9 @@ def render_buckets(account_id: str, account_name: str, buckets: Iterable[Bucket]
 
 def render_location(region: str) -> bytes:
     """GetBucketLocation; the region us-east-1 has no name here."""
-    return _document("LocationConstraint", "" if region == _REGION_WITHOUT_NAME else escape(region))
+    return document("LocationConstraint", "" if region == _REGION_WITHOUT_NAME else escape(region))
 
 
 def render_versioning(versioning: Versioning) -> bytes:
     """GetBucketVersioning, empty for a bucket that never had any."""
-    return _document("VersioningConfiguration", _optional("Status", versioning.value))
+    return document("VersioningConfiguration", _optional("Status", versioning.value))

@@ -50,3 +50,13 @@ def encode_url(text: str) -> str:
 def element(name: str, text: str) -> str:
     """Return an element that holds `text`; `name` is one of our own."""
     return f"<{name}>{escape(text)}</{name}>"
+
+
+def document(root: str, *parts: str) -> bytes:
+    """Return an answer whose root element, of one of our own names, holds `parts`."""
+    return f"{PROLOGUE}<{root} {NAMESPACE}>{''.join(parts)}</{root}>".encode()
+
+
+def flag(name: str, *, is_set: bool) -> str:
+    """Return an element of true or false."""
+    return f"<{name}>{'true' if is_set else 'false'}</{name}>"

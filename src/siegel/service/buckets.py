@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from siegel.domain.configuration import OwnershipControls, PublicAccessBlock
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     BucketAlreadyExistsError,
@@ -17,6 +18,8 @@ from siegel.domain.errors import (
 from siegel.domain.limits import BUCKETS_PER_ACCOUNT_MAX
 from siegel.domain.objects import Bucket, Versioning
 from siegel.domain.ports import Clock, MetaStore, Writer
+from siegel.domain.records import Kind, bucket_scope
+from siegel.service.configurations import store_document
 from siegel.service.versions import Target, bucket_now
 
 # Amazon S3 User Guide, "General purpose bucket naming rules".
@@ -54,6 +57,7 @@ class Buckets:
     async def create(self, account_id: str, name: str, location: str | None, entry: Entry) -> Bucket:
         """Create a bucket in this deployment's region; `location` is what the client asked for, if anything.
 
+        It blocks public access and leaves its owner all objects, from its first moment on.
         Raises InvalidBucketNameError, IllegalLocationConstraintError, BucketAlreadyOwnedByYouError, BucketAlreadyExistsError,
         TooManyBucketsError.
         """
@@ -73,7 +77,10 @@ class Buckets:
             if len(tx.buckets.list_of(account_id, "", "", BUCKETS_PER_ACCOUNT_MAX)) >= BUCKETS_PER_ACCOUNT_MAX:
                 raise TooManyBucketsError
             tx.invalidate()
-            return tx.buckets.insert(bucket)
+            made = tx.buckets.insert(bucket)
+            store_document(tx, made.bucket_id, Kind.PUBLIC_ACCESS_BLOCK, PublicAccessBlock())
+            store_document(tx, made.bucket_id, Kind.OWNERSHIP_CONTROLS, OwnershipControls())
+            return made
 
         return await self._store.write(change, entry)
 
@@ -86,6 +93,7 @@ class Buckets:
                 raise BucketNotEmptyError(fields={"BucketName": bucket.name})
             tx.invalidate()
             tx.buckets.remove(bucket.bucket_id)
+            tx.records.remove_scope(bucket_scope(bucket.bucket_id))
 
         await self._store.write(change, entry)
 

@@ -1,26 +1,28 @@
-"""The directory: buckets, accounts and credentials, remembered for as long as the store's generation stands.
+"""The directory: buckets, their configurations, accounts and credentials, remembered while the store's generation stands.
 
 Any process that changes one of them bumps the generation before its change is acknowledged, so what is remembered here is
 never older than the newest acknowledged change.
 """
 
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from siegel.access.decide import ANONYMOUS, Caller, CallerKind
 from siegel.domain.errors import InvalidAccessKeyIdError, InvalidTokenError, NoSuchBucketError
 from siegel.domain.objects import Account, Bucket, Credential, CredentialKind
 from siegel.domain.ports import MetaStore
+from siegel.domain.records import Document, Kind, bucket_scope, decode_document
 from siegel.s3wire.sigv4 import Claim, signing_key
 from siegel.service.keys import BucketKeys, KeyRing
 
 K = TypeVar("K")
 V = TypeVar("V")
+D = TypeVar("D", bound=Document)
 
 REMEMBERED_MAX: Final = 10_000
 
 
 class Directory:
-    """Answers from memory; asks the store again after any change to buckets or identities."""
+    """Answers from memory; asks the store again after any change to buckets, their configurations or identities."""
 
     def __init__(self, store: MetaStore, keyring: KeyRing) -> None:
         self._store = store
@@ -30,6 +32,7 @@ class Directory:
         self._accounts: dict[str, Account] = {}
         self._credentials: dict[str, Credential] = {}
         self._signing_keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._documents: dict[tuple[int, Kind], Document | None] = {}
 
     def generation(self) -> int:
         """Return the generation that answers from now on are true for."""
@@ -44,6 +47,7 @@ class Directory:
         self._accounts.clear()
         self._credentials.clear()
         self._signing_keys.clear()
+        self._documents.clear()
         self._keyring.forget()
 
     def bucket(self, name: str) -> Bucket:
@@ -56,6 +60,20 @@ class Directory:
                 raise NoSuchBucketError(fields={"BucketName": name})
             self._remember(self._buckets, name, known)
         return known
+
+    def document(self, bucket: Bucket, kind: Kind, document_type: type[D]) -> D | None:
+        """Return what configures the bucket in this respect, None where nothing does. Raises StorageError if it is damaged.
+
+        Each kind has one type of document, the same in every call.
+        """
+        self.generation()
+        place = bucket.bucket_id, kind
+        if place in self._documents:
+            return cast("D | None", self._documents[place])
+        stored = self._store.reader.records.find(bucket_scope(bucket.bucket_id), kind)
+        document = None if stored is None else decode_document(stored, document_type)
+        self._remember(self._documents, place, document)
+        return document
 
     def account(self, account_id: str) -> Account:
         """Return an account that is known to exist. Raises NoSuchBucketError if it does not: then nothing of it does."""

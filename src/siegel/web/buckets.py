@@ -4,9 +4,7 @@ import asyncio
 from typing import Final
 
 from siegel.domain.entry import Entry
-from siegel.domain.errors import InvalidRequestError, S3Error
-from siegel.domain.limits import XML_BYTES_MAX
-from siegel.s3wire.body import plan_body
+from siegel.domain.errors import S3Error
 from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
 from siegel.s3wire.names import encode_token
@@ -22,18 +20,12 @@ from siegel.s3wire.xml_write import (
 )
 from siegel.service.get import version_text
 from siegel.service.versions import Deleted, Target
-from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases
+from siegel.web.configurations import answer_xml, read_body
 from siegel.web.exchange import XML, Exchange
 
 # Deletes of one request that are decided together: the event loop serves others in between.
 _DELETES_AT_ONCE: Final = 50
-
-
-async def _read_xml(cases: UseCases, call: Call, exchange: Exchange) -> bytes:
-    """Return the body of a configuration request, checked."""
-    body = RequestBody(exchange, plan_body(call.verified, md5=False), cases.reaper, XML_BYTES_MAX)
-    return await body.read_all(XML_BYTES_MAX)
 
 
 async def list_buckets(cases: UseCases, call: Call, exchange: Exchange) -> None:
@@ -53,7 +45,7 @@ async def list_buckets(cases: UseCases, call: Call, exchange: Exchange) -> None:
 async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CreateBucket."""
     refuse_unsupported(call.request.headers)
-    location = parse_create_bucket(await _read_xml(cases, call, exchange))
+    location = parse_create_bucket(await read_body(cases, call, exchange))
     name = call.request.bucket
     await cases.buckets.create(call.permit.account_id, name, location, call.trail.entry(200))
     await exchange.answer(200, [(b"location", b"/" + name.encode())])
@@ -74,20 +66,18 @@ async def delete_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None
 
 async def get_bucket_location(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetBucketLocation."""
-    await cases.journal.append(call.trail.entry(200))
-    await exchange.answer(200, [XML], render_location(call.bucket.region))
+    await answer_xml(cases, call, exchange, render_location(call.bucket.region))
 
 
 async def get_bucket_versioning(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetBucketVersioning."""
-    await cases.journal.append(call.trail.entry(200))
-    await exchange.answer(200, [XML], render_versioning(call.bucket.versioning))
+    await answer_xml(cases, call, exchange, render_versioning(call.bucket.versioning))
 
 
 async def put_bucket_versioning(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """PutBucketVersioning."""
     refuse_unsupported(call.request.headers)
-    versioning = parse_versioning(await _read_xml(cases, call, exchange))
+    versioning = parse_versioning(await read_body(cases, call, exchange))
     target = cases.putter.target(call.bucket)
     await cases.buckets.set_versioning(target, versioning, call.trail.entry(200, reason=versioning))
     await exchange.answer(200)
@@ -96,11 +86,7 @@ async def put_bucket_versioning(cases: UseCases, call: Call, exchange: Exchange)
 async def delete_objects(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """DeleteObjects: each key is decided, and journaled, for itself."""
     refuse_unsupported(call.request.headers)
-    plan = plan_body(call.verified, md5=False)
-    if not plan.has_integrity:
-        raise InvalidRequestError("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-    body = RequestBody(exchange, plan, cases.reaper, XML_BYTES_MAX)
-    wanted = parse_delete(await body.read_all(XML_BYTES_MAX))
+    wanted = parse_delete(await read_body(cases, call, exchange))
     target = cases.putter.target(call.bucket)
     done: list[DeletedObject | DeleteFailure] = []
     objects = wanted.targets

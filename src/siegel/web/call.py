@@ -10,9 +10,10 @@ from siegel.domain.objects import Bucket
 from siegel.domain.ports import Clock, Journal, MetaStore
 from siegel.s3wire.encryption import COPY_SOURCE_CUSTOMER_KEY_PREFIX, CUSTOMER_KEY_PREFIX, CustomerKey, parse_customer_key
 from siegel.s3wire.request import Request
-from siegel.s3wire.route import Route
+from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest
 from siegel.service.buckets import Buckets
+from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
 from siegel.service.get import Getter
@@ -46,6 +47,7 @@ class UseCases(Struct, frozen=True):
     lister: Lister
     multipart: Multipart
     buckets: Buckets
+    configurations: Configurations
     reaper: IdleReaper
 
 

@@ -22,10 +22,11 @@ from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
 from siegel.s3wire.refusals import check_expected_owner
 from siegel.s3wire.request import Request, parse_request
-from siegel.s3wire.route import Route, find_route
+from siegel.s3wire.route import find_route
+from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest, verify
 from siegel.service.trail import Trail
-from siegel.web import buckets, lists, objects, uploads
+from siegel.web import buckets, lists, objects, settings, uploads
 from siegel.web.call import Call, UseCases
 from siegel.web.door import Door, find_door
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
@@ -36,6 +37,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **buckets.HANDLERS,
     **lists.HANDLERS,
     **objects.HANDLERS,
+    **settings.HANDLERS,
     **uploads.HANDLERS,
 }
 

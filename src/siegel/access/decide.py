@@ -3,49 +3,55 @@
 `decide` returns a Permit or raises. Nothing else makes a Permit: what asks for one cannot be reached without a decision.
 """
 
-from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
+from siegel.access.caller import Caller, CallerKind
+from siegel.access.evaluation import Asked, Decision, ResourceSide, Verdict, evaluate
 from siegel.domain.errors import AccessDeniedError
 
-
-class CallerKind(StrEnum):
-    """Who stands behind a request."""
-
-    ANONYMOUS = "anonymous"
-    ROOT = "root"
-
-
-class Caller(Struct, frozen=True):
-    """The one who asks: proven by a signature, or anonymous (then without account)."""
-
-    kind: CallerKind
-    account_id: str
-    access_key_id: str
-
-    @property
-    def arn(self) -> str:
-        """The name of the principal as AWS writes it; `anonymous` without a signature."""
-        return f"arn:aws:iam::{self.account_id}:root" if self.account_id else "anonymous"
-
-
-ANONYMOUS = Caller(kind=CallerKind.ANONYMOUS, account_id="", access_key_id="")
+_BY_ROOT: Final = "root of the account"
 
 
 class Permit(Struct, frozen=True):
-    """Evidence that `caller` may do `action` on something that `account_id` owns."""
+    """Evidence that `caller` may do `action` on something that `account_id` owns; `because` names what allowed it."""
 
     caller: Caller
     action: str
     account_id: str
+    because: str
 
 
-def decide(caller: Caller, action: str, owner_account_id: str) -> Permit:
-    """Allow an account's root principal everything in its own account; deny everyone else.
+def decide(caller: Caller, asked: Asked, resource: ResourceSide) -> Permit:
+    """Return the permit, if the policies of both sides allow it.
 
-    Raises AccessDeniedError.
+    Raises AccessDeniedError; only to a caller of the resource's own account it says why, and which statement decided.
     """
-    if caller.kind is CallerKind.ROOT and caller.account_id == owner_account_id:
-        return Permit(caller=caller, action=action, account_id=owner_account_id)
-    raise AccessDeniedError
+    if _is_unlimited(caller, resource):
+        return Permit(caller, asked.action, resource.account_id, _BY_ROOT)
+    verdict = evaluate(caller, asked, resource)
+    if verdict.decision is Decision.ALLOWED:
+        return Permit(caller, asked.action, resource.account_id, verdict.statement.name if verdict.statement else _BY_ROOT)
+    if caller.kind is CallerKind.ANONYMOUS or caller.account_id != resource.account_id:
+        raise AccessDeniedError
+    raise AccessDeniedError(_explain(caller, asked, verdict))
+
+
+def _is_unlimited(caller: Caller, resource: ResourceSide) -> bool:
+    """Tell whether no policy has a say: by far the most frequent case of an account without users."""
+    return (
+        caller.kind is CallerKind.ROOT
+        and caller.account_id == resource.account_id
+        and resource.policy is None
+        and not resource.needs_policy
+        and caller.rights.is_empty
+    )
+
+
+def _explain(caller: Caller, asked: Asked, verdict: Verdict) -> str:
+    refusal = f'User: {caller.arn} is not authorized to perform: {asked.action} on resource: "{asked.resource}"'
+    if verdict.statement is None:
+        return f"{refusal} because no {verdict.source} allows the {asked.action} action"
+    article = "an" if verdict.source[0] in "aeiou" else "a"
+    return f"{refusal} with an explicit deny in {article} {verdict.source} ({verdict.statement.name})"

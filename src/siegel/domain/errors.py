@@ -8,6 +8,7 @@
     ├── StorageError            the disk or database refused: nothing was acknowledged
     │   └── StorageFullError    no space left
     ├── AccountError            an account cannot be made like this
+    ├── PolicyError             a policy document says something that the policy language does not know
     └── ConfigurationError      the service cannot start like this; the message says what to change
 
 Source of codes and wording: Amazon S3 API Reference, "Error responses".
@@ -38,6 +39,10 @@ class StorageFullError(StorageError):
 
 class AccountError(SiegelError):
     """An account cannot be created under this name; the message says why."""
+
+
+class PolicyError(SiegelError):
+    """A policy document cannot be used; the message names the exact place. Each protocol answers with its own code for it."""
 
 
 class ConfigurationError(SiegelError):

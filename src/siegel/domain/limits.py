@@ -23,6 +23,14 @@ TAG_KEY_CHARS_MAX: Final = 128
 TAG_VALUE_CHARS_MAX: Final = 256
 BUCKETS_PER_ACCOUNT_MAX: Final = 10_000
 
+# Policy documents. Where characters are counted, white space does not count.
+BUCKET_POLICY_BYTES_MAX: Final = 20 * KIB
+KEY_POLICY_BYTES_MAX: Final = 32 * KIB
+IDENTITY_POLICY_CHARS_MAX: Final = 6144
+TRUST_POLICY_CHARS_MAX: Final = 2048
+SESSION_POLICY_CHARS_MAX: Final = 2048
+POLICY_BYTES_MAX: Final = 128 * KIB
+
 # Bodies.
 OBJECT_BYTES_MAX: Final = 48_800 * GIB
 PUT_BYTES_MAX: Final = 5 * GIB

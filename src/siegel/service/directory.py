@@ -6,7 +6,7 @@ never older than the newest acknowledged change.
 
 from typing import Final, TypeVar, cast
 
-from siegel.access.decide import ANONYMOUS, Caller, CallerKind
+from siegel.access.caller import ANONYMOUS, Caller, root_caller
 from siegel.domain.errors import InvalidAccessKeyIdError, InvalidTokenError, NoSuchBucketError
 from siegel.domain.objects import Account, Bucket, Credential, CredentialKind
 from siegel.domain.ports import MetaStore
@@ -100,7 +100,7 @@ class Directory:
         if claim.session_token:
             raise InvalidTokenError
         credential = self._credential(claim.access_key_id)
-        return Caller(kind=CallerKind.ROOT, account_id=credential.account_id, access_key_id=credential.access_key_id)
+        return root_caller(credential.account_id, credential.access_key_id)
 
     def signing_key(self, claim: Claim) -> bytes:
         """Return the signing key that a claim must have been made with. Raises InvalidAccessKeyIdError, SealBrokenError."""

@@ -1,6 +1,6 @@
 """The trail of one request: what its journal entry will say, filled in as the request is understood."""
 
-from siegel.access.decide import ANONYMOUS, Caller
+from siegel.access.caller import ANONYMOUS, Caller
 from siegel.domain.entry import Entry
 
 

@@ -8,7 +8,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from siegel.access.decide import ANONYMOUS, Caller, Permit, decide
+from siegel.access.bucket_policy import s3_arn
+from siegel.access.caller import ANONYMOUS, Caller
+from siegel.access.decide import Permit, decide
+from siegel.access.evaluation import Asked, ResourceSide
 from siegel.domain.errors import (
     AccessDeniedError,
     InternalError,
@@ -99,18 +102,19 @@ class Gateway:
             raise NoSuchBucketError(fields={"BucketName": request.bucket})
         if isinstance(route, S3Error):
             raise route
-        permit = self._permit(trail.caller, route, bucket)
+        permit = self._permit(trail.caller, route, request, bucket)
         if bucket is not None:
             check_expected_owner(request.headers, bucket.account_id)
         return Call(request, route, verified, permit, trail, bucket)
 
     @staticmethod
-    def _permit(caller: Caller, route: Route, bucket: Bucket | None) -> Permit:
+    def _permit(caller: Caller, route: Route, request: Request, bucket: Bucket | None) -> Permit:
+        asked = Asked(route.action, s3_arn(request.bucket or "*", request.object_key))
         # Whether the name of a bucket to be created is free is for the use case to say, not a matter of rights.
         if bucket is None or route.operation == "CreateBucket":
-            return decide(caller, route.action, caller.account_id)
+            return decide(caller, asked, ResourceSide(caller.account_id))
         try:
-            return decide(caller, route.action, bucket.account_id)
+            return decide(caller, asked, ResourceSide(bucket.account_id))
         except AccessDeniedError as denial:
             if route.operation == "HeadBucket":
                 denial.headers["x-amz-bucket-region"] = bucket.region

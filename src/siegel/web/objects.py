@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from siegel.access.bucket_policy import s3_arn
 from siegel.access.decide import decide
+from siegel.access.evaluation import Asked, ResourceSide
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     InvalidArgumentError,
@@ -115,7 +117,9 @@ def open_source(cases: UseCases, call: Call) -> Source:
     headers = call.request.headers
     source = parse_copy_source(headers["x-amz-copy-source"])
     bucket = cases.directory.bucket(source.bucket)
-    decide(call.permit.caller, "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion", bucket.account_id)
+    action = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"
+    asked = Asked(action, s3_arn(source.bucket, source.object_key))
+    decide(call.permit.caller, asked, ResourceSide(bucket.account_id))
     check_expected_owner(headers, bucket.account_id, of_copy_source=True)
     try:
         version = cases.getter.find(bucket, source.object_key, source.version_id)

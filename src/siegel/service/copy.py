@@ -24,7 +24,8 @@ class OpenedBody:
         """Yield the plaintext. Raises SealBrokenError, StorageError."""
         async with aclosing(self._pieces) as pieces:
             async for piece in pieces:
-                yield [piece]
+                # Whoever seals it may keep it for longer than until the next.
+                yield [bytes(piece)]
 
     def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Count the digests."""

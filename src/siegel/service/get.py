@@ -1,7 +1,7 @@
 """Getting an object: find the version, open its head and data key, then its chunks, each authenticated before it leaves."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from typing import Final
@@ -24,6 +24,12 @@ from siegel.service.versions import version_or_raise
 
 # Chunks opened per step: 256 KiB leave at a time.
 SLAB_CHUNKS: Final = 16
+
+# Chunks read at a time: what was read is still in the processor's cache when it is opened.
+READ_CHUNKS: Final = 8
+
+Piece = bytes | bytearray
+"""A piece of plaintext; one that is a bytearray is valid until the next is asked for."""
 
 
 class Opened(Struct, frozen=True):
@@ -116,9 +122,10 @@ class Getter:
         place = place_of(opened.bucket.account_id, version)
         return open_segment(opened.data_key, place, version.data_id, 0, sealed=version.body, plain_size=version.size_bytes)
 
-    async def stream(self, opened: Opened, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+    async def stream(self, opened: Opened, start: int, stop: int) -> AsyncGenerator[Piece, None]:
         """Yield the plaintext of [start, stop) in pieces. Raises SealBrokenError, StorageError instead of a wrong byte.
 
+        A piece is valid until the next one is asked for: large bodies are opened into one buffer, over and over.
         The first piece is opened before anything is yielded, so damage at the front is still an error answer. Close the
         generator (`contextlib.aclosing`) wherever it may not be run to its end: it holds a blob open.
         """
@@ -136,7 +143,7 @@ class Getter:
                         yield piece
             at += part.size_bytes
 
-    async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+    async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncGenerator[Piece, None]:
         loop = asyncio.get_running_loop()
         place = place_of(opened.bucket.account_id, opened.version)
         source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, opened.data_key, place, part)
@@ -149,7 +156,7 @@ class Getter:
                 plain = source.open_cached(chunk, count)
                 if plain is None:
                     plain = await loop.run_in_executor(self._executor, source.open_chunks, chunk, count)
-                piece = bytes(plain[skip : skip + left])
+                piece = source.piece(plain[skip : skip + left])
                 skip, left = 0, left - len(piece)
                 if piece:
                     yield piece
@@ -169,8 +176,9 @@ class SegmentSource:
             self._reader.close()
             raise
         chunks = min(SLAB_CHUNKS, part.size_bytes // CHUNK_BYTES + 1)
-        self._sealed = memoryview(bytearray(chunks * SEALED_CHUNK_BYTES))
-        self._plain = memoryview(bytearray(chunks * CHUNK_BYTES))
+        self._sealed = memoryview(bytearray(min(chunks, READ_CHUNKS) * SEALED_CHUNK_BYTES))
+        self._buffer = bytearray(chunks * CHUNK_BYTES)
+        self._plain = memoryview(self._buffer)
 
     def _check_header(self, data_key: bytes, place: Place, part: LayoutPart) -> SegmentOpener:
         header = bytearray(HEADER_BYTES)
@@ -188,22 +196,29 @@ class SegmentSource:
 
     def open_chunks(self, first_chunk: int, count: int) -> memoryview:
         """Open `count` chunks; the plaintext is valid until the next call. Blocking. Raises SealBrokenError, StorageError."""
-        offset, length = self._span(first_chunk, count)
-        return self._open(first_chunk, self._reader.read_into(offset, self._sealed[:length]))
+        plain = self._open(self._reader.read_into, first_chunk, count)
+        if plain is None:
+            raise SealBrokenError("a blob ends before its last chunk")
+        return plain
 
     def open_cached(self, first_chunk: int, count: int) -> memoryview | None:
         """Like `open_chunks`, but return None where the disk would have to be waited for."""
-        offset, length = self._span(first_chunk, count)
-        if self._reader.read_cached_into(offset, self._sealed[:length]) != length:
-            return None
-        return self._open(first_chunk, length)
+        return self._open(self._reader.read_cached_into, first_chunk, count)
 
-    def _span(self, first_chunk: int, count: int) -> tuple[int, int]:
-        offset = HEADER_BYTES + first_chunk * SEALED_CHUNK_BYTES
-        return offset, min(count * SEALED_CHUNK_BYTES, self._reader.size_bytes - offset)
+    def _open(self, read_into: Callable[[int, memoryview], int], first_chunk: int, count: int) -> memoryview | None:
+        """Open `count` chunks as `read_into` reads them; None where it does not read them all."""
+        size = 0
+        for chunk in range(first_chunk, first_chunk + count, READ_CHUNKS):
+            offset = HEADER_BYTES + chunk * SEALED_CHUNK_BYTES
+            wanted = min(min(first_chunk + count - chunk, READ_CHUNKS) * SEALED_CHUNK_BYTES, self._reader.size_bytes - offset)
+            if read_into(offset, self._sealed[:wanted]) != wanted:
+                return None
+            size += self._opener.open_into(chunk, self._sealed[:wanted], self._plain[size:])
+        return self._plain[:size]
 
-    def _open(self, first_chunk: int, length: int) -> memoryview:
-        return self._plain[: self._opener.open_into(first_chunk, self._sealed[:length], self._plain)]
+    def piece(self, plain: memoryview) -> Piece:
+        """Return what was opened as the server takes it: it copies, so a full buffer goes out without a copy of our own."""
+        return self._buffer if len(plain) == len(self._buffer) else bytes(plain)
 
     def close(self) -> None:
         """Release the blob."""

@@ -90,8 +90,13 @@ class Exchange:
         await self._start(status, headers)
         await self._send({"type": "http.response.body", "body": body})
 
-    async def stream(self, status: int, headers: HeaderList, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        """Send a body piece by piece, as fast as the client takes it. `headers` give its length."""
+    async def stream(
+        self, status: int, headers: HeaderList, first: bytes | bytearray, rest: AsyncIterator[bytes | bytearray]
+    ) -> None:
+        """Send a body piece by piece, as fast as the client takes it. `headers` give its length.
+
+        The server has copied a piece when `send` returns, so the next one may come in the same buffer.
+        """
         reach("answer.before")
         await self._start(status, headers)
         await self._send({"type": "http.response.body", "body": first, "more_body": True})

@@ -15,9 +15,9 @@ from .raw import CutError, RawClient, with_length
 from .shelf import Shelf, md5_b64, refused, seeded
 
 UNBUILT_BUCKET = [
-    "acl", "policy", "policyStatus", "cors", "website", "lifecycle", "tagging", "replication", "logging", "notification",
+    "acl", "cors", "website", "lifecycle", "tagging", "replication", "logging", "notification",
     "accelerate", "requestPayment", "inventory", "analytics", "metrics", "intelligent-tiering", "ownershipControls",
-    "publicAccessBlock", "object-lock", "encryption", "session", "metadataTable", "abac",
+    "object-lock", "encryption", "session", "metadataTable", "abac",
 ]  # fmt: skip
 UNBUILT_OBJECT = [
     "acl",

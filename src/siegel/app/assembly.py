@@ -10,6 +10,7 @@ from siegel.app.http import Application
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
 from siegel.service.bodies import Sealer
+from siegel.service.bucketpolicies import BucketPolicies, no_principal
 from siegel.service.buckets import Buckets
 from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
@@ -21,7 +22,9 @@ from siegel.service.multipart import Multipart
 from siegel.service.put import Putter
 from siegel.web.body import IdleReaper
 from siegel.web.call import Rules, UseCases
+from siegel.web.gate import Gate
 from siegel.web.gateway import Gateway
+from siegel.web.peer import Proxies
 
 # Large bodies are checked, sealed and written here; one per core would let a slow disk keep the others waiting.
 BODY_THREADS: Final = 8
@@ -40,6 +43,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
         sse_c_default=settings.sse_c_default,
         sse_c_over_http=settings.sse_c_over_http,
     )
+    getter = Getter(store, blobs, directory, keyring, executor)
     return Gateway(
         UseCases(
             rules=rules,
@@ -48,13 +52,16 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             journal=store,
             directory=directory,
             putter=Putter(store, directory, keyring, sealer, clock),
-            getter=Getter(store, blobs, directory, keyring, executor),
+            getter=getter,
             deleter=Deleter(store, clock, randomness),
             lister=Lister(store, directory),
             multipart=Multipart(store, keyring, sealer, clock, randomness),
             buckets=Buckets(store, clock, settings.region),
             configurations=Configurations(store),
             reaper=IdleReaper(),
+            bucket_policies=BucketPolicies(store, no_principal),
+            gate=Gate(directory, getter, clock, settings.region),
+            proxies=Proxies(settings.trusted_proxies),
         ),
         doors={},
     )

@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -23,6 +24,7 @@ ENV_PREFIX: Final = "SIEGEL_"
 
 # Names that others than the operator set: the fault tests, and orchestrators that announce a service called "siegel".
 _ENV_FOREIGN = re.compile(r"SIEGEL_(FAULT_POINT|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
+_LISTS: Final = frozenset({"domains", "trusted_proxies"})
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION = re.compile(_LABEL)
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -49,6 +51,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     domains: Annotated[
         tuple[str, ...],
         Meta(description="Domains below which `BUCKET.DOMAIN` names a bucket. In the environment: separated by commas."),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks (CIDR) of proxies that are believed about a client's address (X-Forwarded-For) and scheme "
+            "(X-Forwarded-Proto). In the environment: separated by commas."
+        ),
     ] = ()
     root_key_file: Annotated[
         str | None, Meta(description="File of the root key, mode 0600. Unset: `root.key` in the data directory.")
@@ -79,6 +88,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for domain in self.domains:
             if len(domain) > _DOMAIN_CHARS_MAX or not _DOMAIN.fullmatch(domain):
                 raise ValueError(f"{domain!r} is not a domain name in lower case, as in s3.example.org")
+        for network in self.trusted_proxies:
+            ip_network(network)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: give both or neither")
 
@@ -125,7 +136,7 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             continue
         if field not in Config.__struct_fields__:
             unknown.append(name)
-        found[field] = [item.strip() for item in value.split(",") if item.strip()] if field == "domains" else value
+        found[field] = [item.strip() for item in value.split(",") if item.strip()] if field in _LISTS else value
     if unknown:
         names = sorted(unknown)
         raise ConfigurationError(f"the environment sets what is no setting: {', '.join(names)}\ntry: unset {' '.join(names)}")
@@ -151,6 +162,7 @@ def resolve(config: Config, directory: Path) -> Settings:
         tls_cert=_absolute(config.tls_cert),
         tls_key=_absolute(config.tls_key),
         domains=config.domains,
+        trusted_proxies=config.trusted_proxies,
         root_key_file=str(root_key_file.absolute()),
         sse_c_default=config.sse_c_default,
         sse_c_over_http=config.sse_c_over_http,

@@ -34,6 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     tls_cert: str | None
     tls_key: str | None
     domains: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
     root_key_file: str
     sse_c_default: Literal["blocked", "allowed"]
     sse_c_over_http: bool

@@ -306,6 +306,13 @@ class KeyTooLongError(S3Error):
     message = "Your key is too long."
 
 
+class MalformedPolicyError(S3Error):
+    """`MalformedPolicy`"""
+
+    code = "MalformedPolicy"
+    message = "The policy is not valid."
+
+
 class MalformedTrailerError(S3Error):
     """`MalformedTrailerError`"""
 
@@ -360,6 +367,13 @@ class MissingSecurityHeaderError(S3Error):
 
     code = "MissingSecurityHeader"
     message = "Your request is missing a required header."
+
+
+class NoSuchBucketPolicyError(S3Error):
+    """`NoSuchBucketPolicy`"""
+
+    code = "NoSuchBucketPolicy"
+    message = "The bucket policy does not exist"
 
 
 class NoSuchBucketError(S3Error):

@@ -120,7 +120,7 @@ def plan_body(
     """
     request = verified.request
     headers = request.headers
-    payload = verified.claim.payload_hash
+    payload = verified.payload_hash
     frames = _FRAME_MODES.get(payload)
     size_bytes = _payload_size(headers, frames)
     if size_bytes > size_max:

@@ -21,6 +21,7 @@ from hashlib import sha256
 from typing import Final
 
 from siegel.domain.errors import (
+    AccessDeniedError,
     IncompleteBodyError,
     InvalidChunkSizeError,
     InvalidRequestError,
@@ -58,8 +59,10 @@ class ChunkChain:
 
     @classmethod
     def of(cls, verified: VerifiedRequest) -> "ChunkChain":
-        """Return the chain that begins with a verified request."""
+        """Return the chain that begins with a verified request. Raises AccessDeniedError where nobody signed it."""
         claim = verified.claim
+        if claim is None:
+            raise AccessDeniedError("An anonymous request cannot have a body in signed chunks.")
         return cls(verified.signing_key, claim.timestamp, claim.scope, claim.signature)
 
     def check_chunk(self, payload_sha256: str, signature: str) -> None:

@@ -182,7 +182,7 @@ def _claim(
         at_ms=at_ms,
         expires_s=expires_s,
         source=source,
-        payload_hash=_payload_hash(request) if service == "s3" else "",
+        payload_hash=read_payload_hash(request) if service == "s3" else "",
         session_token=_session_token(request, source),
     )
 
@@ -193,10 +193,14 @@ def _session_token(request: Request, source: str) -> str:
     return request.headers.get("x-amz-security-token", "")
 
 
-def _payload_hash(request: Request) -> str:
+def read_payload_hash(request: Request) -> str:
+    """Return what a request to S3 says about its body.
+
+    Raises InvalidRequestError, InvalidArgumentError, UnsupportedFeatureError.
+    """
     word = request.headers.get(_PAYLOAD_HEADER)
     if word is None:
-        if "X-Amz-Signature" in request.query:
+        if "authorization" not in request.headers:
             return UNSIGNED_PAYLOAD
         raise InvalidRequestError(f"A signed request must have the header {_PAYLOAD_HEADER}.")
     if word == UNSIGNED_PAYLOAD or word in STREAMING_PAYLOADS or _SHA256_HEX.fullmatch(word):

@@ -18,12 +18,12 @@ from msgspec import Struct
 
 from siegel.domain.errors import AccessDeniedError, RequestTimeTooSkewedError, SignatureDoesNotMatchError
 from siegel.domain.limits import CLOCK_SKEW_S_MAX
-from siegel.s3wire.claims import ALGORITHM, Claim, parse_claim
+from siegel.s3wire.claims import ALGORITHM, Claim, parse_claim, read_payload_hash
 from siegel.s3wire.dates import format_iso
 from siegel.s3wire.request import Request
 from siegel.s3wire.uri import decode, encode, encode_path
 
-__all__ = ["Claim", "VerifiedRequest", "parse_claim", "signing_key", "verify"]
+__all__ = ["Claim", "VerifiedRequest", "admit_anonymous", "parse_claim", "signing_key", "verify"]
 
 REGION_ALIAS: Final = "us-east-1"
 """The region that clients sign for when nobody told them one; accepted beside the deployment's own."""
@@ -40,15 +40,26 @@ _SKEW_MS_MAX: Final = CLOCK_SKEW_S_MAX * 1000
 class VerifiedRequest(Struct, frozen=True):
     """Evidence that a request was signed, whole and in time, by the holder of the claim's secret. Only `verify` makes one.
 
+    Without a claim, as `admit_anonymous` makes it, it is evidence of nothing but an honest form: nobody stands behind it.
     `signing_key` is kept for the signatures inside a body that is sent in signed chunks; it shows in no text form.
     """
 
     request: Request
-    claim: Claim
+    claim: Claim | None
     signing_key: bytes
 
+    @property
+    def payload_hash(self) -> str:
+        """What is said about the body: 64 hex digits, UNSIGNED-PAYLOAD or one of the STREAMING forms."""
+        return read_payload_hash(self.request) if self.claim is None else self.claim.payload_hash
+
     def __repr__(self) -> str:
-        return f"VerifiedRequest({self.request.method} by {self.claim.access_key_id})"
+        return f"VerifiedRequest({self.request.method} by {self.claim.access_key_id if self.claim else 'nobody'})"
+
+
+def admit_anonymous(request: Request) -> VerifiedRequest:
+    """Let an unsigned request through to the policies."""
+    return VerifiedRequest(request, None, b"")
 
 
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:

@@ -369,6 +369,11 @@ def render_location(region: str) -> bytes:
     return document("LocationConstraint", "" if region == _REGION_WITHOUT_NAME else escape(region))
 
 
+def render_policy_status(*, is_public: bool) -> bytes:
+    """Return the answer of GetBucketPolicyStatus."""
+    return document("PolicyStatus", f"<IsPublic>{_flag(is_set=is_public)}</IsPublic>")
+
+
 def render_versioning(versioning: Versioning) -> bytes:
     """GetBucketVersioning, empty for a bucket that never had any."""
     return document("VersioningConfiguration", _optional("Status", versioning.value))

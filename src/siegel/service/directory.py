@@ -7,11 +7,13 @@ never older than the newest acknowledged change.
 from typing import Final, TypeVar, cast
 
 from siegel.access.caller import ANONYMOUS, Caller, root_caller
+from siegel.access.evaluation import ResourceSide
 from siegel.domain.errors import InvalidAccessKeyIdError, InvalidTokenError, NoSuchBucketError
 from siegel.domain.objects import Account, Bucket, Credential, CredentialKind
 from siegel.domain.ports import MetaStore
 from siegel.domain.records import Document, Kind, bucket_scope, decode_document
 from siegel.s3wire.sigv4 import Claim, signing_key
+from siegel.service.bucketpolicies import read_resource_side
 from siegel.service.keys import BucketKeys, KeyRing
 
 K = TypeVar("K")
@@ -29,6 +31,7 @@ class Directory:
         self._keyring = keyring
         self._generation = -1
         self._buckets: dict[str, Bucket] = {}
+        self._sides: dict[int, ResourceSide] = {}
         self._accounts: dict[str, Account] = {}
         self._credentials: dict[str, Credential] = {}
         self._signing_keys: dict[tuple[str, str, str, str], bytes] = {}
@@ -44,6 +47,7 @@ class Directory:
 
     def _forget(self) -> None:
         self._buckets.clear()
+        self._sides.clear()
         self._accounts.clear()
         self._credentials.clear()
         self._signing_keys.clear()
@@ -74,6 +78,18 @@ class Directory:
         document = None if stored is None else decode_document(stored, document_type)
         self._remember(self._documents, place, document)
         return document
+
+    def resource_side(self, bucket: Bucket) -> ResourceSide:
+        """Return what the bucket itself says about who may use it.
+
+        Raises StorageError if that cannot be read: then nobody may, until it can.
+        """
+        self.generation()
+        known = self._sides.get(bucket.bucket_id)
+        if known is None:
+            known = read_resource_side(self._store.reader, bucket)
+            self._remember(self._sides, bucket.bucket_id, known)
+        return known
 
     def account(self, account_id: str) -> Account:
         """Return an account that is known to exist. Raises NoSuchBucketError if it does not: then nothing of it does."""

@@ -17,7 +17,7 @@ from siegel.envelope.record import RecordKey
 from siegel.envelope.segment import SegmentOpener, open_segment
 from siegel.s3wire.names import decode_version_id, encode_version_id
 from siegel.service.directory import Directory
-from siegel.service.heads import Head, LayoutPart, head_key, open_head, open_layout, place_of
+from siegel.service.heads import Head, LayoutPart, head_key, open_head, open_layout, open_tags, place_of
 from siegel.service.keys import BucketKeys, KeyRing
 from siegel.service.rolling import behind
 from siegel.service.versions import version_or_raise
@@ -108,6 +108,20 @@ class Getter:
         data_key = self._keyring.data_key(keys, place, version.mode, version.wrapped_key, customer_key)
         head = open_head(head_key(keys, version.mode, data_key), place, version)
         return Opened(bucket=bucket, version=version, head=head, data_key=data_key, keys=keys)
+
+    def tags(self, bucket: Bucket, object_key: str, version_id: str | None) -> dict[str, str]:
+        """Return the tags of an object or version, none where there is no such thing.
+
+        Raises SealBrokenError, InvalidArgumentError.
+        """
+        if version_id is None:
+            version = self._objects.find_current(bucket.bucket_id, object_key)
+        else:
+            version = self._objects.find_version(bucket.bucket_id, object_key, decode_version_id(version_id))
+        if version is None:
+            return {}
+        keys = self._directory.keys_of(bucket)
+        return dict(open_tags(keys.metadata, place_of(bucket.account_id, version), version.sealed_tags))
 
     @staticmethod
     def is_inline(version: ObjectVersion) -> bool:

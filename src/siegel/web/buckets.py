@@ -20,7 +20,7 @@ from siegel.s3wire.xml_write import (
 )
 from siegel.service.get import version_text
 from siegel.service.versions import Deleted, Target
-from siegel.web.call import Call, UseCases
+from siegel.web.call import Call, UseCases, permit
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.exchange import XML, Exchange
 
@@ -31,7 +31,7 @@ _DELETES_AT_ONCE: Final = 50
 async def list_buckets(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """ListBuckets."""
     query = parse_bucket_query(call.request.query)
-    account_id = call.permit.account_id
+    account_id = call.caller.account_id
     found = []
     if query.region in {None, cases.rules.region}:
         found = cases.buckets.list_of(account_id, query.prefix, query.after, query.max_buckets + 1)
@@ -47,7 +47,7 @@ async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None
     refuse_unsupported(call.request.headers)
     location = parse_create_bucket(await read_body(cases, call, exchange))
     name = call.request.bucket
-    await cases.buckets.create(call.permit.account_id, name, location, call.trail.entry(200))
+    await cases.buckets.create(call.caller.account_id, name, location, call.trail.entry(200))
     await exchange.answer(200, [(b"location", b"/" + name.encode())])
 
 
@@ -102,7 +102,9 @@ async def _delete_one(cases: UseCases, call: Call, target: Target, item: DeleteT
         version_id = "" if done.version is None else version_text(done.version)
         return call.trail.entry(204, object_key=item.object_key, version_id=version_id)
 
+    action = "s3:DeleteObject" if item.version_id is None else "s3:DeleteObjectVersion"
     try:
+        permit(cases, call, action, object_key=item.object_key, version_id=item.version_id)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
     except S3Error as error:
         await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code))

@@ -1,17 +1,21 @@
 """One understood call: what is asked, by whom, of whose data; and the use cases that can answer it."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
+from siegel.access.caller import Caller
 from siegel.access.decide import Permit
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError
 from siegel.domain.objects import Bucket
 from siegel.domain.ports import Clock, Journal, MetaStore
+from siegel.s3wire.conditionkeys import Values
 from siegel.s3wire.encryption import COPY_SOURCE_CUSTOMER_KEY_PREFIX, CUSTOMER_KEY_PREFIX, CustomerKey, parse_customer_key
 from siegel.s3wire.request import Request
 from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest
+from siegel.service.bucketpolicies import BucketPolicies
 from siegel.service.buckets import Buckets
 from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
@@ -22,6 +26,8 @@ from siegel.service.multipart import Multipart
 from siegel.service.put import Putter
 from siegel.service.trail import Trail
 from siegel.web.body import IdleReaper
+from siegel.web.gate import NO_VALUES, Gate
+from siegel.web.peer import Proxies
 
 
 class Rules(Struct, frozen=True):
@@ -49,15 +55,19 @@ class UseCases(Struct, frozen=True):
     buckets: Buckets
     configurations: Configurations
     reaper: IdleReaper
+    bucket_policies: BucketPolicies
+    gate: Gate
+    proxies: Proxies
 
 
 class Call(Struct, frozen=True):
-    """A request whose signature, route and permit are settled. Its bucket is None only at the service level."""
+    """A request whose signature, route and permits are settled. Its bucket is None only at the service level."""
 
     request: Request
     route: Route
     verified: VerifiedRequest
-    permit: Permit
+    caller: Caller
+    permits: tuple[Permit, ...]
     trail: Trail
     named_bucket: Bucket | None
 
@@ -95,3 +105,33 @@ def customer_key_for_writing(cases: UseCases, call: Call) -> CustomerKey | None:
         if not allowed:
             raise AccessDeniedError("Server Side Encryption with Customer provided keys is blocked for this bucket.")
     return key
+
+
+def permit(
+    cases: UseCases,
+    call: Call,
+    action: str,
+    *,
+    bucket: Bucket | None = None,
+    object_key: str = "",
+    version_id: str | None = None,
+    others: Mapping[str, Values] = NO_VALUES,
+) -> Permit:
+    """Return the caller's permit for one more action, on the request's own bucket unless another is named.
+
+    `others` are condition keys that stand in no header (names in lower case). Raises AccessDeniedError.
+    """
+    return cases.gate.permit(
+        call.verified,
+        call.caller,
+        action,
+        bucket or call.bucket,
+        object_key=object_key,
+        version_id=version_id,
+        others=others,
+    )
+
+
+def may_list(cases: UseCases, call: Call) -> bool:
+    """Whether the caller may list the request's bucket, and so learn that something is not there."""
+    return cases.gate.allows(call.verified, call.caller, "s3:ListBucket", call.bucket)

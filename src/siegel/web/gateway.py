@@ -8,14 +8,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from siegel.access.bucket_policy import s3_arn
-from siegel.access.caller import ANONYMOUS, Caller
-from siegel.access.decide import Permit, decide
-from siegel.access.evaluation import Asked, ResourceSide
+from siegel.access.caller import Caller
+from siegel.access.decide import Permit
 from siegel.domain.errors import (
     AccessDeniedError,
     InternalError,
     NoSuchBucketError,
+    NoSuchKeyError,
+    NoSuchVersionError,
     S3Error,
     SiegelError,
     StorageError,
@@ -27,16 +27,18 @@ from siegel.s3wire.refusals import check_expected_owner
 from siegel.s3wire.request import Request, parse_request
 from siegel.s3wire.route import find_route
 from siegel.s3wire.routes.row import Route
-from siegel.s3wire.sigv4 import VerifiedRequest, verify
+from siegel.s3wire.sigv4 import VerifiedRequest, admit_anonymous, verify
 from siegel.service.trail import Trail
-from siegel.web import buckets, lists, objects, settings, uploads
-from siegel.web.call import Call, UseCases
+from siegel.web import bucketpolicies, buckets, lists, objects, settings, uploads
+from siegel.web.call import Call, UseCases, may_list
 from siegel.web.door import Door, find_door
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
+from siegel.web.peer import Peer
 
 Handler = Callable[[UseCases, Call, Exchange], Awaitable[None]]
 
 HANDLERS: Final[Mapping[str, Handler]] = {
+    **bucketpolicies.HANDLERS,
     **buckets.HANDLERS,
     **lists.HANDLERS,
     **objects.HANDLERS,
@@ -59,15 +61,17 @@ class Gateway:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         exchange = Exchange(scope, receive, send, self._ids)
-        trail = Trail(self._cases.clock.now_ms(), exchange.request_id, scope["client"][0] if scope.get("client") else "")
+        address = scope["client"][0] if scope.get("client") else ""
+        peer = self._cases.proxies.peer(address, scope["scheme"], scope["headers"])
+        trail = Trail(self._cases.clock.now_ms(), exchange.request_id, peer.address)
         try:
-            request = self._parse(scope, exchange, trail)
+            request = self._parse(scope, exchange, peer)
             door = find_door(self._doors, request)
             if door is not None:
                 await door.answer(request, exchange, trail)
                 return
             call = self._understand(request, trail)
-            await HANDLERS[call.route.operation](self._cases, call, exchange)
+            await self._handle(call, exchange)
         except Exception as error:
             if exchange.started:
                 # The status is out: cutting the connection is the only honest answer left.
@@ -77,17 +81,26 @@ class Gateway:
             fault = to_s3_error(error) if isinstance(error, SiegelError) else InternalError()
             await self._refuse(exchange, trail, fault, scope)
 
-    def _parse(self, scope: Message, exchange: Exchange, trail: Trail) -> Request:
+    def _parse(self, scope: Message, exchange: Exchange, peer: Peer) -> Request:
         _expect_body(scope, exchange)
         return parse_request(
             scope["method"],
-            scope["scheme"],
+            peer.scheme,
             scope["raw_path"],
             scope["query_string"],
             scope["headers"],
-            trail.source,
+            peer.address,
             self._cases.rules.domains,
         )
+
+    async def _handle(self, call: Call, exchange: Exchange) -> None:
+        try:
+            await HANDLERS[call.route.operation](self._cases, call, exchange)
+        except (NoSuchKeyError, NoSuchVersionError):
+            # Whoever may not list a bucket does not learn from errors what is in it.
+            if exchange.started or may_list(self._cases, call):
+                raise
+            raise AccessDeniedError from None
 
     def _understand(self, request: Request, trail: Trail) -> Call:
         cases = self._cases
@@ -98,25 +111,24 @@ class Gateway:
         verified = self._verify(request, trail)
         trail.caller = cases.directory.caller(verified.claim)
         trail.account_id = trail.account_id or trail.caller.account_id
+        if verified.claim is None and (bucket is None or isinstance(route, S3Error)):
+            raise AccessDeniedError
         if bucket is None and request.bucket and not (isinstance(route, Route) and route.operation == "CreateBucket"):
             raise NoSuchBucketError(fields={"BucketName": request.bucket})
         if isinstance(route, S3Error):
             raise route
-        permit = self._permit(trail.caller, route, request, bucket)
+        permits = self._admit(verified, trail.caller, route, bucket)
         if bucket is not None:
             check_expected_owner(request.headers, bucket.account_id)
-        return Call(request, route, verified, permit, trail, bucket)
+        return Call(request, route, verified, trail.caller, permits, trail, bucket)
 
-    @staticmethod
-    def _permit(caller: Caller, route: Route, request: Request, bucket: Bucket | None) -> Permit:
-        asked = Asked(route.action, s3_arn(request.bucket or "*", request.object_key))
+    def _admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
         # Whether the name of a bucket to be created is free is for the use case to say, not a matter of rights.
-        if bucket is None or route.operation == "CreateBucket":
-            return decide(caller, asked, ResourceSide(caller.account_id))
+        of = None if route.operation == "CreateBucket" else bucket
         try:
-            return decide(caller, asked, ResourceSide(bucket.account_id))
+            return self._cases.gate.admit(verified, caller, route, of)
         except AccessDeniedError as denial:
-            if route.operation == "HeadBucket":
+            if route.operation == "HeadBucket" and bucket is not None:
                 denial.headers["x-amz-bucket-region"] = bucket.region
             raise
 
@@ -144,8 +156,7 @@ class Gateway:
     def _verify(self, request: Request, trail: Trail) -> VerifiedRequest:
         claim = parse_claim(request)
         if claim is None:
-            trail.caller = ANONYMOUS
-            raise AccessDeniedError
+            return admit_anonymous(request)
         cases = self._cases
         signing_key = cases.directory.signing_key(claim)
         return verify(request, claim, signing_key, now_ms=trail.at_ms, region=cases.rules.region)

@@ -5,9 +5,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from siegel.access.bucket_policy import s3_arn
-from siegel.access.decide import decide
-from siegel.access.evaluation import Asked, ResourceSide
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     InvalidArgumentError,
@@ -42,7 +39,7 @@ from siegel.service.heads import Head, open_part_checksums, open_tags, place_of
 from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
-from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing
+from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, permit
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 
 _SSE_S3: Final = (ENCRYPTION_HEADER.encode(), ALGORITHM.encode())
@@ -118,8 +115,7 @@ def open_source(cases: UseCases, call: Call) -> Source:
     source = parse_copy_source(headers["x-amz-copy-source"])
     bucket = cases.directory.bucket(source.bucket)
     action = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"
-    asked = Asked(action, s3_arn(source.bucket, source.object_key))
-    decide(call.permit.caller, asked, ResourceSide(bucket.account_id))
+    permit(cases, call, action, bucket=bucket, object_key=source.object_key, version_id=source.version_id)
     check_expected_owner(headers, bucket.account_id, of_copy_source=True)
     try:
         version = cases.getter.find(bucket, source.object_key, source.version_id)

@@ -27,4 +27,8 @@ CONFIGURATION_ROUTES: Final[tuple[Route, ...]] = (
         "s3:PutBucketPublicAccessBlock",
         query=("publicAccessBlock",),
     ),
+    on_bucket("GetBucketPolicy", "GET", "bucket.policy.read", "s3:GetBucketPolicy", query=("policy",)),
+    on_bucket("PutBucketPolicy", "PUT", "bucket.policy.write", "s3:PutBucketPolicy", query=("policy",)),
+    on_bucket("DeleteBucketPolicy", "DELETE", "bucket.policy.delete", "s3:DeleteBucketPolicy", query=("policy",)),
+    on_bucket("GetBucketPolicyStatus", "GET", "bucket.policy_status.read", "s3:GetBucketPolicyStatus", query=("policyStatus",)),
 )

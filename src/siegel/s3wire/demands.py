@@ -1,0 +1,40 @@
+"""Which permissions a request needs besides that of its own operation.
+
+Source: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations".
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from siegel.s3wire.routes.row import Route
+
+# What a request that writes an object may set beside it.
+_OF_HEADERS: Final = {
+    "x-amz-tagging": "s3:PutObjectTagging",
+    "x-amz-acl": "s3:PutObjectAcl",
+    "x-amz-object-lock-mode": "s3:PutObjectRetention",
+    "x-amz-object-lock-retain-until-date": "s3:PutObjectRetention",
+    "x-amz-object-lock-legal-hold": "s3:PutObjectLegalHold",
+}
+_OF_BUCKET_HEADERS: Final = {
+    "x-amz-object-ownership": "s3:PutBucketOwnershipControls",
+    "x-amz-bucket-object-lock-enabled": "s3:PutBucketObjectLockConfiguration",
+}
+
+
+def action_of(route: Route, *, has_version: bool) -> str:
+    """Return the action that the operation needs, on a version that the request names or on the current one."""
+    return route.version_action if has_version and route.version_action else route.action
+
+
+def further_actions(route: Route, headers: Mapping[str, str], *, has_version: bool) -> tuple[str, ...]:
+    """Return the further actions that a request needs on the same resource."""
+    if route.operation == "GetObjectAttributes":
+        return ("s3:GetObjectVersion" if has_version else "s3:GetObject",)
+    if route.action == "s3:PutObject":
+        asked = _OF_HEADERS
+    elif route.operation == "CreateBucket":
+        asked = _OF_BUCKET_HEADERS
+    else:
+        return ()
+    return tuple(dict.fromkeys(action for name, action in asked.items() if name in headers))

@@ -1,0 +1,99 @@
+"""The gate: what a request asks for, put to the policies. Whoever holds a permit came through here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from siegel.access.bucket_policy import s3_arn
+from siegel.access.caller import Caller
+from siegel.access.decide import Permit, decide
+from siegel.access.evaluation import Asked, ResourceSide
+from siegel.domain.errors import AccessDeniedError
+from siegel.domain.objects import Bucket
+from siegel.domain.ports import Clock
+from siegel.s3wire.conditionkeys import RequestKeys, Tags, Values
+from siegel.s3wire.demands import action_of, further_actions
+from siegel.s3wire.routes.row import Route
+from siegel.s3wire.sigv4 import VerifiedRequest
+from siegel.service.directory import Directory
+from siegel.service.get import Getter
+
+NO_VALUES: Final[Mapping[str, Values]] = MappingProxyType({})
+_NO_TAGS: Final[Tags] = MappingProxyType({})
+
+
+class Gate:
+    """Asks the policies of the caller and of the bucket."""
+
+    def __init__(self, directory: Directory, getter: Getter, clock: Clock, region: str) -> None:
+        self._directory = directory
+        self._getter = getter
+        self._clock = clock
+        self._region = region
+
+    def admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
+        """Return the permits for all that a request's operation needs. Raises AccessDeniedError.
+
+        `bucket` is None where the request names none, or one that is still to be made. DeleteObjects needs none to begin with:
+        each of its keys is decided for itself.
+        """
+        if route.operation == "DeleteObjects" and bucket is not None:
+            self._refuse_hopeless(caller, bucket)
+            return ()
+        request = verified.request
+        version_id = request.query.get("versionId")
+        has_version = version_id is not None
+        actions = (action_of(route, has_version=has_version), *further_actions(route, request.headers, has_version=has_version))
+        object_key = request.object_key if route.level == "object" else ""
+        return tuple(
+            self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id) for action in actions
+        )
+
+    def _refuse_hopeless(self, caller: Caller, bucket: Bucket) -> None:
+        """Refuse at once whoever has no right to anything in the bucket, before any of his thousand keys is looked at."""
+        side = self._directory.resource_side(bucket)
+        if side.policy is None and caller.account_id != side.account_id:
+            raise AccessDeniedError
+
+    def permit(
+        self,
+        verified: VerifiedRequest,
+        caller: Caller,
+        action: str,
+        bucket: Bucket | None,
+        *,
+        object_key: str = "",
+        version_id: str | None = None,
+        others: Mapping[str, Values] = NO_VALUES,
+    ) -> Permit:
+        """Return the permit for one action on a bucket, or on an object in it. Raises AccessDeniedError.
+
+        `others` are values of condition keys that stand in no header, by their names in lower case.
+        """
+        request = verified.request
+        if bucket is None:
+            side, name = ResourceSide(caller.account_id), request.bucket
+        else:
+            side, name = self._directory.resource_side(bucket), bucket.name
+
+        def existing_tags() -> Tags:
+            return self._getter.tags(bucket, object_key, version_id) if bucket is not None and object_key else _NO_TAGS
+
+        keys = RequestKeys(
+            request,
+            verified.claim,
+            now_ms=self._clock.now_ms(),
+            region=self._region,
+            owner=side.account_id,
+            existing_tags=existing_tags,
+            others=others,
+        )
+        return decide(caller, Asked(action, s3_arn(name or "*", object_key), keys), side)
+
+    def allows(self, verified: VerifiedRequest, caller: Caller, action: str, bucket: Bucket, *, object_key: str = "") -> bool:
+        """Whether the caller may do that as well."""
+        try:
+            self.permit(verified, caller, action, bucket, object_key=object_key)
+        except AccessDeniedError:
+            return False
+        return True

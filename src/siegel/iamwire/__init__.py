@@ -1,0 +1,1 @@
+"""Floor 1: the query protocol of IAM and STS, pure."""

@@ -4,6 +4,7 @@ from siegel.app.cli import app
 from siegel.app.config_pages import render_reference
 from siegel.s3wire.faults import render_error_page
 from siegel.s3wire.statuspage import render_status_page
+from siegel.web.admin import render_admin_page
 from tests.house.tree import ROOT
 
 _CLI_HEAD = """# The command line
@@ -30,6 +31,7 @@ def render_cli_page() -> str:
 
 
 PAGES = {
+    "docs/reference/admin.md": render_admin_page,
     "docs/reference/cli.md": render_cli_page,
     "docs/reference/configuration.md": render_reference,
     "docs/reference/errors.md": render_error_page,

@@ -16,8 +16,10 @@ from siegel.app.orders import Orders, ServiceState
 from siegel.app.process import report_ready_soon, run, settle_memory
 from siegel.app.wiring import Deployment, open_deployment
 from siegel.domain.errors import SiegelError, StorageError
+from siegel.service.keys import KeyRing
+from siegel.service.operators import Operators
 from siegel.service.steward import Steward
-from siegel.web.admin import OK, build_admin
+from siegel.web.admin import OK, Desk, build_admin
 
 # However often the port is asked, the disk is probed at most this often.
 DISK_PROBE_INTERVAL_S: Final = 1.0
@@ -38,7 +40,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
     with ThreadPoolExecutor(1, "steward") as executor:
         health = Health(deployment, Path(settings.directory), settings.workers, executor)
         lifeline.watch(health.note)
-        server = HttpServer(build_admin(health.checks), orders.admin)
+        server = HttpServer(build_admin(health.checks, _desk(deployment, settings.region)), orders.admin)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
         steward = Steward(deployment.store, deployment.blobs, deployment.clock, executor, round(settings.grace_s * 1000))
         rounds = asyncio.create_task(_tidy_up(steward, settings.steward_interval_s))
@@ -50,6 +52,11 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
             rounds.cancel()
             await asyncio.gather(rounds, return_exceptions=True)
             deployment.close()
+
+
+def _desk(deployment: Deployment, region: str) -> Desk:
+    operators = Operators(deployment.store, KeyRing(deployment.custodian, deployment.randomness))
+    return Desk(deployment.accounts, operators, deployment.store, deployment.clock, region)
 
 
 async def _tidy_up(steward: Steward, interval_s: float) -> None:

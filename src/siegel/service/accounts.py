@@ -50,8 +50,8 @@ class Accounts:
         self._clock = clock
         self._randomness = randomness
 
-    async def create(self, name: str, *, request_id: str = "") -> NewAccount:
-        """Create an account with one root access key.
+    async def create(self, name: str, *, request_id: str = "", principal: str = LOCAL_OPERATOR) -> NewAccount:
+        """Create an account with one root access key; `principal` is the operator who does it.
 
         Raises AccountError for a name that is taken or has other characters than letters, digits, dot, dash and underscore.
         """
@@ -69,7 +69,9 @@ class Accounts:
             writer.identities.insert_credential(credential)
             writer.invalidate()
 
-        await self._store.write(change, self._entry("account.create", account_id, name, request_id, now_ms))
+        await self._store.write(
+            change, self._entry("account.create", account_id, name, request_id=request_id, at_ms=now_ms, principal=principal)
+        )
         return NewAccount(account_id=account_id, name=name, access_key=access_key)
 
     async def create_operator(self, *, request_id: str = "") -> AccessKey:
@@ -81,7 +83,10 @@ class Accounts:
             writer.identities.insert_credential(credential)
             writer.invalidate()
 
-        await self._store.write(change, self._entry("operator.create", "", access_key.access_key_id, request_id, now_ms))
+        entry = self._entry(
+            "operator.create", "", access_key.access_key_id, request_id=request_id, at_ms=now_ms, principal=LOCAL_OPERATOR
+        )
+        await self._store.write(change, entry)
         return access_key
 
     def list(self) -> list[Account]:
@@ -99,13 +104,13 @@ class Accounts:
         )
         return AccessKey(access_key_id=key_id, secret_access_key=secret), credential
 
-    def _entry(self, kind: str, account_id: str, reason: str, request_id: str, at_ms: int) -> Entry:
+    def _entry(self, kind: str, account_id: str, reason: str, *, request_id: str, at_ms: int, principal: str) -> Entry:
         return Entry(
             at_ms=at_ms,
             request_id=request_id or self._randomness.bytes(8).hex().upper(),
             kind=kind,
             account_id=account_id,
-            principal=LOCAL_OPERATOR,
+            principal=principal,
             bucket="",
             reason=reason,
         )

@@ -125,7 +125,8 @@ class Shelf:
     def state(self) -> object:
         """Everything that a request could have changed."""
         settings = self.s3.get_bucket_versioning(Bucket=self.name).get("Status", "")
-        return self.versions(), self.uploads(), settings
+        configured = tuple(self.call("GET", query=query).body for query in ("publicAccessBlock", "encryption"))
+        return self.versions(), self.uploads(), settings, configured
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:

@@ -17,6 +17,22 @@ BODIES = {
     "complete": b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
     "create": b"<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>",
 }
+# Bodies of configurations, by the sub-resource that they are put to.
+CONFIGURATIONS = {
+    "publicAccessBlock": (
+        b"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"
+    ),
+    "ownershipControls": (
+        b"<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"
+    ),
+    "tagging": b"<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>",
+    "encryption": (
+        b"<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>"
+        b"</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+    ),
+    "acl": b"<AccessControlPolicy><AccessControlList/></AccessControlPolicy>",
+}
+BODIES |= CONFIGURATIONS
 CODES = "MalformedXML", "MaxMessageLengthExceeded", "EntityTooLarge", "MalformedXMLError", "InvalidRequest"
 
 
@@ -31,6 +47,8 @@ def post(bucket: Shelf) -> Callable[[str, bytes], Answer]:
             return bucket.call("PUT", query="versioning", body=xml)
         if kind == "delete":
             return bucket.call("POST", query="delete", headers=[("Content-MD5", md5_b64(xml))], body=xml)
+        if kind in CONFIGURATIONS:
+            return bucket.call("PUT", query=kind, headers=[("Content-MD5", md5_b64(xml))], body=xml)
         if kind == "complete":
             return bucket.call("POST", "up", query=f"uploadId={upload}", body=xml)
         return bucket.raw.call("PUT", "never-made-bucket", body=xml)
@@ -164,6 +182,34 @@ ODD = {
         b"<CompleteMultipartUpload><Part><PartNumber>"
         + b"9" * 40
         + b"</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
+    ],
+    "publicAccessBlock": [
+        b"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><Unknown/></PublicAccessBlockConfiguration>",
+        b"<PublicAccessBlockConfiguration><blockPublicAcls>true</blockPublicAcls></PublicAccessBlockConfiguration>",
+        CONFIGURATIONS["publicAccessBlock"].replace(b">true<", b">perhaps<"),
+    ],
+    "ownershipControls": [
+        b"<OwnershipControls/>",
+        b"<OwnershipControls><Rule/></OwnershipControls>",
+        CONFIGURATIONS["ownershipControls"].replace(b"BucketOwnerEnforced", b"Everybody"),
+        CONFIGURATIONS["ownershipControls"].replace(b"<Rule>", b"<Rule><Unknown/>"),
+    ],
+    "tagging": [
+        b"<Tagging/>",
+        b"<Tagging><TagSet><Tag><Key>k</Key></Tag></TagSet></Tagging>",
+        b"<Tagging><TagSet><tag><Key>k</Key><Value>v</Value></tag></TagSet></Tagging>",
+        CONFIGURATIONS["tagging"].replace(b"<Key>k</Key>", b"<Key>k</Key><Key>l</Key>"),
+    ],
+    "encryption": [
+        b"<ServerSideEncryptionConfiguration/>",
+        CONFIGURATIONS["encryption"].replace(b"AES256", b"ROT13"),
+        CONFIGURATIONS["encryption"].replace(b"<Rule>", b"<Rule><Unknown/>"),
+        CONFIGURATIONS["encryption"].replace(b"<Rule>", b"<Rule><BucketKeyEnabled>2</BucketKeyEnabled>"),
+    ],
+    "acl": [
+        b"<AccessControlPolicy/>",
+        b"<AccessControlPolicy><AccessControlList><Grant/></AccessControlList></AccessControlPolicy>",
+        b"<AccessControlPolicy><AccessControlList/><AccessControlList/></AccessControlPolicy>",
     ],
 }
 

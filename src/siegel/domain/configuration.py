@@ -35,3 +35,13 @@ class Tagging(Document, frozen=True, array_like=True):
     """A bucket's tags, in the order in which they were put."""
 
     tags: tuple[tuple[str, str], ...] = ()
+
+
+class BucketEncryption(Document, frozen=True, array_like=True):
+    """What seals a bucket's new objects where their writes ask for nothing. AES256 is the account's own wrapping key.
+
+    `bucket_key_enabled` is told again as it was put; it matters to keys of a key service alone.
+    """
+
+    algorithm: str = "AES256"
+    bucket_key_enabled: bool = False

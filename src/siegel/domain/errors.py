@@ -384,6 +384,13 @@ class NoSuchBucketError(S3Error):
     message = "The specified bucket does not exist."
 
 
+class NoSuchConfigurationError(S3Error):
+    """`NoSuchConfiguration`"""
+
+    code = "NoSuchConfiguration"
+    message = "The specified configuration does not exist."
+
+
 class NoSuchKeyError(S3Error):
     """`NoSuchKey`"""
 
@@ -396,6 +403,13 @@ class NoSuchPublicAccessBlockConfigurationError(S3Error):
 
     code = "NoSuchPublicAccessBlockConfiguration"
     message = "The public access block configuration was not found"
+
+
+class NoSuchTagSetError(S3Error):
+    """`NoSuchTagSet`"""
+
+    code = "NoSuchTagSet"
+    message = "The TagSet does not exist"
 
 
 class NoSuchUploadError(S3Error):
@@ -415,6 +429,13 @@ class NoSuchVersionError(S3Error):
     message = "The specified version does not exist."
 
 
+class NoSuchWebsiteConfigurationError(S3Error):
+    """`NoSuchWebsiteConfiguration`"""
+
+    code = "NoSuchWebsiteConfiguration"
+    message = "The specified bucket does not have a website configuration"
+
+
 class UnsupportedFeatureError(S3Error):
     """`NotImplemented`"""
 
@@ -429,6 +450,13 @@ class NotModifiedError(S3Error):
     message = "Not Modified"
 
 
+class OwnershipControlsNotFoundError(S3Error):
+    """`OwnershipControlsNotFoundError`"""
+
+    code = "OwnershipControlsNotFoundError"
+    message = "The bucket ownership controls were not found"
+
+
 class PermanentRedirectError(S3Error):
     """`PermanentRedirect`"""
 
@@ -441,6 +469,13 @@ class PreconditionFailedError(S3Error):
 
     code = "PreconditionFailed"
     message = "At least one of the preconditions you specified did not hold."
+
+
+class ReplicationConfigurationNotFoundError(S3Error):
+    """`ReplicationConfigurationNotFoundError`"""
+
+    code = "ReplicationConfigurationNotFoundError"
+    message = "The replication configuration was not found"
 
 
 class RequestHeaderSectionTooLargeError(S3Error):

@@ -63,13 +63,18 @@ STATUS: Final[dict[type[S3Error], int]] = {
     errors.MissingSecurityHeaderError: 400,
     errors.NoSuchBucketError: 404,
     errors.NoSuchBucketPolicyError: 404,
+    errors.NoSuchConfigurationError: 404,
     errors.NoSuchKeyError: 404,
     errors.NoSuchPublicAccessBlockConfigurationError: 404,
+    errors.NoSuchTagSetError: 404,
     errors.NoSuchUploadError: 404,
     errors.NoSuchVersionError: 404,
+    errors.NoSuchWebsiteConfigurationError: 404,
     errors.NotModifiedError: 304,
+    errors.OwnershipControlsNotFoundError: 404,
     errors.PermanentRedirectError: 301,
     errors.PreconditionFailedError: 412,
+    errors.ReplicationConfigurationNotFoundError: 404,
     errors.RequestHeaderSectionTooLargeError: 400,
     errors.RequestTimeTooSkewedError: 403,
     errors.RequestTimeoutError: 400,
@@ -110,20 +115,26 @@ def status_of(error: SiegelError) -> int:
     return STATUS.get(type(to_s3_error(error)), STATUS[InternalError])
 
 
-def render_fault(error: SiegelError, resource: str, request_id: str, host_id: str) -> tuple[int, dict[str, str], bytes]:
+def render_fault(
+    error: SiegelError, resource: str, request_id: str, host_id: str, *, of_control: bool = False
+) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body of the answer.
 
-    `resource` is the path as the client knows it. The two ids stand in the body only: their headers are on every response
-    and not this function's. The answer to a HEAD request drops the body; 304 has none.
+    `resource` is the path as the client knows it. `of_control`: S3 Control wraps its errors in one more element. The two ids
+    stand in the body only: their headers are on every response and not this function's. The answer to a HEAD request drops the
+    body; 304 has none.
     """
     told = to_s3_error(error)
     status = status_of(told)
     if status == _NO_BODY:
         return status, dict(told.headers), b""
-    return status, {"Content-Type": "application/xml", **told.headers}, _render_body(told, resource, request_id, host_id)
+    body = _render_body(told, resource, request_id, host_id)
+    if of_control:
+        body = f"<ErrorResponse>{body}<RequestId>{request_id}</RequestId></ErrorResponse>"
+    return status, {"Content-Type": "application/xml", **told.headers}, f"{PROLOGUE}{body}".encode()
 
 
-def _render_body(error: S3Error, resource: str, request_id: str, host_id: str) -> bytes:
+def _render_body(error: S3Error, resource: str, request_id: str, host_id: str) -> str:
     parts = {
         "Code": error.code,
         "Message": error.text,
@@ -132,7 +143,7 @@ def _render_body(error: S3Error, resource: str, request_id: str, host_id: str) -
         "RequestId": request_id,
         "HostId": host_id,
     }
-    return f"{PROLOGUE}<Error>{''.join([element(name, text) for name, text in parts.items()])}</Error>".encode()
+    return f"<Error>{''.join([element(name, text) for name, text in parts.items()])}</Error>"
 
 
 def render_error_page() -> str:

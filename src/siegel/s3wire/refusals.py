@@ -9,11 +9,16 @@ from typing import Final
 from siegel.domain.errors import (
     AccessControlListNotSupportedError,
     AccessDeniedError,
+    InvalidArgumentError,
     InvalidRequestError,
     UnsupportedFeatureError,
 )
 
 _ACL_PERMITTED: Final = frozenset({"private", "bucket-owner-full-control"})
+_ENFORCED: Final = "BucketOwnerEnforced"
+OWNERSHIPS: Final = frozenset({_ENFORCED, "BucketOwnerPreferred", "ObjectWriter"})
+"""What S3 knows of ownership of objects; all but the first switch access control lists on."""
+
 _UNBUILT: Final = frozenset(
     {
         "x-amz-write-offset-bytes",
@@ -22,14 +27,15 @@ _UNBUILT: Final = frozenset(
         "x-amz-meta-snowball-auto-extract",
     }
 )
-_ONLY_VALUES: Final = {"x-amz-bucket-object-lock-enabled": "false", "x-amz-object-ownership": "BucketOwnerEnforced"}
+_ONLY_VALUES: Final = {"x-amz-bucket-object-lock-enabled": "false"}
 
 
 def refuse_unsupported(headers: Mapping[str, str]) -> None:
     """Raise if a header asks for something that is not there.
 
     AccessControlListNotSupportedError for access control lists other than the owner's own, InvalidRequestError for an object
-    lock on a bucket that has none, UnsupportedFeatureError for features that are not built.
+    lock on a bucket that has none, UnsupportedFeatureError for features that are not built, InvalidArgumentError for an
+    ownership that is none.
     """
     for name, value in headers.items():
         if name.startswith("x-amz-"):
@@ -44,8 +50,24 @@ def _check(name: str, value: str) -> None:
         raise AccessControlListNotSupportedError
     elif name.startswith("x-amz-object-lock-"):
         raise InvalidRequestError("Bucket is missing Object Lock Configuration")
+    elif name == "x-amz-object-ownership":
+        check_ownership(value)
     elif name in _UNBUILT or value != _ONLY_VALUES.get(name, value):
         raise _unsupported(name)
+
+
+def check_ownership(ownership: str) -> None:
+    """Accept the one ownership of objects that there is: the bucket owner's.
+
+    Raises UnsupportedFeatureError for those of S3 that switch access control lists on, InvalidArgumentError for anything else.
+    """
+    if ownership == _ENFORCED:
+        return
+    if ownership in OWNERSHIPS:
+        raise UnsupportedFeatureError(
+            f"Access control lists are off on every bucket, so object ownership is {_ENFORCED}: grant access by policies."
+        )
+    raise InvalidArgumentError("Invalid x-amz-object-ownership header.", fields={"ArgumentValue": ownership})
 
 
 def _unsupported(name: str) -> UnsupportedFeatureError:
@@ -57,4 +79,10 @@ def check_expected_owner(headers: Mapping[str, str], account_id: str, *, of_copy
     """Raise AccessDeniedError if the request expects another owner of the bucket than `account_id`."""
     expected = headers.get("x-amz-source-expected-bucket-owner" if of_copy_source else "x-amz-expected-bucket-owner")
     if expected is not None and expected != account_id:
+        raise AccessDeniedError
+
+
+def check_control_account(control_account: str, account_id: str) -> None:
+    """Raise AccessDeniedError if a request of S3 Control names another account than that of its bucket, `account_id`."""
+    if control_account not in {"", account_id}:
         raise AccessDeniedError

@@ -22,6 +22,7 @@ from siegel.domain.errors import (
     URITooLongError,
 )
 from siegel.domain.limits import HEADERS_BYTES_MAX, HEADERS_COUNT_MAX, OBJECT_KEY_BYTES_MAX, URL_BYTES_MAX
+from siegel.s3wire.control import TAG_KEYS, find_account, tagged_bucket
 from siegel.s3wire.uri import decode, decode_form
 
 SIGNING_QUERY_NAMES: Final = frozenset(
@@ -52,19 +53,18 @@ _SINGULAR: Final = frozenset(
     }
 )
 _PLURAL_AMZ: Final = ("x-amz-meta-", "x-amz-object-attributes", "x-amz-optional-object-attributes")
-_ACCOUNT_ID_DIGITS: Final = 12
 _UTF8_BYTES_PER_CHAR_MAX: Final = 4
-# SDKs name the operation they mean; nothing depends on it.
-_SDK_MARK: Final = "x-id"
+# SDKs name the operation they mean, nothing depends on it; S3 Control reads its repeated parameter from the raw query.
+_REPEATABLE_QUERY: Final = frozenset({"x-id", TAG_KEYS})
 
 
 class Request(Struct, frozen=True, kw_only=True):
     """One request's head.
 
     `headers`: lower-case name -> trimmed value, each character one byte of what was sent (Latin-1), repeats joined with a comma.
-    `query`: decoded name -> value. `bucket` and `object_key` are empty where the request names none; a key without a bucket
-    comes only from an account's host (`<12 digits>.<domain>`), which is S3 Control's. `peer` is the socket's address.
-    `hoisted`: names of headers that a presigned URL carries in its query; they are in `headers` like all others.
+    `query`: decoded name -> value. `bucket` and `object_key` are empty where the request names none. `peer` is the socket's
+    address. `hoisted`: names of headers that a presigned URL carries in its query; they are in `headers` like all others.
+    `control_account`: the account whose S3 Control is asked, else empty; its requests name the bucket that they are about.
     """
 
     method: str
@@ -78,6 +78,7 @@ class Request(Struct, frozen=True, kw_only=True):
     peer: str
     virtual_host: bool
     hoisted: tuple[str, ...] = ()
+    control_account: str = ""
 
 
 def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which they arrive
@@ -100,7 +101,13 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
     query = _read_query(raw_query) if raw_query else {}
     hoisted = _hoist(query, fields) if "X-Amz-Signature" in query else ()
     prefix = _host_prefix(fields, domains)
-    bucket, object_key = _split_path(raw_path) if prefix is None else (prefix, _read_key(_relative(raw_path)))
+    control_account = find_account(prefix, raw_path, fields)
+    if control_account:
+        bucket, object_key = tagged_bucket(raw_path), ""
+    else:
+        bucket, object_key = (
+            _split_path(raw_path) if prefix is None else (_checked_bucket(prefix), _read_key(_relative(raw_path)))
+        )
     return Request(
         method=method,
         scheme=scheme,
@@ -113,6 +120,7 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
         peer=peer,
         virtual_host=prefix is not None,
         hoisted=hoisted,
+        control_account=control_account,
     )
 
 
@@ -158,7 +166,7 @@ def _read_query(raw_query: bytes) -> dict[str, str]:
         name, _, value = pair.partition("=")
         if "%" in pair or "+" in pair or not pair.isascii():
             name, value = decode_form(name.encode("latin-1")), decode_form(value.encode("latin-1"))
-        if name in query and name != _SDK_MARK:
+        if name in query and name not in _REPEATABLE_QUERY:
             _refuse_repeated(name)
         if pair:
             query[name] = value
@@ -196,7 +204,7 @@ def _header_value(name: str, value: str) -> str:
 
 
 def _host_prefix(fields: dict[str, str], domains: tuple[str, ...]) -> str | None:
-    """Return the bucket that the host names, "" for an account's host, or None where the bucket is in the path."""
+    """Return what stands before a domain in the host, or None where the host is the service's own."""
     host = fields.get("host")
     if not host:
         raise BadRequestError("The Host header is missing.")
@@ -205,8 +213,7 @@ def _host_prefix(fields: dict[str, str], domains: tuple[str, ...]) -> str | None
     name = host.lower().partition(":")[0]
     for domain in domains:
         if name.endswith(domain) and name[-len(domain) - 1 : -len(domain)] == ".":
-            prefix = name[: -len(domain) - 1]
-            return "" if len(prefix) == _ACCOUNT_ID_DIGITS and prefix.isdigit() else _checked_bucket(prefix)
+            return name[: -len(domain) - 1]
     return None
 
 

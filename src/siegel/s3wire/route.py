@@ -14,12 +14,22 @@ from msgspec import Struct
 
 from siegel.domain.errors import InvalidArgumentError, MethodNotAllowedError, S3Error, UnsupportedFeatureError
 from siegel.s3wire.request import SIGNING_QUERY_NAMES, Request
+from siegel.s3wire.routes.absent import ABSENT_ROUTES
 from siegel.s3wire.routes.buckets import BUCKET_ROUTES
 from siegel.s3wire.routes.configurations import CONFIGURATION_ROUTES
+from siegel.s3wire.routes.control import CONTROL_ROUTES
 from siegel.s3wire.routes.objects import OBJECT_ROUTES
+from siegel.s3wire.routes.refused import REFUSED_ROUTES
 from siegel.s3wire.routes.row import Route
 
-ROUTES: Final[tuple[Route, ...]] = (*BUCKET_ROUTES, *CONFIGURATION_ROUTES, *OBJECT_ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *BUCKET_ROUTES,
+    *CONFIGURATION_ROUTES,
+    *ABSENT_ROUTES,
+    *OBJECT_ROUTES,
+    *CONTROL_ROUTES,
+    *REFUSED_ROUTES,
+)
 """Every operation."""
 
 _EVERYWHERE: Final = SIGNING_QUERY_NAMES | {"x-id"}
@@ -54,7 +64,7 @@ def _by_place(routes: tuple[Route, ...]) -> dict[tuple[str, str], tuple[_Candida
 _CANDIDATES: Final = _by_place(ROUTES)
 _NAMES: Final[dict[str, frozenset[str]]] = {
     level: frozenset().union(*(c.accepted for (_, at), found in _CANDIDATES.items() if at == level for c in found)) - _EVERYWHERE
-    for level in ("service", "bucket", "object")
+    for level in ("service", "bucket", "object", "control")
 }
 
 
@@ -65,9 +75,11 @@ def find_route(request: Request) -> Route:
     does not go with what the URL names, InvalidArgumentError for parameters that do not go together.
     """
     level = "object" if request.object_key else "bucket" if request.bucket else "service"
-    if level == "object" and not request.bucket:
-        # An account's host: S3 Control, whose clients fall back to the bucket's own operations on this answer.
-        raise _not_allowed(request, "service")
+    if request.control_account:
+        level = "control"
+        if not request.bucket:
+            # Clients fall back to the bucket's own operations on this answer.
+            raise _not_allowed(request, level)
     for candidate in _CANDIDATES.get((request.method, level), ()):
         if candidate.fits(request):
             if not request.query.keys() <= candidate.accepted:

@@ -1,28 +1,47 @@
 """The documentation's page of operations, written from the routing table."""
 
+from collections import Counter
+from typing import Final
+
 from siegel.s3wire.route import ROUTES
-from siegel.s3wire.routes.row import Route
+from siegel.s3wire.routes.row import Route, State
+
+_PATHS: Final = {
+    "service": "/",
+    "bucket": "/{bucket}",
+    "object": "/{bucket}/{key}",
+    "control": "/v20180820/tags/{arn}",
+}
 
 
 def render_status_page() -> str:
     """Return the documentation's page of operations, as Markdown."""
+    counts = Counter(route.state for route in ROUTES)
     lines = [
         "# S3 operations",
         "",
-        "What Siegel answers, generated from its routing table. Everything else that Amazon S3 knows is refused with",
-        "`501 NotImplemented`: no unknown sub-resource is taken for a listing or a plain upload.",
+        "Every operation of Amazon S3, and what Siegel does with it, generated from its routing table:",
+        f"{counts[State.WORKS]} work, {counts[State.ABSENT]} answer that nothing is configured, and",
+        f"{counts[State.REFUSED]} are refused.",
         "",
-        "| Operation | Request | Parameters | Permission | Ledger kind |",
-        "|---|---|---|---|---|",
+        "A read of something that cannot be configured here answers as S3 does where nothing is configured. What is refused",
+        "answers `501 NotImplemented` with its reason, and so does any query parameter that is not on this page: no unknown",
+        "sub-resource is taken for a listing or a plain upload.",
+        "",
+        "| Operation | Request | State | Parameters | Permission | Ledger kind |",
+        "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *map(_status_row, ROUTES)]) + "\n"
+    return "\n".join([*lines, *map(_row, ROUTES)]) + "\n"
 
 
-def _status_row(route: Route) -> str:
-    path = {"service": "/", "bucket": "/{bucket}", "object": "/{bucket}/{key}"}[route.level]
-    request = f"`{route.method} {path}{'?' if route.query else ''}{'&'.join(route.query)}`"
+def _row(route: Route) -> str:
+    operation = route.operation + (f" (formerly {route.former})" if route.former else "")
+    request = f"`{route.method} {_PATHS[route.level]}{'?' if route.query else ''}{'&'.join(route.query)}`"
     if route.header:
         request += f" with `{route.header}`"
+    state = f"{route.state}: {route.reason}" if route.reason else route.state
     parameters = ", ".join(f"`{name}`" for name in route.parameters)
-    permission = f"`{route.action}`" + (f", of a version `{route.version_action}`" if route.version_action else "")
-    return f"| {route.operation} | {request} | {parameters} | {permission} | `{route.kind}` |"
+    permission = f"`{route.action}`"
+    if route.version_action and route.version_action != route.action:
+        permission += f", of a version `{route.version_action}`"
+    return f"| {operation} | {request} | {state} | {parameters} | {permission} | `{route.kind}` |"

@@ -1,4 +1,4 @@
-"""Object tags as the `x-amz-tagging` header carries them.
+"""Tags: what they may be, and as the `x-amz-tagging` header carries them.
 
 Source: Amazon S3 User Guide, "Categorizing your objects using tags".
 """
@@ -6,9 +6,22 @@ Source: Amazon S3 User Guide, "Categorizing your objects using tags".
 from typing import Final
 from unicodedata import category
 
+from msgspec import Struct
+
 from siegel.domain.errors import InvalidArgumentError, InvalidTagError, InvalidURIError
-from siegel.domain.limits import OBJECT_TAGS_MAX, TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
+from siegel.domain.limits import BUCKET_TAGS_MAX, OBJECT_TAGS_MAX, TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
 from siegel.s3wire.uri import decode_form
+
+
+class TagRules(Struct, frozen=True):
+    """How many tags something may have, and what it is called."""
+
+    noun: str
+    tags_max: int
+
+
+OF_OBJECTS: Final = TagRules("Object", OBJECT_TAGS_MAX)
+OF_BUCKETS: Final = TagRules("Bucket", BUCKET_TAGS_MAX)
 
 _RESERVED_PREFIX: Final = "aws:"
 # Letters, spaces and numbers of any script (the Unicode categories L, Z and N), and these marks.
@@ -34,10 +47,10 @@ def parse_tagging(value: str | None) -> dict[str, str]:
     return tags
 
 
-def check_tags(tags: dict[str, str]) -> None:
-    """Accept tags that an object may have. Raises InvalidTagError."""
-    if len(tags) > OBJECT_TAGS_MAX:
-        raise InvalidTagError(f"Object tags cannot be greater than {OBJECT_TAGS_MAX}")
+def check_tags(tags: dict[str, str], rules: TagRules = OF_OBJECTS) -> None:
+    """Accept tags that an object or a bucket may have. Raises InvalidTagError."""
+    if len(tags) > rules.tags_max:
+        raise InvalidTagError(f"{rules.noun} tags cannot be greater than {rules.tags_max}")
     for key, value in tags.items():
         if not 1 <= len(key) <= TAG_KEY_CHARS_MAX or not _is_text(key):
             raise InvalidTagError("The TagKey you have provided is invalid", fields={"TagKey": key})

@@ -22,6 +22,8 @@ from siegel.domain.objects import Versioning
 from siegel.s3wire.checksums import BY_ELEMENT, Algorithm, parse_digest
 from siegel.s3wire.conditions import NO_DELETE_CONDITIONS, DeleteConditions, make_delete_conditions
 from siegel.s3wire.listquery import parse_part_number
+from siegel.s3wire.tags import OF_BUCKETS
+from siegel.s3wire.tagsxml import read_tags
 from siegel.s3wire.xmltree import Element, add_field, children, doubled, leaves, name_of, read_tree, text_of
 
 
@@ -47,6 +49,13 @@ class DeleteRequest(Struct, frozen=True):
 
     targets: list[DeleteTarget]
     is_quiet: bool
+
+
+class NewBucket(Struct, frozen=True):
+    """What CreateBucket asks for: a location constraint, None where it has none, and tags."""
+
+    location: str | None
+    tags: dict[str, str]
 
 
 def parse_complete_upload(body: bytes) -> list[CompletedPart]:
@@ -115,21 +124,25 @@ def _read_target(element: Element) -> DeleteTarget:
     return DeleteTarget(object_key, fields.get("VersionId") or None, conditions)
 
 
-def parse_create_bucket(body: bytes) -> str | None:
-    """Return the location constraint of a CreateBucket, None where it has none (the body may be empty).
+def parse_create_bucket(body: bytes) -> NewBucket:
+    """Return what a CreateBucket asks for (the body may be empty).
 
-    Raises MalformedXMLError, UnsupportedFeatureError for directory buckets and tags.
+    Raises MalformedXMLError, InvalidTagError, UnsupportedFeatureError for directory buckets.
     """
-    if not body:
-        return None
-    root = read_tree(body, "CreateBucketConfiguration")
     fields: dict[str, str] = {}
-    for element in children(root, frozenset({"LocationConstraint", "Location", "Bucket", "Tags"})):
+    tags: dict[str, str] | None = None
+    root = children(read_tree(body, "CreateBucketConfiguration"), _NEW_BUCKET_FIELDS) if body else ()
+    for element in root:
         name = name_of(element)
-        if name != "LocationConstraint":
-            raise UnsupportedFeatureError(f"{name} in the configuration of a new bucket is not implemented.")
-        add_field(fields, name, text_of(element))
-    return fields.get("LocationConstraint") or None
+        if name == "LocationConstraint":
+            add_field(fields, name, text_of(element))
+        elif name != "Tags":
+            raise UnsupportedFeatureError("There are general purpose buckets alone: directory buckets are not implemented.")
+        elif tags is not None:
+            raise doubled(name)
+        else:
+            tags = read_tags(element, OF_BUCKETS)
+    return NewBucket(fields.get("LocationConstraint") or None, tags or {})
 
 
 def parse_versioning(body: bytes) -> Versioning:
@@ -151,5 +164,6 @@ def parse_versioning(body: bytes) -> Versioning:
     return Versioning(status)
 
 
+_NEW_BUCKET_FIELDS: Final = frozenset({"LocationConstraint", "Location", "Bucket", "Tags"})
 _PART_FIELDS: Final = frozenset({"PartNumber", "ETag", *BY_ELEMENT})
 _TARGET_FIELDS: Final = frozenset({"Key", "VersionId", "ETag", "Size", "LastModifiedTime"})

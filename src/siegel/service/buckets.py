@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from siegel.domain.configuration import OwnershipControls, PublicAccessBlock
+from siegel.domain.configuration import OwnershipControls, PublicAccessBlock, Tagging
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     BucketAlreadyExistsError,
@@ -54,7 +54,9 @@ class Buckets:
         """Return up to `limit` of an account's buckets by name, behind `after`."""
         return self._store.reader.buckets.list_of(account_id, prefix, after, limit)
 
-    async def create(self, account_id: str, name: str, location: str | None, entry: Entry) -> Bucket:
+    async def create(
+        self, account_id: str, name: str, location: str | None, entry: Entry, tagging: Tagging | None = None
+    ) -> Bucket:
         """Create a bucket in this deployment's region; `location` is what the client asked for, if anything.
 
         It blocks public access and leaves its owner all objects, from its first moment on.
@@ -80,6 +82,8 @@ class Buckets:
             made = tx.buckets.insert(bucket)
             store_document(tx, made.bucket_id, Kind.PUBLIC_ACCESS_BLOCK, PublicAccessBlock())
             store_document(tx, made.bucket_id, Kind.OWNERSHIP_CONTROLS, OwnershipControls())
+            if tagging is not None:
+                store_document(tx, made.bucket_id, Kind.TAGGING, tagging)
             return made
 
         return await self._store.write(change, entry)

@@ -59,3 +59,19 @@ class Configurations:
             tx.records.remove(bucket_scope(bucket.bucket_id), kind)
 
         await self._store.write(change, entry)
+
+    async def amend(
+        self, target: Target, kind: Kind, document_type: type[D], change: Callable[[D | None], D | None], entry: Entry
+    ) -> None:
+        """Replace a configuration by what `change` makes of it, None for none. Raises NoSuchBucketError, and what it raises."""
+
+        def transaction(tx: Writer) -> None:
+            bucket = bucket_now(tx, target)
+            changed = change(document_of(tx, bucket.bucket_id, kind, document_type))
+            tx.invalidate()
+            if changed is None:
+                tx.records.remove(bucket_scope(bucket.bucket_id), kind)
+            else:
+                store_document(tx, bucket.bucket_id, kind, changed)
+
+        await self._store.write(transaction, entry)

@@ -23,6 +23,7 @@ from siegel.service.versions import Deleted, Target
 from siegel.web.call import Call, UseCases, permit
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.exchange import XML, Exchange
+from siegel.web.tags import tagging_of
 
 # Deletes of one request that are decided together: the event loop serves others in between.
 _DELETES_AT_ONCE: Final = 50
@@ -45,9 +46,12 @@ async def list_buckets(cases: UseCases, call: Call, exchange: Exchange) -> None:
 async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CreateBucket."""
     refuse_unsupported(call.request.headers)
-    location = parse_create_bucket(await read_body(cases, call, exchange))
+    wanted = parse_create_bucket(await read_body(cases, call, exchange))
     name = call.request.bucket
-    await cases.buckets.create(call.caller.account_id, name, location, call.trail.entry(200))
+    tagging = tagging_of(wanted.tags)
+    if tagging is not None:
+        cases.gate.permit(call.verified, call.caller, "s3:TagResource", None)
+    await cases.buckets.create(call.caller.account_id, name, wanted.location, call.trail.entry(200), tagging)
     await exchange.answer(200, [(b"location", b"/" + name.encode())])
 
 

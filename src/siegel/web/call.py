@@ -92,18 +92,20 @@ def customer_key(cases: UseCases, call: Call, *, of_copy_source: bool = False) -
     return key
 
 
+def accepts_customer_keys(cases: UseCases, bucket: Bucket) -> bool:
+    """Whether the bucket accepts SSE-C: as it is configured, else as the deployment's default says."""
+    allowed = bucket.sse_c_allowed
+    return cases.rules.sse_c_default == "allowed" if allowed is None else allowed
+
+
 def customer_key_for_writing(cases: UseCases, call: Call) -> CustomerKey | None:
     """Like `customer_key`, for writes: raises AccessDeniedError unless the bucket accepts SSE-C.
 
     It is off by default, since whoever steals an access key could lock the owner out with a key of his own.
     """
     key = customer_key(cases, call)
-    if key is not None:
-        allowed = call.bucket.sse_c_allowed
-        if allowed is None:
-            allowed = cases.rules.sse_c_default == "allowed"
-        if not allowed:
-            raise AccessDeniedError("Server Side Encryption with Customer provided keys is blocked for this bucket.")
+    if key is not None and not accepts_customer_keys(cases, call.bucket):
+        raise AccessDeniedError("Server Side Encryption with Customer provided keys is blocked for this bucket.")
     return key
 
 

@@ -40,12 +40,13 @@ async def answer_xml(cases: UseCases, call: Call, exchange: Exchange, xml: bytes
 class Configuration(Struct, Generic[D], frozen=True, kw_only=True):
     """A kind of configuration: where it is kept, how its XML is read and written, and what its absence is called.
 
-    `check` is run inside the transaction of a PUT, before the document is stored. `put_status` is what S3 answers to a PUT.
+    `parse` returns None for a body that takes the configuration away. `check` is run inside
+    the transaction of a PUT, before the document is stored. `put_status` is what S3 answers to a PUT.
     """
 
     kind: Kind
     document_type: type[D]
-    parse: Callable[[bytes], D]
+    parse: Callable[[bytes], D | None]
     render: Callable[[D], bytes]
     absent: type[S3Error]
     check: Check | None = None
@@ -64,8 +65,11 @@ class Configuration(Struct, Generic[D], frozen=True, kw_only=True):
     async def _put(self, cases: UseCases, call: Call, exchange: Exchange) -> None:
         refuse_unsupported(call.request.headers)
         document = self.parse(await read_body(cases, call, exchange))
-        target = cases.putter.target(call.bucket)
-        await cases.configurations.put(target, self.kind, document, call.trail.entry(self.put_status), self.check)
+        target, entry = cases.putter.target(call.bucket), call.trail.entry(self.put_status)
+        if document is None:
+            await cases.configurations.delete(target, self.kind, entry, self.check)
+        else:
+            await cases.configurations.put(target, self.kind, document, entry, self.check)
         await exchange.answer(self.put_status)
 
     async def _delete(self, cases: UseCases, call: Call, exchange: Exchange) -> None:

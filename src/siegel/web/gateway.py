@@ -23,13 +23,13 @@ from siegel.domain.errors import (
 from siegel.domain.objects import Bucket
 from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
-from siegel.s3wire.refusals import check_expected_owner
+from siegel.s3wire.refusals import check_control_account, check_expected_owner
 from siegel.s3wire.request import Request, parse_request
 from siegel.s3wire.route import find_route
 from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest, admit_anonymous, verify
 from siegel.service.trail import Trail
-from siegel.web import bucketpolicies, buckets, lists, objects, settings, uploads
+from siegel.web import absent, acls, bucketpolicies, buckets, lists, objects, settings, tags, uploads
 from siegel.web.call import Call, UseCases, may_list
 from siegel.web.door import Door, find_door
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
@@ -38,11 +38,14 @@ from siegel.web.peer import Peer
 Handler = Callable[[UseCases, Call, Exchange], Awaitable[None]]
 
 HANDLERS: Final[Mapping[str, Handler]] = {
+    **absent.HANDLERS,
+    **acls.HANDLERS,
     **bucketpolicies.HANDLERS,
     **buckets.HANDLERS,
     **lists.HANDLERS,
     **objects.HANDLERS,
     **settings.HANDLERS,
+    **tags.HANDLERS,
     **uploads.HANDLERS,
 }
 
@@ -64,8 +67,10 @@ class Gateway:
         address = scope["client"][0] if scope.get("client") else ""
         peer = self._cases.proxies.peer(address, scope["scheme"], scope["headers"])
         trail = Trail(self._cases.clock.now_ms(), exchange.request_id, peer.address)
+        of_control = False
         try:
             request = self._parse(scope, exchange, peer)
+            of_control = bool(request.control_account)
             door = find_door(self._doors, request)
             if door is not None:
                 await door.answer(request, exchange, trail)
@@ -79,7 +84,7 @@ class Gateway:
                 raise
             _log_failure(error, exchange.request_id)
             fault = to_s3_error(error) if isinstance(error, SiegelError) else InternalError()
-            await self._refuse(exchange, trail, fault, scope)
+            await self._refuse(exchange, trail, fault, scope, of_control=of_control)
 
     def _parse(self, scope: Message, exchange: Exchange, peer: Peer) -> Request:
         _expect_body(scope, exchange)
@@ -120,6 +125,7 @@ class Gateway:
         permits = self._admit(verified, trail.caller, route, bucket)
         if bucket is not None:
             check_expected_owner(request.headers, bucket.account_id)
+            check_control_account(request.control_account, bucket.account_id)
         return Call(request, route, verified, trail.caller, permits, trail, bucket)
 
     def _admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
@@ -161,7 +167,7 @@ class Gateway:
         signing_key = cases.directory.signing_key(claim)
         return verify(request, claim, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
 
-    async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message) -> None:
+    async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message, *, of_control: bool) -> None:
         if trail.account_id:
             try:
                 await self._cases.journal.append(trail.entry(status_of(fault), reason=fault.code))
@@ -169,7 +175,7 @@ class Gateway:
                 _log_failure(error, exchange.request_id)
                 fault = to_s3_error(error)
         resource = scope["raw_path"].decode("latin-1")
-        status, headers, body = render_fault(fault, resource, exchange.request_id, exchange.host_id)
+        status, headers, body = render_fault(fault, resource, exchange.request_id, exchange.host_id, of_control=of_control)
         await exchange.answer(status, encode_headers(headers), body)
 
 

@@ -1,11 +1,16 @@
 import msgspec
 import pytest
 
-from siegel.domain.configuration import BucketPolicy, OwnershipControls, PublicAccessBlock
+from siegel.domain.configuration import BucketEncryption, BucketPolicy, OwnershipControls, PublicAccessBlock, Tagging
 from siegel.domain.errors import StorageError
 from siegel.domain.records import account_scope, bucket_scope, decode_document, encode_document
 
-VECTORS = {"9501c3c3c3c3": PublicAccessBlock(), "9201b34275636b65744f776e6572456e666f72636564": OwnershipControls()}
+VECTORS = {
+    "9501c3c3c3c3": PublicAccessBlock(),
+    "9201b34275636b65744f776e6572456e666f72636564": OwnershipControls(),
+    "9301a6414553323536c2": BucketEncryption(),
+    "92019192a16ba176": Tagging(tags=(("k", "v"),)),
+}
 
 
 @pytest.mark.parametrize(("stored", "document"), VECTORS.items(), ids=lambda value: type(value).__name__)

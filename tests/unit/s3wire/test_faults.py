@@ -103,3 +103,9 @@ def test_the_page_of_errors_is_up_to_date():
 def test_the_error_tree_holds_nothing_else():
     listed = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, S3Error)}
     assert listed == {*STATUS, S3Error}
+
+
+def test_s3_control_wraps_its_errors():
+    _, _, body = render_fault(NoSuchKeyError(), "/v20180820/tags/x", "REQ", "HOST", of_control=True)
+    root = ET.fromstring(body)
+    assert (root.tag, root.findtext("Error/Code"), root.findtext("RequestId")) == ("ErrorResponse", "NoSuchKey", "REQ")

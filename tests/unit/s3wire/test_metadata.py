@@ -24,7 +24,7 @@ from siegel.s3wire.metadata import (
     parse_directive,
     parse_response_overrides,
 )
-from siegel.s3wire.refusals import check_expected_owner, refuse_unsupported
+from siegel.s3wire.refusals import check_control_account, check_expected_owner, refuse_unsupported
 from siegel.s3wire.tags import check_tags, parse_tagging
 
 
@@ -192,6 +192,7 @@ def test_tags_from_elsewhere_obey_the_same_rules():
         ("x-amz-meta-snowball-auto-extract", "true", UnsupportedFeatureError),
         ("x-amz-bucket-object-lock-enabled", "true", UnsupportedFeatureError),
         ("x-amz-object-ownership", "ObjectWriter", UnsupportedFeatureError),
+        ("x-amz-object-ownership", "Nobody", InvalidArgumentError),
         ("x-amz-acl", "private", None),
         ("x-amz-acl", "bucket-owner-full-control", None),
         ("x-amz-bucket-object-lock-enabled", "false", None),
@@ -215,3 +216,10 @@ def test_t35_a_request_may_insist_on_the_owner_of_the_bucket():
         check_expected_owner({"x-amz-expected-bucket-owner": "444455556666"}, "111122223333")
     with pytest.raises(AccessDeniedError):
         check_expected_owner({"x-amz-source-expected-bucket-owner": "4"}, "111122223333", of_copy_source=True)
+
+
+def test_t35_s3_control_names_the_account_of_the_bucket():
+    check_control_account("", "111122223333")
+    check_control_account("111122223333", "111122223333")
+    with pytest.raises(AccessDeniedError):
+        check_control_account("444455556666", "111122223333")

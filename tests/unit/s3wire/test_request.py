@@ -69,7 +69,8 @@ def test_the_first_domain_that_fits_counts():
 
 
 def test_an_account_id_before_the_domain_is_no_bucket():
-    assert place("/v20180820/tags/x", f"123456789012.{DOMAIN}") == ("", "v20180820/tags/x")
+    assert place("/v20180820/tags/x", f"123456789012.{DOMAIN}") == ("", "")
+    assert place("/v20180820/tags/arn:aws:s3:::b", f"123456789012.{DOMAIN}") == ("b", "")
     assert place("/k", f"12345678901.{DOMAIN}") == ("12345678901", "k")
 
 

@@ -2,11 +2,8 @@
 
 import time
 from base64 import b64encode
-from contextlib import suppress
 
-import boto3
 import pytest
-from botocore.serialize import create_serializer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,41 +14,28 @@ from siegel.domain.errors import (
     InvalidRequestError,
     KeyTooLongError,
     MalformedXMLError,
-    MaxMessageLengthExceededError,
-    S3Error,
     UnsupportedFeatureError,
 )
-from siegel.domain.limits import XML_BYTES_MAX
 from siegel.domain.objects import Versioning
 from siegel.s3wire.checksums import Algorithm
 from siegel.s3wire.conditions import DeleteConditions
 from siegel.s3wire.xml_read import (
     CompletedPart,
     DeleteTarget,
+    NewBucket,
     parse_complete_upload,
     parse_create_bucket,
     parse_delete,
     parse_versioning,
 )
 
-MODEL = boto3.client("s3", region_name="eu-central-1").meta.service_model
+from .xmlbodies import written_by_botocore
+
 NS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
-READERS = [parse_complete_upload, parse_delete, parse_create_bucket, parse_versioning]
 ONE_PART = b"<Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>"
-GOOD = {
-    parse_complete_upload: b"<CompleteMultipartUpload>" + ONE_PART + b"</CompleteMultipartUpload>",
-    parse_delete: b"<Delete><Object><Key>k</Key></Object></Delete>",
-    parse_create_bucket: b"<CreateBucketConfiguration><LocationConstraint>r</LocationConstraint></CreateBucketConfiguration>",
-    parse_versioning: b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
-}
 XML_TEXT = st.text(
     alphabet=st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), min_size=1, max_size=50
 )
-
-
-def written_by_botocore(operation, **params):
-    found = create_serializer("rest-xml").serialize_to_request({"Bucket": "b", **params}, MODEL.operation_model(operation))
-    return found["body"] if isinstance(found["body"], bytes) else found["body"].encode()
 
 
 def parts(*bodies):
@@ -101,7 +85,7 @@ def test_t44_part_numbers_that_are_no_numbers(number):
 
 def test_t68_one_byte_order_mark_is_enough():
     mark = "\ufeff".encode()
-    assert parse_create_bucket(mark + b"<CreateBucketConfiguration/>") is None
+    assert parse_create_bucket(mark + b"<CreateBucketConfiguration/>") == NewBucket(None, {})
     with pytest.raises(MalformedXMLError):
         parse_create_bucket(mark + mark + b"<CreateBucketConfiguration/>")
 
@@ -199,12 +183,16 @@ def test_t53_keys_have_their_limit_in_xml_too():
 
 
 def test_bucket_configurations():
-    assert parse_create_bucket(b"") is None
-    assert parse_create_bucket(f"<CreateBucketConfiguration {NS}/>".encode()) is None
+    assert parse_create_bucket(b"") == NewBucket(None, {})
+    assert parse_create_bucket(f"<CreateBucketConfiguration {NS}/>".encode()) == NewBucket(None, {})
     body = written_by_botocore("CreateBucket", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    assert parse_create_bucket(body) == "eu-central-1"
-    with pytest.raises(UnsupportedFeatureError, match="Tags"):
-        parse_create_bucket(written_by_botocore("CreateBucket", CreateBucketConfiguration={"Tags": [{"Key": "a", "Value": "b"}]}))
+    assert parse_create_bucket(body) == NewBucket("eu-central-1", {})
+    body = written_by_botocore("CreateBucket", CreateBucketConfiguration={"Tags": [{"Key": "a", "Value": "b"}]})
+    assert parse_create_bucket(body) == NewBucket(None, {"a": "b"})
+    with pytest.raises(UnsupportedFeatureError, match="directory buckets"):
+        parse_create_bucket(b"<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket></CreateBucketConfiguration>")
+    with pytest.raises(MalformedXMLError, match="Tags is given twice"):
+        parse_create_bucket(b"<CreateBucketConfiguration><Tags/><Tags/></CreateBucketConfiguration>")
     twice = b"<LocationConstraint>a</LocationConstraint>" * 2
     with pytest.raises(MalformedXMLError, match="LocationConstraint is given twice"):
         parse_create_bucket(b"<CreateBucketConfiguration>" + twice + b"</CreateBucketConfiguration>")
@@ -229,86 +217,3 @@ def test_versioning_configurations(state):
 def test_versioning_configurations_that_ask_for_something_else(inside, error):
     with pytest.raises(error):
         parse_versioning(f"<VersioningConfiguration>{inside}</VersioningConfiguration>".encode())
-
-
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize(
-    "before",
-    [
-        b'<?xml version="1.0" encoding="UTF-8"?>\n',
-        b"<?xml version='1.0' encoding='utf-8' standalone='yes'?>",
-        b'<?xml version="1.0"?>',
-        b"\xef\xbb\xbf",
-        b"<!-- hello -->",
-        b" \n",
-    ],
-)
-def test_prologues_that_clients_write(reader, before):
-    assert reader(before + GOOD[reader]) == reader(GOOD[reader])
-
-
-def hostile(good):
-    root = good[1 : good.index(b">")]
-    deep = b"<a>" * 1_000_000
-    return [
-        b"<!DOCTYPE x>" + good,
-        b"<!doctype x>" + good,
-        b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + good,
-        b'<!DOCTYPE x [<!ENTITY % e SYSTEM "http://127.0.0.1/x">%e;]>' + good,
-        b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>' + good,
-        b"<" + root + b"><!ENTITY x 'y'></" + root + b">",
-        b"<" + root + b">&undefined;</" + root + b">",
-        good.replace(b">", b' xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///etc/passwd"/>', 1),
-        good.decode().encode("utf-16"),
-        good.decode().encode("utf-16-le"),
-        good.decode().encode("utf-32"),
-        good.decode().encode("utf-7") + b"+ADw-",
-        b'<?xml version="1.0" encoding="UTF-7"?>' + good,
-        b'<?xml version="1.0" encoding="cp037"?>' + good,
-        good.decode().encode("cp037"),
-        b"\xff\xfe" + good,
-        good + b"\0",
-        good + good,
-        good[:-1],
-        good[:-3] + b"x>",
-        b"\xff",
-        b"not xml",
-        b" ",
-        b"<" + root + b">" + deep[: XML_BYTES_MAX - 100],
-        b"<Other/>",
-    ]
-
-
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("number", range(25))
-def test_t67_t68_cve_2022_47950_hostile_xml(reader, number):
-    body = hostile(GOOD[reader])[number]
-    begun = time.process_time()
-    with pytest.raises(MalformedXMLError):
-        reader(body)
-    assert time.process_time() - begun < 0.25
-
-
-@pytest.mark.parametrize("reader", READERS)
-def test_t68_bodies_beyond_the_limit(reader):
-    with pytest.raises(MaxMessageLengthExceededError):
-        reader(b" " * (XML_BYTES_MAX + 1))
-
-
-@pytest.mark.parametrize("reader", [parse_complete_upload, parse_delete, parse_versioning])
-def test_trap_33_an_empty_body_is_malformed(reader):
-    with pytest.raises(MalformedXMLError):
-        reader(b"")
-
-
-@given(body=st.binary(max_size=200), reader=st.sampled_from(READERS))
-def test_t100_no_body_causes_anything_but_an_s3_error(body, reader):
-    with suppress(S3Error):
-        reader(b"<" + body)
-
-
-@given(spot=st.integers(0, 60), byte=st.integers(0, 255), reader=st.sampled_from(READERS))
-def test_t100_nor_does_a_changed_byte(spot, byte, reader):
-    good = GOOD[reader]
-    with suppress(S3Error):
-        reader(good[:spot] + bytes([byte]) + good[spot + 1 :])

@@ -12,6 +12,7 @@ from binascii import Error as Base64Error
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, TypeAlias
@@ -36,6 +37,8 @@ _DATE: Final = re.compile(
 )
 _NO_COUNTS: Final = frozenset({"sign", "fraction"})
 _NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
+# One caller's address is asked for again and again, and reading it is the dearest part of a test.
+ADDRESSES_REMEMBERED_MAX: Final = 4096
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAPPED_BITS: Final = 96
 
@@ -96,6 +99,7 @@ def read_network(text: str) -> IPv4Network | IPv6Network | None:
     return network
 
 
+@lru_cache(maxsize=ADDRESSES_REMEMBERED_MAX)
 def read_address(text: str) -> tuple[int, int] | None:
     """Return IP version and number of an address, or None."""
     try:

@@ -74,5 +74,4 @@ def is_known_key(name: str, services: tuple[str, ...]) -> bool:
     service, _, key = name.lower().partition(":")
     if service not in services:
         return False
-    known = KNOWN[service]
-    return key in known or any(entry[-1] in "/:" and key.startswith(entry) and key != entry for entry in known)
+    return any(key == name or (name[-1] in "/:" and key.startswith(name)) for name in KNOWN[service]) and key[-1:] not in "/:"

@@ -19,7 +19,7 @@ from msgspec import Struct
 from siegel.access.condition_keys import is_known_key
 from siegel.access.conditions import Condition, ReadText, read_condition
 from siegel.access.documents import check_elements, load_document, read_object, read_texts
-from siegel.access.principals import EVERYONE, Principals, PrincipalType, read_principals
+from siegel.access.principals import EVERYONE, NOBODY, Principals, PrincipalType, read_principals
 from siegel.access.public import grants_to_public
 from siegel.access.statement import Effect, Statement, Statements
 from siegel.access.wildcards import Matcher, Test, arn_matcher, like, read_atoms
@@ -117,7 +117,7 @@ def parse_policy(text: str, kind: PolicyKind, *, bindings: Mapping[str, str] = N
 
 def principals_of(policy: Policy) -> tuple[str, ...]:
     """Return the names in a resource's policy that need binding: ARNs of users, roles and sessions, and canonical user ids."""
-    named = {name for statement in policy.statements.all if statement.principals for name in statement.principals.arns}
+    named = {name for statement in policy.statements.all for name in statement.principals.arns}
     return tuple(sorted(named))
 
 
@@ -209,11 +209,11 @@ class _Reader:
             raise PolicyError(f'Policy has invalid resource: {place}: "{text}" is neither an ARN nor "*"')
         return found
 
-    def _read_principals(self, element: Mapping[str, object], place: str) -> tuple[Principals | None, bool]:
+    def _read_principals(self, element: Mapping[str, object], place: str) -> tuple[Principals, bool]:
         if not self._rules.is_of_resource:
             if "Principal" in element or "NotPrincipal" in element:
                 raise PolicyError(f"{place}: Has prohibited field Principal")
-            return None, False
+            return NOBODY, False
         name = _choose(element, "Principal", place)
         written, place = element[name], f"{place}, {name}"
         if written == EVERYONE:

@@ -84,6 +84,9 @@ class Principals(Struct, frozen=True):
         return caller.kind is CallerKind.ROOT or caller.principal_id in self.unique_ids
 
 
+NOBODY: Final = Principals(everyone=False, accounts=frozenset(), unique_ids=frozenset(), federated=frozenset(), arns=())
+
+
 def read_principals(names: Mapping[str, tuple[str, ...]], bindings: Mapping[str, str]) -> Principals:
     """Return whom `names`, by type, speak of. Raises PolicyError for a name of unknown form."""
     accounts, unique_ids, arns = set[str](), set[str](), list[str]()

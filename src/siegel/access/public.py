@@ -27,7 +27,7 @@ _PREFIX_MIN: Final = {4: 8, 6: 32}
 
 def grants_to_public(statement: Statement) -> bool:
     """Tell whether a statement of a resource's policy grants something to the public."""
-    if statement.effect is Effect.DENY or statement.principals is None:
+    if statement.effect is Effect.DENY:
         return False
     principals = statement.principals
     if not (statement.except_principals or principals.everyone or principals.federated):

@@ -13,7 +13,7 @@ from msgspec import Struct
 from siegel.access.condition_keys import ConditionKeys
 from siegel.access.conditions import Condition
 from siegel.access.identity import CallerKind, Identity
-from siegel.access.principals import Naming, Principals
+from siegel.access.principals import NOBODY, Naming, Principals
 from siegel.access.wildcards import Matcher, Test
 
 ACTIONS_REMEMBERED_MAX: Final = 512
@@ -29,7 +29,7 @@ class Effect(StrEnum):
 class Statement(Struct, frozen=True, kw_only=True):
     """One statement. `except_...` turn a list into its contrary: NotAction, NotResource, NotPrincipal.
 
-    `resources` is None in a trust policy, which speaks of its role alone; `principals` is None where the policy's owner is meant.
+    `resources` is None in a trust policy, which speaks of its role alone; `principals` are nobody in the policy of an identity.
     `admits_anonymous` says whether everyone includes requests without a signature. `number` counts from 1.
     """
 
@@ -44,7 +44,7 @@ class Statement(Struct, frozen=True, kw_only=True):
     resource_texts: tuple[str, ...]
     except_resources: bool
     conditions: tuple[Condition, ...]
-    principals: Principals | None = None
+    principals: Principals = NOBODY
     except_principals: bool = False
     admits_anonymous: bool = False
 
@@ -59,13 +59,22 @@ class Statement(Struct, frozen=True, kw_only=True):
 
     def covers(self, resource: str, keys: ConditionKeys) -> bool:
         """Tell whether the statement, whose action and principal fit, speaks of this resource under these conditions."""
-        return self._covers_resource(resource, keys) and all(condition.holds(keys) for condition in self.conditions)
+        if not self._covers_resource(resource, keys):
+            return False
+        # Loops here and below are plain ones: generators would double the cost of a decision.
+        for condition in self.conditions:  # noqa: SIM110 - see above
+            if not condition.holds(keys):
+                return False
+        return True
 
     def _covers_resource(self, resource: str, keys: ConditionKeys) -> bool:
         if self.resources is None:
             return True
         if not self.except_resources:
-            return any(match(resource, keys) for match in self.resources)
+            for match in self.resources:  # noqa: SIM110 - see above
+                if match(resource, keys):
+                    return True
+            return False
         results = [match(resource, keys) for match in self.resources]
         return True not in results and (None not in results or self.effect is Effect.DENY)
 
@@ -74,8 +83,6 @@ class Statement(Struct, frozen=True, kw_only=True):
 
         NotPrincipal spares from a Deny who is named in all that it is, and shuts out of an Allow who is named in any way.
         """
-        if self.principals is None:
-            return Naming.DIRECT
         if caller.kind is CallerKind.ANONYMOUS and self.effect is Effect.ALLOW and not self.admits_anonymous:
             # Whoever is no principal, or not yet, can be named by the provider of its identity alone.
             is_named = caller.federated_provider in self.principals.federated and not self.except_principals

@@ -126,19 +126,22 @@ def _text(atoms: Atoms) -> str:
 
 
 class Run(Struct, frozen=True):
-    """Text between two `*`: fixed pieces at their offsets, any character elsewhere."""
+    """Text between two `*`: fixed pieces at their offsets, any character elsewhere. `text` is set if all of it is fixed."""
 
     length: int
     pieces: tuple[tuple[int, str], ...]
+    text: str | None
 
     def fits(self, value: str, at: int) -> bool:
         """Tell whether the run stands in `value` at this place."""
+        if self.text is not None:
+            return value.startswith(self.text, at)
         return at + self.length <= len(value) and all(value.startswith(piece, at + offset) for offset, piece in self.pieces)
 
     def find(self, value: str, start: int, end: int) -> int:
         """Return the first place from `start` on where the run ends before `end`, or -1."""
-        if len(self.pieces) == 1 and self.length == len(self.pieces[0][1]):
-            return value.find(self.pieces[0][1], start, end)
+        if self.text is not None:
+            return value.find(self.text, start, end)
         return next((at for at in range(start, end - self.length + 1) if self.fits(value, at)), -1)
 
 
@@ -150,15 +153,13 @@ def like(atoms: Atoms) -> Test:
     if not others:
         return lambda value: len(value) == first.length and first.fits(value, 0)
     *middle, last = others
-    shortest = first.length + last.length
     if not middle and not last.length:
         return lambda value: first.fits(value, 0)
 
     def test(value: str) -> bool:
-        end = len(value) - last.length
-        if len(value) < shortest or not first.fits(value, 0) or not last.fits(value, end):
+        at, end = first.length, len(value) - last.length
+        if at > end or not first.fits(value, 0) or not last.fits(value, end):
             return False
-        at = first.length
         for run in middle:
             at = run.find(value, at, end)
             if at < 0:
@@ -170,19 +171,25 @@ def like(atoms: Atoms) -> Test:
 
 
 def _runs(atoms: Atoms) -> list[Run]:
-    runs: list[Run] = []
-    length, pieces = 0, list[tuple[int, str]]()
-    for atom in (*atoms, Wildcard.MANY):
+    runs: list[list[Atom]] = [[]]
+    for atom in atoms:
         if atom is Wildcard.MANY:
-            runs.append(Run(length, tuple(pieces)))
-            length, pieces = 0, []
-        elif atom is Wildcard.ONE:
-            length += 1
+            runs.append([])
         else:
-            text = str(atom)
-            pieces.append((length, text))
-            length += len(text)
-    return runs
+            runs[-1].append(atom)
+    return [_run(run) for run in runs]
+
+
+def _run(atoms: list[Atom]) -> Run:
+    length, pieces = 0, list[tuple[int, str]]()
+    for atom in atoms:
+        if isinstance(atom, str):
+            pieces.append((length, atom))
+            length += len(atom)
+        else:
+            length += 1
+    is_fixed = sum(len(piece) for _, piece in pieces) == length
+    return Run(length, tuple(pieces), "".join(piece for _, piece in pieces) if is_fixed else None)
 
 
 def split_arn(atoms: Atoms) -> list[Atoms] | None:
@@ -219,6 +226,6 @@ def arn_matcher(atoms: Atoms) -> Matcher | None:
         if len(texts) != ARN_PARTS:
             return False
         results = [part(text, keys) for part, text in zip(matchers, texts, strict=True)]
-        return None if None in results else all(results)
+        return False if False in results else None if None in results else True
 
     return match

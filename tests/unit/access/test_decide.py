@@ -1,6 +1,7 @@
 """Who may do what: the order in which policies of both sides are asked."""
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.access.stage import (
     ALICE,
     ALICE_ID,
@@ -24,7 +25,6 @@ from tests.unit.access.stage import (
     statement,
 )
 
-from siegel.access.caller import Caller, CallerKind
 from siegel.access.decide import decide
 from siegel.access.evaluation import RECOVERY_ACTIONS, Asked, ResourceSide
 from siegel.access.policy import PolicyKind
@@ -191,10 +191,26 @@ def test_a_role_is_taken_only_by_whom_its_trust_policy_names():
     assert not may(alice(), role({"AWS": OWN}))
     assert not may(allowing, role({"AWS": OTHER}))
     assert not may(allowing, own(kind=PolicyKind.TRUST))
-    visitor = Caller(kind=CallerKind.ANONYMOUS, account_id="", arn="web", federated_provider=provider)
+    visitor = replace(ANONYMOUS, federated_provider=provider)
     by_token = "sts:AssumeRoleWithWebIdentity"
     assert may(visitor, role({"Federated": provider}, by_token), by_token)
     assert not may(visitor, role({"Federated": f"{provider}.evil"}, by_token), by_token)
     assert not may(visitor, role({"AWS": OWN}, by_token), by_token)
     assert not may(visitor, role("*", by_token), by_token)
     assert not may(ANONYMOUS, role("*"))
+
+
+def test_a_trust_policy_may_deny_web_identities():
+    provider = f"arn:aws:iam::{OWN}:oidc-provider/id.example"
+    taken = {"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Principal": {"Federated": provider}}
+    visitor = replace(ANONYMOUS, federated_provider=provider)
+
+    def may(**denied):
+        trust = policy(taken, {"Effect": "Deny", "Action": "sts:*", **denied}, kind=PolicyKind.TRUST)
+        return is_allowed(visitor, own(trust, kind=PolicyKind.TRUST), "sts:AssumeRoleWithWebIdentity", READER)
+
+    assert may(Principal={"Federated": "elsewhere"})
+    assert may(NotPrincipal={"Federated": provider})
+    assert not may(Principal={"Federated": provider})
+    assert not may(Principal="*")
+    assert not may(NotPrincipal={"AWS": OWN})

@@ -1,0 +1,18 @@
+"""Policies: both evaluators asked about millions of generated requests, on every core."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from tests.property.policy_cases import compare
+
+PAIRS = 5_000_000
+PAIRS_PER_SEED = 50_000
+
+
+def run(seed: int) -> tuple[list[str], list[str]]:
+    """Return what was compared, and what the evaluators disagree on."""
+    seeds = range(seed * 1000, seed * 1000 + PAIRS // PAIRS_PER_SEED)
+    with ProcessPoolExecutor(os.cpu_count()) as cores:
+        differences = [one for found in cores.map(partial(compare, pairs=PAIRS_PER_SEED), seeds) for one in found]
+    return [f"{PAIRS:,} generated pairs of policies and request, {len(differences)} answered differently"], differences

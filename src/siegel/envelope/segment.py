@@ -188,17 +188,18 @@ class SegmentOpener:
         if size > len(output):
             raise ValueError("no room for the plaintext")
         decrypt_into, base_nonce = self._keys.cipher.decrypt_into, self._keys.base_nonce
+        output = output[:size]
         at = 0
         chunk = first_chunk
         # Written out rather than called: at this size of chunk every microsecond of the loop shows in large downloads.
         try:
             for start in range(0, len(sealed), SEALED_CHUNK_BYTES):
                 nonce = (base_nonce ^ chunk).to_bytes(NONCE_BYTES, "big")
-                decrypt_into(nonce, sealed[start : start + SEALED_CHUNK_BYTES], None, output[at : min(at + CHUNK_BYTES, size)])
+                decrypt_into(nonce, sealed[start : start + SEALED_CHUNK_BYTES], None, output[at : at + CHUNK_BYTES])
                 chunk += 1
                 at += CHUNK_BYTES
         except InvalidTag:
-            output[:size] = bytes(size)
+            output[:] = bytes(size)
             raise SealBrokenError(f"chunk {chunk} of a segment does not open") from None
         return size
 

@@ -41,8 +41,12 @@ def _disk_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = StorageFullError if error.errno in _FULL else StorageError
-        raise kind(f"{doing}: {os.strerror(error.errno or 0)}") from error
+        raise _disk_error(doing, error) from error
+
+
+def _disk_error(doing: str, error: OSError) -> StorageError:
+    kind = StorageFullError if error.errno in _FULL else StorageError
+    return kind(f"{doing}: {os.strerror(error.errno or 0)}")
 
 
 def _name_of(blob_id: bytes) -> str:
@@ -168,12 +172,14 @@ class FileBlobReader:
 
     def _read(self, offset: int, buffer: memoryview, flags: int) -> int:
         done = 0
-        with self._handle, _disk_errors("a blob cannot be read"):
+        with self._handle:
             while done < len(buffer):
                 try:
                     count = os.preadv(self._file, (buffer[done:],), offset + done, flags)
                 except BlockingIOError:  # the rest is not in memory
                     break
+                except OSError as error:  # not `_disk_errors`: this is the way of every byte of a large download
+                    raise _disk_error("a blob cannot be read", error) from error
                 if not count:
                     break
                 done += count

@@ -41,7 +41,30 @@ OPERATIONS: dict[str, tuple[str, bool, str, list[tuple[str, str]], bytes]] = {
     "ListParts": ("GET", True, "uploadId={upload}", [], b""),
     "CompleteMultipartUpload": ("POST", True, "uploadId={upload}", [], COMPLETE),
     "AbortMultipartUpload": ("DELETE", True, "uploadId={upload}", [], b""),
+    "GetObjectAcl": ("GET", True, "acl", [], b""),
+    "PutObjectAcl": ("PUT", True, "acl", [("x-amz-acl", "private")], b""),
+    "PutBucketAcl": ("PUT", False, "acl", [("x-amz-acl", "private")], b""),
 }
+_CONFIGURED = {
+    "publicAccessBlock": b"<PublicAccessBlockConfiguration/>",
+    "ownershipControls": (
+        b"<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"
+    ),
+    "tagging": b"<Tagging><TagSet/></Tagging>",
+    "encryption": b"<ServerSideEncryptionConfiguration><Rule/></ServerSideEncryptionConfiguration>",
+    "policy": b"{}",
+    "website": b"",
+    "replication": b"",
+    "analytics&id=1": b"",
+}
+for _query, _body in _CONFIGURED.items():
+    OPERATIONS |= {
+        f"GET {_query}": ("GET", False, _query, [], b""),
+        f"PUT {_query}": ("PUT", False, _query, [("Content-MD5", md5_b64(_body))], _body),
+        f"DELETE {_query}": ("DELETE", False, _query, [], b""),
+    }
+for _query in ("acl", "policyStatus", "logging", "notification", "accelerate", "requestPayment", "abac", "inventory", "metrics"):
+    OPERATIONS[f"GET {_query}"] = "GET", False, _query, [], b""
 
 
 def anonymous(raw: RawClient, ask: signer.Ask) -> signer.Ask:
@@ -103,13 +126,16 @@ def test_anonymous_callers_have_no_buckets(raw: RawClient):
     assert raw.call("HEAD", "a-bucket-for-nobody").status == 404
 
 
-@pytest.mark.parametrize("operation", ["GetObject", "PutObject", "DeleteObject", "ListObjectsV2", "CopyObject", "HeadBucket"])
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_t35_a_wrong_expected_owner_is_refused(bucket: Shelf, operation):
     """Class (confused deputy): the caller says whose bucket it believes to reach."""
     bucket.put("k", b"mine")
+    upload = bucket.start("k")
     method, on_object, query, headers, body = OPERATIONS[operation]
+    query = query.format(upload=upload)
     pairs = [(name, value.format(bucket=bucket.name)) for name, value in headers]
-    for name in ["x-amz-expected-bucket-owner"] + (["x-amz-source-expected-bucket-owner"] if operation == "CopyObject" else []):
+    source = ["x-amz-source-expected-bucket-owner"] if "Copy" in operation else []
+    for name in ["x-amz-expected-bucket-owner", *source]:
         with bucket.unchanged():
             wrong = [*pairs, (name, bucket.service.stranger.account_id or "000000000000")]
             answer = bucket.call(method, "k" if on_object else None, query=query, headers=wrong, body=body)

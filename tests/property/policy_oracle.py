@@ -40,7 +40,6 @@ NARROWING = {
     "aws:principalarn",
     "aws:principalorgid",
     "aws:userid",
-    "aws:username",
     "aws:sourcearn",
     "aws:sourcevpc",
     "aws:sourcevpce",

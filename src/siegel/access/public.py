@@ -16,8 +16,8 @@ from siegel.access.statement import Effect, Statement
 _FIXING_KEYS: Final = frozenset(
     f"aws:{name}"
     for name in (
-        *("principalaccount", "principalarn", "principalorgid", "principalorgpaths", "userid", "username"),
-        *("sourcearn", "sourcevpc", "sourcevpce", "sourceowner", "sourceaccount", "sourceorgid", "vpcsourceip"),
+        *("principalaccount", "principalarn", "principalorgid", "principalorgpaths", "userid"),
+        *("sourcearn", "sourcevpc", "sourcevpce", "sourceowner", "sourceaccount", "sourceorgid"),
     )
 ) | {"s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:dataaccesspointarn", "s3:dataaccesspointaccount"}
 _FIXING_OPERATORS: Final = frozenset({"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"})

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
-from siegel.access.condition_keys import ConditionKeys
+from siegel.access.condition_keys import KNOWN, ConditionKeys
 from siegel.access.identity import CallerKind, Identity
 
 Values: TypeAlias = tuple[str, ...] | None
@@ -103,4 +103,6 @@ class RequestKeys:
             return tuple(value for key, value in self._caller.tags.items() if key.lower() == name[len(_TAG) :]) or None
         if name in _RESOURCE_ACCOUNT:
             return (self._account_id,) if self._account_id else None
-        return self._caller.keys.get(name) or self._keys.get(name)
+        # What an identity's provider says of it goes by the provider's name, and never passes for a key of a service.
+        of_caller = None if name.partition(":")[0] in KNOWN else self._caller.keys.get(name)
+        return of_caller or self._keys.get(name)

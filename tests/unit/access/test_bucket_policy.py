@@ -93,6 +93,7 @@ def when(**tests):
         (when(ForAnyValue_StringEquals={"aws:PrincipalOrgID": "o-1"}), False),
         (when(StringNotEquals={"aws:PrincipalOrgID": "o-1"}), True),
         (when(StringEquals={"s3:prefix": "a"}), True),
+        (when(StringEquals={"aws:username": "alice"}), True),
         (when(StringEquals={"s3:prefix": "a", "aws:PrincipalAccount": OWN}), False),
         (when(ArnLike={"aws:PrincipalArn": f"arn:aws:iam::{OWN}:role/*"}), True),
         (when(ArnEquals={"aws:SourceArn": BUCKET}), False),

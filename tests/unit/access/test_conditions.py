@@ -244,6 +244,9 @@ def test_keys_of_resource_account_provider_and_session():
     session = replace(ROOT, keys=keys)
     for name, values in keys.items():
         assert value_of(session, name, Given(federatedprovider="x", sourceidentity="x", sub="x")) == values
+    assert value_of(replace(ROOT, keys={"aws:sourceip": ("10.0.0.1",)}), "aws:sourceip", Given(sourceip="192.0.2.1")) == (
+        "192.0.2.1",
+    )
     assert value_of(ROOT, "aws:federatedprovider") is None
     assert value_of(ROOT, "aws:sourceidentity") is None
 

@@ -33,7 +33,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 _DATE: Final = re.compile(
     r"(?P<year>[0-9]{4})(-(?P<month>[0-9]{2})(-(?P<day>[0-9]{2})"
     r"(T(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]{1,9}))?)?"
-    r"(Z|(?P<sign>[+-])(?P<ahead_h>[0-9]{2}):(?P<ahead_m>[0-9]{2})))?)?)?"
+    r"(Z|(?P<sign>[+-])(?P<ahead_h>[01][0-9]|2[0-3]):(?P<ahead_m>[0-5][0-9])))?)?)?"
 )
 _NO_COUNTS: Final = frozenset({"sign", "fraction"})
 _NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?")

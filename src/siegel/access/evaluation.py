@@ -161,20 +161,24 @@ class _Case:
 def evaluate(caller: Caller, asked: Asked, resource: ResourceSide) -> Verdict:
     """Decide about one request. It never raises because of a policy."""
     case = _Case(caller, asked, resource)
+    # 1. One explicit Deny is enough.
     for found in case.denies():
         return Verdict(Decision.EXPLICIT_DENY, found.source, found.statement)
+    # 2. What the resource's policy grants; to some callers that is all there is, or all that is needed.
     naming, granting = max(case.grants(), key=lambda grant: grant[0], default=(Naming.NOT, None))
     if caller.kind is CallerKind.ANONYMOUS or (case.is_own and naming is Naming.DIRECT):
         return Verdict(Decision.ALLOWED if granting else Decision.IMPLICIT_DENY, Source.RESOURCE, granting)
     if granting is None and (not case.is_own or resource.needs_policy):
         return Verdict(Decision.IMPLICIT_DENY, Source.RESOURCE)
     verdict = Verdict(Decision.ALLOWED, Source.RESOURCE, granting)
+    # 3. The identity's own policies, unless its role was granted it.
     if not (case.is_own and naming is Naming.ROLE):
         allowing = next(case.allows(caller.rights.identity), None)
         if allowing is None and caller.kind is not CallerKind.ROOT:
             return Verdict(Decision.IMPLICIT_DENY, Source.IDENTITY)
         if case.is_own:
             verdict = Verdict(Decision.ALLOWED, Source.IDENTITY, allowing)
+    # 4. Nothing goes beyond the boundary and the session.
     for source, statements in case.limits():
         if next(case.allows(statements), None) is None:
             return Verdict(Decision.IMPLICIT_DENY, source)

@@ -55,13 +55,24 @@ def _candidate(route: Route) -> _Candidate:
 
 
 def _by_place(routes: tuple[Route, ...]) -> dict[tuple[str, str], tuple[_Candidate, ...]]:
+    """Return the candidates of each method and level, those that demand most first."""
     places: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
     for route in sorted(routes, key=lambda route: len(route.query) + bool(route.header), reverse=True):
         places[route.method, route.level].append(_candidate(route))
     return {place: tuple(candidates) for place, candidates in places.items()}
 
 
+def _by_marker(candidates: tuple[_Candidate, ...]) -> dict[str, tuple[_Candidate, ...]]:
+    """Return the candidates by the name of their first marker, "" for those without: most requests have none to look for."""
+    found: dict[str, list[_Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        found[candidate.markers[0][0] if candidate.markers else ""].append(candidate)
+    return {name: tuple(some) for name, some in found.items()}
+
+
 _CANDIDATES: Final = _by_place(ROUTES)
+_MARKED: Final = {place: _by_marker(candidates) for place, candidates in _CANDIDATES.items()}
+_NOTHING: Final[dict[str, tuple[_Candidate, ...]]] = {}
 _NAMES: Final[dict[str, frozenset[str]]] = {
     level: frozenset().union(*(c.accepted for (_, at), found in _CANDIDATES.items() if at == level for c in found)) - _EVERYWHERE
     for level in ("service", "bucket", "object", "control")
@@ -80,11 +91,13 @@ def find_route(request: Request) -> Route:
         if not request.bucket:
             # Clients fall back to the bucket's own operations on this answer.
             raise _not_allowed(request, level)
-    for candidate in _CANDIDATES.get((request.method, level), ()):
-        if candidate.fits(request):
-            if not request.query.keys() <= candidate.accepted:
-                _check_leftovers(request, level, candidate)
-            return candidate.route
+    marked = _MARKED.get((request.method, level), _NOTHING)
+    for name in (*request.query, ""):
+        for candidate in marked.get(name, ()):
+            if candidate.fits(request):
+                if not request.query.keys() <= candidate.accepted:
+                    _check_leftovers(request, level, candidate)
+                return candidate.route
     raise _refusal(request, level)
 
 

@@ -10,6 +10,7 @@ import pytest
 from botocore.config import Config
 
 from .certificates import DOMAIN
+from .raw import with_length
 from .service import Service
 from .shelf import Shelf, fails
 from .signer import REGION, Keys, sign_header
@@ -94,3 +95,10 @@ def test_errors_have_the_form_of_s3_control(bucket: Shelf):
 def test_an_object_of_that_name_is_an_object(bucket: Shelf):
     answer = bucket.call("GET", f"v20180820/tags/arn:aws:s3:::{bucket.name}", headers=[("x-amz-account-id", "999999999999")])
     assert answer.code == "NoSuchKey"
+
+
+def test_an_unsigned_post_to_an_accounts_host_is_no_form_for_sts(service: Service):
+    raw = service.raw()
+    ask = raw.ask("POST", body=b"Action=GetCallerIdentity").set_header("Host", f"123456789012.{DOMAIN}:{service.address[1]}")
+    answer = raw.send(with_length(ask))
+    assert (answer.status, answer.xml.findtext("Error/Code")) in {(403, "AccessDenied"), (405, "MethodNotAllowed")}

@@ -26,6 +26,7 @@ def find_door(doors: Mapping[str, Door], request: Request) -> Door | None:
     Requests to STS may be unsigned: a form posted to the root, which is no request of S3.
     """
     service = signing_service(request)
-    if not service and request.method == "POST" and not request.bucket and not request.object_key:
+    is_posted_to_root = request.method == "POST" and not (request.bucket or request.object_key or request.control_account)
+    if not service and is_posted_to_root:
         service = "sts"
     return doors.get(service)

@@ -1,6 +1,10 @@
-import pytest
+from contextlib import suppress
 
-from siegel.domain.errors import InvalidRequestError, InvalidTagError
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siegel.domain.errors import InvalidRequestError, InvalidTagError, S3Error
 from siegel.s3wire.control import find_account, parse_tag_keys, tagged_bucket
 
 ACCOUNT = "123456789012"
@@ -48,3 +52,10 @@ def test_the_tags_to_take_away_are_all_read():
     for query in (b"", b"x-id=UntagResource"):
         with pytest.raises(InvalidTagError):
             parse_tag_keys(query)
+
+
+@given(tail=st.binary(max_size=100), prefix=st.sampled_from([None, "", ACCOUNT, "photos"]), header=st.text(max_size=14))
+def test_t100_no_path_causes_anything_but_an_s3_error(tail, prefix, header):
+    with suppress(S3Error):
+        find_account(prefix, b"/v20180820/tags/" + tail, {"x-amz-account-id": header})
+    assert "/" not in tagged_bucket(b"/v20180820/tags/" + tail)

@@ -71,7 +71,7 @@ ABSENCES: Final[tuple[Absence, ...]] = (
         read="s3:GetBucketLogging",
         write="s3:PutBucketLogging",
         answer=document("BucketLoggingStatus"),
-        reason="Every access is in the ledger already, which log files in a bucket could not prove.",
+        reason="Every access is in the service's own journal before it is answered: log files in a bucket prove less.",
     ),
     Absence(
         query="notification",

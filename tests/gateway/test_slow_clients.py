@@ -100,6 +100,19 @@ def test_t63_swift_cve_2016_0738_vanished_readers_free_what_they_held(bucket: Sh
     assert raw.call("GET", bucket.name, "large").status == 200
 
 
+def test_pieces_that_wait_for_slow_readers_are_never_overwritten(bucket: Shelf):
+    """The service opens a large body piece by piece into one buffer: what waits to be sent must be a copy, never that buffer."""
+    raw, body = bucket.raw, seeded(16 * MIB)
+    bucket.put("large", body)
+    with contextlib.ExitStack() as open_wires:
+        wires = [open_wires.enter_context(raw.connect()) for _ in range(5)]
+        for wire in wires:
+            wire.send(raw.sign(raw.ask("GET", bucket.name, "large")).wire())
+        # Nobody reads but the last, who asked last: the answers of the others are stuck half way by then.
+        for wire in reversed(wires):
+            assert wire.read().body == body
+
+
 def test_t63_ceph_cve_2019_10222_vanished_writers_leave_no_files(bucket: Shelf):
     raw = bucket.raw
     ask = raw.sign(raw.ask("PUT", bucket.name, "k", body=seeded(300_000)))

@@ -22,11 +22,11 @@ from siegel.service.keys import BucketKeys, KeyRing
 from siegel.service.rolling import behind
 from siegel.service.versions import version_or_raise
 
-# Chunks opened per step: 256 KiB leave at a time.
-SLAB_CHUNKS: Final = 16
+# Chunks opened per step: 512 KiB leave at a time. Half as much costs a tenth more of the processor, twice as much saves little.
+SLAB_CHUNKS: Final = 32
 
 # Chunks read at a time: what was read is still in the processor's cache when it is opened.
-READ_CHUNKS: Final = 8
+READ_CHUNKS: Final = 16
 
 Piece = bytes | bytearray
 """A piece of plaintext; one that is a bytearray is valid until the next is asked for."""
@@ -160,9 +160,10 @@ class Getter:
     async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncGenerator[Piece, None]:
         loop = asyncio.get_running_loop()
         place = place_of(opened.bucket.account_id, opened.version)
-        source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, opened.data_key, place, part)
+        span = chunk_span(start, stop, part.size_bytes)
+        room = min(SLAB_CHUNKS, span.chunk_count)
+        source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, opened.data_key, place, part, room)
         try:
-            span = chunk_span(start, stop, part.size_bytes)
             skip, left = span.skip_bytes, stop - start
             for chunk in range(span.first_chunk, span.first_chunk + span.chunk_count, SLAB_CHUNKS):
                 count = min(SLAB_CHUNKS, span.first_chunk + span.chunk_count - chunk)
@@ -181,17 +182,19 @@ class Getter:
 class SegmentSource:
     """One sealed segment in the blob store, opened chunk by chunk into a reused buffer."""
 
-    def __init__(self, blobs: BlobStore, data_key: bytes, place: Place, part: LayoutPart) -> None:
-        """Open the segment. Blocking. Raises SealBrokenError if it is not the one expected, StorageError if it is missing."""
+    def __init__(self, blobs: BlobStore, data_key: bytes, place: Place, part: LayoutPart, room: int) -> None:
+        """Open the segment, with a buffer for `room` chunks. Blocking.
+
+        Raises SealBrokenError if it is not the one expected, StorageError if it is missing.
+        """
         self._reader = blobs.open(part.data_id)
         try:
             self._opener = self._check_header(data_key, place, part)
         except BaseException:
             self._reader.close()
             raise
-        chunks = min(SLAB_CHUNKS, part.size_bytes // CHUNK_BYTES + 1)
-        self._sealed = memoryview(bytearray(min(chunks, READ_CHUNKS) * SEALED_CHUNK_BYTES))
-        self._buffer = bytearray(chunks * CHUNK_BYTES)
+        self._sealed = memoryview(bytearray(min(room, READ_CHUNKS) * SEALED_CHUNK_BYTES))
+        self._buffer = bytearray(room * CHUNK_BYTES)
         self._plain = memoryview(self._buffer)
 
     def _check_header(self, data_key: bytes, place: Place, part: LayoutPart) -> SegmentOpener:

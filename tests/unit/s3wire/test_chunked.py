@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siegel.domain.errors import (
+    AccessDeniedError,
     IncompleteBodyError,
     InvalidChunkSizeError,
     InvalidRequestError,
@@ -14,9 +15,10 @@ from siegel.domain.errors import (
 )
 from siegel.domain.limits import FRAME_HEAD_BYTES_MAX, TRAILER_BYTES_MAX
 from siegel.s3wire.chunked import ChunkChain, FrameDecoder, FrameMode
+from siegel.s3wire.sigv4 import admit_anonymous
 
 from .framing import SEED, TRAILER_SEED, Signer, chain, signed_body, signed_trailer_body, unsigned_body
-from .signing import check, signed
+from .signing import check, plain, signed
 
 CRC = "x-amz-checksum-crc32c"
 BIG = b"a" * 65536
@@ -317,3 +319,8 @@ def test_t100_whatever_arrives_is_read_or_refused_by_name(body, step):
                 in_steps(decoder, sent, step)
             except S3Error:
                 break
+
+
+def test_nobody_signs_the_chunks_of_an_unsigned_request():
+    with pytest.raises(AccessDeniedError):
+        ChunkChain.of(admit_anonymous(plain("PUT", "/b/k").parse()))

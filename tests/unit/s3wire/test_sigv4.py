@@ -297,3 +297,10 @@ def test_a_body_is_no_part_of_this_but_its_word_is():
 
 def test_an_anonymous_request_has_no_claim():
     assert sigv4.parse_claim(plain("GET", "/b/k").parse()) is None
+
+
+def test_an_unsigned_request_goes_to_the_policies_as_nobodys():
+    admitted = sigv4.admit_anonymous(plain("GET", "/b/k").parse())
+    assert admitted.claim is None
+    assert admitted.payload_hash == "UNSIGNED-PAYLOAD"
+    assert "nobody" in repr(admitted)

@@ -45,6 +45,7 @@ from siegel.s3wire.xml_write import (
     render_objects_v1,
     render_objects_v2,
     render_parts,
+    render_policy_status,
     render_uploads,
     render_versioning,
     render_versions,
@@ -399,3 +400,8 @@ def test_trap_44_locations():
 @pytest.mark.parametrize(("state", "shown"), [(Versioning.ENABLED, {"Status": "Enabled"}), (Versioning.UNVERSIONED, {})])
 def test_trap_45_versioning(state, shown):
     assert read("GetBucketVersioning", render_versioning(state)) == shown
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+def test_the_status_of_a_policy(is_public):
+    assert read("GetBucketPolicyStatus", render_policy_status(is_public=is_public)) == {"PolicyStatus": {"IsPublic": is_public}}

@@ -49,6 +49,14 @@ def test_accounts_are_made_while_it_runs(service, deployment):
     assert "second" in siegel("account", "list", "--data", deployment).stdout
 
 
+def test_the_lock_clock_is_confirmed_while_it_runs(service, deployment):
+    done = siegel("clock", "confirm", "--data", deployment, "--json")
+    assert done.returncode == 0, done.stderr
+    assert abs(json.loads(done.stdout)["lag_ended_ms"]) < 60_000
+    assert "shows the time of day" in siegel("clock", "confirm", "--data", deployment).stdout
+    assert service.ask_s3() == 403
+
+
 def test_the_doctor_sees_the_running_service(service, deployment):
     seen = siegel("doctor", deployment, "--json")
     found = json.loads(seen.stdout)

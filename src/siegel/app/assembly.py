@@ -9,6 +9,7 @@ from typing import Final
 from siegel.app.http import Application
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
+from siegel.service.amend import Amender
 from siegel.service.bodies import Sealer
 from siegel.service.bucketpolicies import BucketPolicies, no_principal
 from siegel.service.buckets import Buckets
@@ -51,11 +52,12 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             store=store,
             journal=store,
             directory=directory,
-            putter=Putter(store, directory, keyring, sealer, clock),
+            putter=Putter(store, directory, keyring, sealer, clock, deployment.lock_time),
             getter=getter,
             deleter=Deleter(store, clock, randomness),
             lister=Lister(store, directory),
             multipart=Multipart(store, keyring, sealer, clock, randomness),
+            amender=Amender(store, keyring),
             buckets=Buckets(store, clock, settings.region),
             configurations=Configurations(store),
             reaper=IdleReaper(),

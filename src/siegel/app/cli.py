@@ -42,6 +42,13 @@ UTF-16, deflated, and for their digests. A positive control shows that the searc
 is 1 if anything is found.
 """
 
+_CONFIRM: Final = """Say that this machine's time of day is right, also while the service runs.
+
+Locks and lifecycles go by a clock that believes only the time that the machine has run, and a week without it; after a longer
+standstill it lags behind, and `siegel doctor` says so. This ends the lag. Compare the machine's time with another clock
+first: retention that should still last ends early if it is ahead. The journal says that it was done.
+"""
+
 app = App(
     name="siegel",
     help="Siegel: an S3 store whose provider nobody has to trust.",
@@ -60,6 +67,10 @@ account.command(
 )
 account.command("siegel.app.commands.account:list_accounts", name="list", help="List all accounts, in order of their ids.")
 app.command(account)
+
+clock = App(name="clock", help="Look after the clock that locks and lifecycles go by.")
+clock.command("siegel.app.commands.clock:confirm", name="confirm", help=_CONFIRM)
+app.command(clock)
 
 verify = App(name="verify", help="Check the service's promises for yourself.")
 verify.command("siegel.app.commands.verify:sealed", name="sealed", help=_SEALED)

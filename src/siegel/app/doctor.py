@@ -17,6 +17,7 @@ from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
 from siegel.app.wiring import database_release, open_deployment
 from siegel.domain.errors import SiegelError
+from siegel.service.lockclock import LAG_MS_WARN
 
 FREE_SPACE_WARN_SHARE: Final = 0.10
 FREE_SPACE_FAIL_BYTES: Final = 256 * 1024 * 1024
@@ -28,6 +29,7 @@ SYNC_SUSPICIOUS_S: Final = 30e-6
 _TIME_ERROR: Final = 5
 # struct timex has 208 bytes on 64-bit Linux; its first field, `modes`, is 0 for a mere question.
 _TIMEX_BYTES: Final = 208
+HOURS_PER_DAY: Final = 24
 _FORGETFUL: Final = frozenset({"tmpfs", "ramfs", "overlay"})
 
 
@@ -57,6 +59,7 @@ def examine(settings: Settings) -> list[Finding]:
         _sync(directory),
         Finding("sqlite", Verdict.OK, database_release()),
         _key_and_database(settings),
+        _lock_clock(settings),
         _certificate(settings),
         _port("s3 port", settings.s3, is_serving=is_serving),
         _port("admin port", settings.admin, is_serving=is_serving),
@@ -124,6 +127,29 @@ def _key_and_database(settings: Settings) -> Finding:
         return Finding("root key and database", Verdict.FAIL, str(error))
     mode = Path(settings.root_key_file).stat().st_mode & 0o777
     return Finding("root key and database", Verdict.OK, f"{settings.root_key_file} has mode {mode:04o} and opens the database")
+
+
+def _lock_clock(settings: Settings) -> Finding:
+    """Compare the clock that locks go by with the time of day."""
+    try:
+        deployment = open_deployment(settings)
+        try:
+            lag_ms = deployment.lock_time.lag_ms()
+        finally:
+            deployment.close()
+    except SiegelError:
+        return Finding("lock clock", Verdict.WARN, "not known, since the database does not open")
+    if abs(lag_ms) < LAG_MS_WARN:
+        return Finding("lock clock", Verdict.OK, "it shows the time of day")
+    way_out = f"if the time of day is right: siegel clock confirm --data {settings.directory}"
+    return Finding("lock clock", Verdict.WARN, f"it is {span(lag_ms)}, and locks last until it says so; {way_out}")
+
+
+def span(lag_ms: int) -> str:
+    """Return how far the lock clock is from the time of day, in words."""
+    hours = abs(lag_ms) / 3_600_000
+    size = f"{hours / 24:.1f} days" if hours >= HOURS_PER_DAY else f"{hours:.1f} hours"
+    return f"{size} {'behind' if lag_ms >= 0 else 'ahead of'} the time of day"
 
 
 def _certificate(settings: Settings) -> Finding:

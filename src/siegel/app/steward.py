@@ -17,6 +17,7 @@ from siegel.app.process import report_ready_soon, run, settle_memory
 from siegel.app.wiring import Deployment, open_deployment
 from siegel.domain.errors import SiegelError, StorageError
 from siegel.service.keys import KeyRing
+from siegel.service.lockclock import LockTime
 from siegel.service.operators import Operators
 from siegel.service.steward import Steward
 from siegel.web.admin import OK, Desk, build_admin
@@ -24,6 +25,8 @@ from siegel.web.admin import OK, Desk, build_admin
 # However often the port is asked, the disk is probed at most this often.
 DISK_PROBE_INTERVAL_S: Final = 1.0
 PROBE_NAME: Final = ".probe"
+# Of the time that a machine ran, at most this much is not believed after it stopped without notice.
+LOCK_CLOCK_INTERVAL_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -43,14 +46,20 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
         server = HttpServer(build_admin(health.checks, _desk(deployment, settings.region)), orders.admin)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
         steward = Steward(deployment.store, deployment.blobs, deployment.clock, executor, round(settings.grace_s * 1000))
-        rounds = asyncio.create_task(_tidy_up(steward, settings.steward_interval_s))
+        # Before anybody is told that the service is ready, this run of the machine is noted.
+        await _note_lock_clock(deployment.lock_time)
+        rounds = [
+            asyncio.create_task(_tidy_up(steward, settings.steward_interval_s)),
+            asyncio.create_task(_keep_lock_clock(deployment.lock_time)),
+        ]
         settle_memory()
         report_ready_soon()
         try:
             await server.run()
         finally:
-            rounds.cancel()
-            await asyncio.gather(rounds, return_exceptions=True)
+            for task in rounds:
+                task.cancel()
+            await asyncio.gather(*rounds, return_exceptions=True)
             deployment.close()
 
 
@@ -68,6 +77,19 @@ async def _tidy_up(steward: Steward, interval_s: float) -> None:
             _log.error("this round of the steward failed, the next one goes on: %s", error)
         else:
             _log.debug("swept %s", swept)
+
+
+async def _keep_lock_clock(lock_time: LockTime) -> None:
+    while True:
+        await asyncio.sleep(LOCK_CLOCK_INTERVAL_S)
+        await _note_lock_clock(lock_time)
+
+
+async def _note_lock_clock(lock_time: LockTime) -> None:
+    try:
+        await lock_time.keep()
+    except SiegelError as error:
+        _log.error("the lock clock could not be written down, which is tried again: %s", error)
 
 
 class Health:

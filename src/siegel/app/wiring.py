@@ -17,9 +17,10 @@ from siegel.drivers.blob.files import FileBlobStore
 from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
 from siegel.drivers.meta.sqlite_release import sqlite_release
-from siegel.drivers.system import SystemClock, SystemRandomness
+from siegel.drivers.system import SystemClock, SystemRandomness, SystemUptime
 from siegel.service.accounts import Accounts
 from siegel.service.keys import KeyRing
+from siegel.service.lockclock import LockTime
 
 BLOB_FOLDER: Final = "blobs"
 
@@ -37,6 +38,7 @@ class Deployment:
     custodian: KeyCustodian
     clock: Clock
     randomness: Randomness
+    lock_time: LockTime
 
     @property
     def accounts(self) -> Accounts:
@@ -76,5 +78,11 @@ def database_release() -> str:
 
 
 def _assemble(store: SqliteStore, custodian: LocalCustodian, clock: SystemClock, settings: Settings) -> Deployment:
-    blobs = FileBlobStore(Path(settings.directory) / BLOB_FOLDER)
-    return Deployment(store=store, blobs=blobs, custodian=custodian, clock=clock, randomness=SystemRandomness())
+    return Deployment(
+        store=store,
+        blobs=FileBlobStore(Path(settings.directory) / BLOB_FOLDER),
+        custodian=custodian,
+        clock=clock,
+        randomness=SystemRandomness(),
+        lock_time=LockTime(store, clock, SystemUptime()),
+    )

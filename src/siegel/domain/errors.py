@@ -206,6 +206,13 @@ class InvalidBucketNameError(S3Error):
     message = "The specified bucket is not valid."
 
 
+class InvalidBucketStateError(S3Error):
+    """`InvalidBucketState`"""
+
+    code = "InvalidBucketState"
+    message = "The request is not valid for the current state of the bucket."
+
+
 class InvalidChunkSizeError(S3Error):
     """`InvalidChunkSizeError`"""
 
@@ -270,6 +277,13 @@ class InvalidRequestError(S3Error):
 
     code = "InvalidRequest"
     message = "Invalid Request"
+
+
+class InvalidRetentionPeriodError(S3Error):
+    """`InvalidRetentionPeriod`"""
+
+    code = "InvalidRetentionPeriod"
+    message = "The retention period must be a positive number of days or years, of 100 years at most."
 
 
 class InvalidStorageClassError(S3Error):
@@ -398,6 +412,20 @@ class NoSuchKeyError(S3Error):
     message = "The specified key does not exist."
 
 
+class NoSuchLifecycleConfigurationError(S3Error):
+    """`NoSuchLifecycleConfiguration`"""
+
+    code = "NoSuchLifecycleConfiguration"
+    message = "The lifecycle configuration does not exist"
+
+
+class NoSuchObjectLockConfigurationError(S3Error):
+    """`NoSuchObjectLockConfiguration`"""
+
+    code = "NoSuchObjectLockConfiguration"
+    message = "The specified object does not have a ObjectLock configuration"
+
+
 class NoSuchPublicAccessBlockConfigurationError(S3Error):
     """`NoSuchPublicAccessBlockConfiguration`"""
 
@@ -448,6 +476,13 @@ class NotModifiedError(S3Error):
 
     code = "NotModified"
     message = "Not Modified"
+
+
+class ObjectLockConfigurationNotFoundError(S3Error):
+    """`ObjectLockConfigurationNotFoundError`"""
+
+    code = "ObjectLockConfigurationNotFoundError"
+    message = "Object Lock configuration does not exist for this bucket"
 
 
 class OwnershipControlsNotFoundError(S3Error):

@@ -29,6 +29,19 @@ class Clock(Protocol):
         ...
 
 
+class Uptime(Protocol):
+    """How long the machine has been running: a time that nobody sets, and that ends when the machine does."""
+
+    @property
+    def boot_id(self) -> str:
+        """A name of this run of the machine, the same in every process and another after each start."""
+        ...
+
+    def ran_ms(self) -> int:
+        """Milliseconds that the machine has been running, sleep included. Within one `boot_id` it never goes back."""
+        ...
+
+
 class Randomness(Protocol):
     """Unpredictable bytes."""
 

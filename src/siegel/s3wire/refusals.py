@@ -30,15 +30,18 @@ _UNBUILT: Final = frozenset(
 _ONLY_VALUES: Final = {"x-amz-bucket-object-lock-enabled": "false"}
 
 
-def refuse_unsupported(headers: Mapping[str, str]) -> None:
-    """Raise if a header asks for something that is not there.
+_NONE: Final[frozenset[str]] = frozenset()
 
-    AccessControlListNotSupportedError for access control lists other than the owner's own, InvalidRequestError for an object
-    lock on a bucket that has none, UnsupportedFeatureError for features that are not built, InvalidArgumentError for an
+
+def refuse_unsupported(headers: Mapping[str, str], *, understood: frozenset[str] = _NONE) -> None:
+    """Raise if a header asks for something that is not there; the operation itself sees to those it has `understood`.
+
+    AccessControlListNotSupportedError for access control lists other than the owner's own, InvalidRequestError for locks where
+    no version is made, UnsupportedFeatureError for features that are not built, InvalidArgumentError for an
     ownership that is none.
     """
     for name, value in headers.items():
-        if name.startswith("x-amz-"):
+        if name.startswith("x-amz-") and name not in understood:
             _check(name, value)
 
 
@@ -49,7 +52,7 @@ def _check(name: str, value: str) -> None:
     elif name.startswith("x-amz-grant-"):
         raise AccessControlListNotSupportedError
     elif name.startswith("x-amz-object-lock-"):
-        raise InvalidRequestError("Bucket is missing Object Lock Configuration")
+        raise InvalidRequestError(f"{name} does not go with this operation: locks are given when a version is made.")
     elif name == "x-amz-object-ownership":
         check_ownership(value)
     elif name in _UNBUILT or value != _ONLY_VALUES.get(name, value):

@@ -20,6 +20,7 @@ from siegel.s3wire.routes.configurations import CONFIGURATION_ROUTES
 from siegel.s3wire.routes.control import CONTROL_ROUTES
 from siegel.s3wire.routes.objects import OBJECT_ROUTES
 from siegel.s3wire.routes.refused import REFUSED_ROUTES
+from siegel.s3wire.routes.retention import RETENTION_ROUTES
 from siegel.s3wire.routes.row import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -27,6 +28,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CONFIGURATION_ROUTES,
     *ABSENT_ROUTES,
     *OBJECT_ROUTES,
+    *RETENTION_ROUTES,
     *CONTROL_ROUTES,
     *REFUSED_ROUTES,
 )

@@ -30,10 +30,11 @@ class Deleter:
     ) -> Deleted:
         """Delete a key (`version_id` None) or one version of it, named by its text form.
 
-        Raises PreconditionFailedError, InvalidArgumentError, NoSuchBucketError, StorageError: then nothing has changed.
+        Raises PreconditionFailedError, AccessDeniedError (the version is locked), InvalidArgumentError, NoSuchBucketError,
+        StorageError: then nothing has changed.
         """
         wanted = None if version_id is None else decode_version_id(version_id)
-        marker = self._marker(target, object_key)
+        marker = make_marker(target, object_key, self._randomness, self._clock.now_ms())
 
         def change(tx: Writer) -> Deleted:
             if version_id is None:
@@ -43,23 +44,25 @@ class Deleter:
         reach("delete.before_commit")
         return await self._store.write(change, entry)
 
-    def _marker(self, target: Target, object_key: str) -> ObjectVersion:
-        return ObjectVersion(
-            bucket_id=target.bucket.bucket_id,
-            object_key=object_key,
-            version_id=self._randomness.bytes(ID_BYTES),
-            sequence=0,
-            is_null=False,
-            is_marker=True,
-            size_bytes=0,
-            modified_at_ms=self._clock.now_ms(),
-            mode=SealingMode.SSE_S3,
-            storage=Storage.EMPTY,
-            part_count=0,
-            data_id=b"",
-            body_id=0,
-            etag="",
-            wrapped_key=b"",
-            sealed_head=b"",
-            sealed_tags=b"",
-        )
+
+def make_marker(target: Target, object_key: str, randomness: Randomness, at_ms: int) -> ObjectVersion:
+    """Return a delete marker for a key, not stored yet."""
+    return ObjectVersion(
+        bucket_id=target.bucket.bucket_id,
+        object_key=object_key,
+        version_id=randomness.bytes(ID_BYTES),
+        sequence=0,
+        is_null=False,
+        is_marker=True,
+        size_bytes=0,
+        modified_at_ms=at_ms,
+        mode=SealingMode.SSE_S3,
+        storage=Storage.EMPTY,
+        part_count=0,
+        data_id=b"",
+        body_id=0,
+        etag="",
+        wrapped_key=b"",
+        sealed_head=b"",
+        sealed_tags=b"",
+    )

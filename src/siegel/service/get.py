@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from siegel.domain.errors import MethodNotAllowedError, NoSuchKeyError, SealBrokenError
 from siegel.domain.objects import Bucket, ObjectVersion, Storage
-from siegel.domain.ports import BlobStore, MetaStore
+from siegel.domain.ports import BlobStore, MetaStore, Objects
 from siegel.envelope.context import Place
 from siegel.envelope.ranges import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES, chunk_span
 from siegel.envelope.record import RecordKey
@@ -64,6 +64,34 @@ def version_text(version: ObjectVersion) -> str:
     return "null" if version.is_null else encode_version_id(version.version_id)
 
 
+def find_object(
+    objects: Objects, bucket: Bucket, object_key: str, version_id: str | None, *, with_body: bool = False
+) -> ObjectVersion:
+    """Return the current version (`version_id` None) or the one named by its text form. Markers are refused.
+
+    Raises NoSuchKeyError, NoSuchVersionError, MethodNotAllowedError (a marker by its id), InvalidArgumentError.
+    """
+    if version_id is None:
+        version = objects.find_current(bucket.bucket_id, object_key, with_body=with_body)
+        if version is None:
+            raise _no_such_key(objects, bucket, object_key)
+        return version
+    wanted = decode_version_id(version_id)
+    found = objects.find_version(bucket.bucket_id, object_key, wanted, with_body=with_body)
+    version = version_or_raise(found, version_id)
+    if version.is_marker:
+        headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(version), "allow": "DELETE"}
+        raise MethodNotAllowedError(headers=headers)
+    return version
+
+
+def _no_such_key(objects: Objects, bucket: Bucket, object_key: str) -> NoSuchKeyError:
+    headers = {}
+    for newest in objects.scan_versions(bucket.bucket_id, object_key, None, behind(object_key), 1):
+        headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(newest)}
+    return NoSuchKeyError(fields={"Key": object_key}, headers=headers)
+
+
 class Getter:
     """The use cases GetObject, HeadObject, and the reading side of copies."""
 
@@ -75,28 +103,8 @@ class Getter:
         self._executor = executor
 
     def find(self, bucket: Bucket, object_key: str, version_id: str | None) -> ObjectVersion:
-        """Return the current version (`version_id` None) or the one named by its text form. Markers are refused.
-
-        Raises NoSuchKeyError, NoSuchVersionError, MethodNotAllowedError (a marker by its id), InvalidArgumentError.
-        """
-        if version_id is None:
-            version = self._objects.find_current(bucket.bucket_id, object_key, with_body=True)
-            if version is None:
-                raise self._no_such_key(bucket, object_key)
-            return version
-        wanted = decode_version_id(version_id)
-        found = self._objects.find_version(bucket.bucket_id, object_key, wanted, with_body=True)
-        version = version_or_raise(found, version_id)
-        if version.is_marker:
-            headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(version), "allow": "DELETE"}
-            raise MethodNotAllowedError(headers=headers)
-        return version
-
-    def _no_such_key(self, bucket: Bucket, object_key: str) -> NoSuchKeyError:
-        headers = {}
-        for newest in self._objects.scan_versions(bucket.bucket_id, object_key, None, behind(object_key), 1):
-            headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(newest)}
-        return NoSuchKeyError(fields={"Key": object_key}, headers=headers)
+        """Return a version with its body; see `find_object`."""
+        return find_object(self._objects, bucket, object_key, version_id, with_body=True)
 
     def open(self, bucket: Bucket, version: ObjectVersion, customer_key: bytes | None) -> Opened:
         """Open a version's data key and head.

@@ -50,7 +50,7 @@ from siegel.service.heads import (
     seal_upload_head,
 )
 from siegel.service.keys import ID_BYTES, KeyRing
-from siegel.service.put import PutRequest, Stored
+from siegel.service.put import PutRequest, Stored, check_lock
 from siegel.service.versions import Target, bucket_now, check_write, place_version
 
 _UPLOAD_ID_BYTES: Final = 24
@@ -100,7 +100,8 @@ class Multipart:
         self._randomness = randomness
 
     async def create(self, target: Target, request: PutRequest, checksum: ChecksumChoice, entry: Entry) -> Upload:
-        """Begin an upload. Raises NoSuchBucketError, StorageError."""
+        """Begin an upload. Raises NoSuchBucketError, InvalidRequestError and InvalidArgumentError for a lock, StorageError."""
+        check_lock(target, request.lock)
         draft = self._keyring.draft(target.keys, target.bucket, request.object_key, request.customer_key)
         head = Head(
             etag="",
@@ -124,6 +125,8 @@ class Multipart:
             sealed_tags=seal_tags(target.keys.metadata, draft.place, request.tags, draft.tags_nonce),
             checksum_algorithm=checksum.algorithm if checksum.declared else "",
             checksum_type=checksum.type if checksum.declared else "",
+            lock=request.lock.lock,
+            retain_until_ms=request.lock.retain_until_ms,
         )
 
         def change(tx: Writer) -> Upload:
@@ -346,6 +349,8 @@ class Multipart:
             wrapped_key=upload.wrapped_key,
             sealed_head=b"",
             sealed_tags=upload.sealed_tags,
+            lock=upload.lock,
+            retain_until_ms=upload.retain_until_ms,
         )
         key = RecordKey(upload_head.head_key) if upload_head.head_key else target.keys.metadata
         layout = [LayoutPart(item.part.part_number, item.part.size_bytes, item.part.data_id) for item in chosen]

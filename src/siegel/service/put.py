@@ -9,12 +9,16 @@ from siegel.domain.entry import Entry
 from siegel.domain.faultpoints import reach
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode
 from siegel.domain.ports import Clock, MetaStore, Writer
+from siegel.domain.records import Kind
+from siegel.domain.retention import NO_LOCK, LockWish, ObjectLock
 from siegel.s3wire.checksums import ChecksumType, encode_digest
 from siegel.s3wire.conditions import WriteConditions
 from siegel.service.bodies import Body, SealedBody, Sealer, Segment
 from siegel.service.directory import Directory
 from siegel.service.heads import Head, head_key, seal_head, seal_tags
 from siegel.service.keys import Draft, KeyRing
+from siegel.service.lockclock import LockTime
+from siegel.service.locks import Guard, check_wish, missing_lock
 from siegel.service.versions import Target, check_write, place_version
 
 
@@ -26,6 +30,7 @@ class PutRequest(Struct, frozen=True):
     tags: tuple[tuple[str, str], ...]
     customer_key: bytes | None
     conditions: WriteConditions
+    lock: LockWish = NO_LOCK
 
 
 class Stored(Struct, frozen=True):
@@ -38,19 +43,36 @@ class Stored(Struct, frozen=True):
 class Putter:
     """The use case PutObject; CopyObject ends in it too."""
 
-    def __init__(self, store: MetaStore, directory: Directory, keyring: KeyRing, sealer: Sealer, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0917 - the parts that a put needs, one by one
+        self,
+        store: MetaStore,
+        directory: Directory,
+        keyring: KeyRing,
+        sealer: Sealer,
+        clock: Clock,
+        lock_time: LockTime,
+    ) -> None:
         self._store = store
         self._directory = directory
         self._keyring = keyring
         self._sealer = sealer
         self._clock = clock
+        self._lock_time = lock_time
 
-    def target(self, bucket: Bucket) -> Target:
-        """Fix the bucket as this request sees it."""
-        return Target(bucket=bucket, generation=self._directory.generation(), keys=self._directory.keys_of(bucket))
+    def target(self, bucket: Bucket, *, may_bypass: bool = False) -> Target:
+        """Fix the bucket as this request sees it. `may_bypass`: the caller may end a GOVERNANCE retention, and asks for it."""
+        directory = self._directory
+        return Target(
+            bucket=bucket,
+            generation=directory.generation(),
+            keys=directory.keys_of(bucket),
+            guard=Guard(self._lock_time.now_ms(), self._lock_time.reference_ms(), may_bypass),
+            object_lock=directory.document(bucket, Kind.OBJECT_LOCK, ObjectLock),
+        )
 
     def check_early(self, target: Target, request: PutRequest) -> None:
         """Refuse a condition that already fails, before any of the body is asked for; the transaction checks again."""
+        check_lock(target, request.lock)
         check_write(self._store.reader, target, request.object_key, request.conditions)
 
     async def put(
@@ -108,7 +130,16 @@ class Putter:
             wrapped_key=draft.wrapped_key,
             sealed_head=b"",
             sealed_tags=seal_tags(target.keys.metadata, draft.place, request.tags, draft.tags_nonce),
+            lock=request.lock.lock,
+            retain_until_ms=request.lock.retain_until_ms,
         )
         key = head_key(target.keys, draft.mode, draft.data_key)
         sealed_head = seal_head(key, draft.place, version, head, draft.head_nonce)
         return Stored(replace(version, sealed_head=sealed_head), head)
+
+
+def check_lock(target: Target, wish: LockWish) -> None:
+    """Raise InvalidRequestError if a write wants a lock where there is none, InvalidArgumentError for an end in the past."""
+    if wish and target.object_lock is None:
+        raise missing_lock()
+    check_wish(wish, target.guard.reference_ms)

@@ -12,17 +12,21 @@ from siegel.domain.errors import NoSuchBucketError, NoSuchVersionError
 from siegel.domain.faultpoints import reach
 from siegel.domain.objects import Bucket, ObjectVersion, Storage, Versioning
 from siegel.domain.ports import Reader, Writer
+from siegel.domain.retention import ObjectLock
 from siegel.s3wire.conditions import DeleteConditions, WriteConditions
 from siegel.service.heads import etag_of, open_layout, place_of
 from siegel.service.keys import BucketKeys
+from siegel.service.locks import Guard, object_lock_of, with_lock
 
 
 class Target(Struct, frozen=True):
-    """The bucket of a change as the request saw it, at `generation`, with its keys."""
+    """The bucket of a change as the request saw it, at `generation`, with its keys and its locks."""
 
     bucket: Bucket
     generation: int
     keys: BucketKeys
+    guard: Guard
+    object_lock: ObjectLock | None = None
 
 
 class Deleted(Struct, frozen=True):
@@ -40,6 +44,13 @@ def bucket_now(tx: Writer, target: Target) -> Bucket:
     if bucket is None or bucket.bucket_id != target.bucket.bucket_id:
         raise NoSuchBucketError(fields={"BucketName": target.bucket.name})
     return bucket
+
+
+def object_lock_now(tx: Writer, target: Target) -> ObjectLock | None:
+    """Return how the bucket locks its versions, as the transaction sees it."""
+    if tx.generation() == target.generation:
+        return target.object_lock
+    return object_lock_of(tx, target.bucket.bucket_id)
 
 
 def blobs_of(target: Target, version: ObjectVersion, body: bytes | None) -> list[bytes]:
@@ -64,10 +75,12 @@ def place_version(
 ) -> ObjectVersion:
     """Make `version` the newest of its key, as the bucket's versioning says; return it as it was stored.
 
-    Raises PreconditionFailedError, NoSuchKeyError (If-Match without an object), NoSuchBucketError.
+    Raises PreconditionFailedError, NoSuchKeyError (If-Match without an object), NoSuchBucketError, InvalidRequestError (locked in
+    a bucket that locks nothing).
     """
     bucket = bucket_now(tx, target)
     check_write(tx, target, version.object_key, conditions)
+    version = with_lock(version, object_lock_now(tx, target), target.guard.reference_ms)
     if bucket.versioning is Versioning.ENABLED:
         return tx.objects.insert(version, body)
     _drop_null_version(tx, target, bucket, version.object_key)
@@ -87,7 +100,8 @@ def _drop_null_version(tx: Writer, target: Target, bucket: Bucket, object_key: s
 
 
 def remove_version(tx: Writer, target: Target, version: ObjectVersion) -> None:
-    """Remove a version and release what it owns."""
+    """Remove a version and release what it owns. Raises AccessDeniedError if it is locked: nothing else removes one."""
+    target.guard.check_removal(version)
     body = tx.inline_body(version.body_id) if version.storage is Storage.PARTS else None
     tx.objects.remove(version, blobs_of(target, version, body))
 

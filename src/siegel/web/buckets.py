@@ -7,6 +7,7 @@ from siegel.domain.entry import Entry
 from siegel.domain.errors import S3Error
 from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
+from siegel.s3wire.locks import CREATION_HEADERS, asks_for_lock
 from siegel.s3wire.names import encode_token
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.s3wire.xml_read import DeleteTarget, parse_create_bucket, parse_delete, parse_versioning
@@ -18,11 +19,13 @@ from siegel.s3wire.xml_write import (
     render_location,
     render_versioning,
 )
+from siegel.service.buckets import BucketWish
 from siegel.service.get import version_text
-from siegel.service.versions import Deleted, Target
+from siegel.service.versions import Deleted
 from siegel.web.call import Call, UseCases, permit
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.exchange import XML, Exchange
+from siegel.web.locks import target_of
 from siegel.web.tags import tagging_of
 
 # Deletes of one request that are decided together: the event loop serves others in between.
@@ -45,13 +48,16 @@ async def list_buckets(cases: UseCases, call: Call, exchange: Exchange) -> None:
 
 async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CreateBucket."""
-    refuse_unsupported(call.request.headers)
+    headers = call.request.headers
+    refuse_unsupported(headers, understood=CREATION_HEADERS)
+    object_lock = asks_for_lock(headers)
     wanted = parse_create_bucket(await read_body(cases, call, exchange))
     name = call.request.bucket
     tagging = tagging_of(wanted.tags)
     if tagging is not None:
         cases.gate.permit(call.verified, call.caller, "s3:TagResource", None)
-    await cases.buckets.create(call.caller.account_id, name, wanted.location, call.trail.entry(200), tagging)
+    wish = BucketWish(wanted.location, tagging, object_lock)
+    await cases.buckets.create(call.caller.account_id, name, wish, call.trail.entry(200))
     await exchange.answer(200, [(b"location", b"/" + name.encode())])
 
 
@@ -91,17 +97,16 @@ async def delete_objects(cases: UseCases, call: Call, exchange: Exchange) -> Non
     """DeleteObjects: each key is decided, and journaled, for itself."""
     refuse_unsupported(call.request.headers)
     wanted = parse_delete(await read_body(cases, call, exchange))
-    target = cases.putter.target(call.bucket)
     done: list[DeletedObject | DeleteFailure] = []
     objects = wanted.targets
     for start in range(0, len(objects), _DELETES_AT_ONCE):
         some = objects[start : start + _DELETES_AT_ONCE]
-        done += await asyncio.gather(*(_delete_one(cases, call, target, item) for item in some))
+        done += await asyncio.gather(*(_delete_one(cases, call, item) for item in some))
     shown = [item for item in done if isinstance(item, DeleteFailure) or not wanted.is_quiet]
     await exchange.answer(200, [XML], render_delete(shown))
 
 
-async def _delete_one(cases: UseCases, call: Call, target: Target, item: DeleteTarget) -> DeletedObject | DeleteFailure:
+async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> DeletedObject | DeleteFailure:
     def entry(done: Deleted) -> Entry:
         version_id = "" if done.version is None else version_text(done.version)
         return call.trail.entry(204, object_key=item.object_key, version_id=version_id)
@@ -109,6 +114,7 @@ async def _delete_one(cases: UseCases, call: Call, target: Target, item: DeleteT
     action = "s3:DeleteObject" if item.version_id is None else "s3:DeleteObjectVersion"
     try:
         permit(cases, call, action, object_key=item.object_key, version_id=item.version_id)
+        target = target_of(cases, call, item.object_key)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
     except S3Error as error:
         await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code))

@@ -15,6 +15,7 @@ from siegel.s3wire.encryption import COPY_SOURCE_CUSTOMER_KEY_PREFIX, CUSTOMER_K
 from siegel.s3wire.request import Request
 from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest
+from siegel.service.amend import Amender
 from siegel.service.bucketpolicies import BucketPolicies
 from siegel.service.buckets import Buckets
 from siegel.service.configurations import Configurations
@@ -52,6 +53,7 @@ class UseCases(Struct, frozen=True):
     deleter: Deleter
     lister: Lister
     multipart: Multipart
+    amender: Amender
     buckets: Buckets
     configurations: Configurations
     reaper: IdleReaper
@@ -137,3 +139,9 @@ def permit(
 def may_list(cases: UseCases, call: Call) -> bool:
     """Whether the caller may list the request's bucket, and so learn that something is not there."""
     return cases.gate.allows(call.verified, call.caller, "s3:ListBucket", call.bucket)
+
+
+def is_permitted(cases: UseCases, call: Call, action: str, object_key: str | None = None) -> bool:
+    """Whether the caller may do this as well, to the request's own object unless another is named."""
+    named = call.request.object_key if object_key is None else object_key
+    return cases.gate.allows(call.verified, call.caller, action, call.bucket, object_key=named)

@@ -31,9 +31,9 @@ async def read_body(cases: UseCases, call: Call, exchange: Exchange) -> bytes:
     return await RequestBody(exchange, plan, cases.reaper, XML_BYTES_MAX).read_all(XML_BYTES_MAX)
 
 
-async def answer_xml(cases: UseCases, call: Call, exchange: Exchange, xml: bytes) -> None:
-    """Journal a read, and then answer it."""
-    await cases.journal.append(call.trail.entry(200))
+async def answer_xml(cases: UseCases, call: Call, exchange: Exchange, xml: bytes, version_id: str = "") -> None:
+    """Journal a read, of the version `version_id` if it is one of an object, and then answer it."""
+    await cases.journal.append(call.trail.entry(200, version_id=version_id))
     await exchange.answer(200, [XML], xml)
 
 

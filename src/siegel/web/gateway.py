@@ -29,7 +29,7 @@ from siegel.s3wire.route import find_route
 from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest, admit_anonymous, verify
 from siegel.service.trail import Trail
-from siegel.web import absent, acls, bucketpolicies, buckets, lists, objects, settings, tags, uploads
+from siegel.web import absent, acls, bucketpolicies, buckets, lists, locks, object_tags, objects, settings, tags, uploads
 from siegel.web.call import Call, UseCases, may_list
 from siegel.web.door import Door, find_door
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
@@ -43,6 +43,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **bucketpolicies.HANDLERS,
     **buckets.HANDLERS,
     **lists.HANDLERS,
+    **locks.HANDLERS,
+    **object_tags.HANDLERS,
     **objects.HANDLERS,
     **settings.HANDLERS,
     **tags.HANDLERS,

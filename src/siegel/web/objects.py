@@ -4,6 +4,7 @@ from contextlib import aclosing
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
@@ -27,6 +28,7 @@ from siegel.s3wire.conditions import (
 from siegel.s3wire.dates import format_http_date
 from siegel.s3wire.encryption import ALGORITHM, ENCRYPTION_HEADER, CustomerKey, check_encryption
 from siegel.s3wire.listquery import PartQuery, parse_attribute_part_query, parse_part_number
+from siegel.s3wire.locks import WRITE_HEADERS
 from siegel.s3wire.metadata import ContentHead, Directive, parse_content_head, parse_directive, parse_response_overrides
 from siegel.s3wire.names import parse_copy_source
 from siegel.s3wire.ranges import ByteRange, parse_range
@@ -41,6 +43,7 @@ from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, permit
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
+from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
 
 _SSE_S3: Final = (ENCRYPTION_HEADER.encode(), ALGORITHM.encode())
 _ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
@@ -67,10 +70,10 @@ def checksum_headers(head: Head) -> HeaderList:
     return [(name.encode(), head.checksum.encode()), (b"x-amz-checksum-type", head.checksum_type.encode())]
 
 
-def put_request(call: Call, key: CustomerKey | None) -> PutRequest:
+def put_request(cases: UseCases, call: Call, key: CustomerKey | None) -> PutRequest:
     """Return what a PutObject or CreateMultipartUpload wants stored, apart from the body."""
     headers = call.request.headers
-    refuse_unsupported(headers)
+    refuse_unsupported(headers, understood=WRITE_HEADERS)
     check_encryption(headers)
     return PutRequest(
         object_key=call.request.object_key,
@@ -78,19 +81,23 @@ def put_request(call: Call, key: CustomerKey | None) -> PutRequest:
         tags=tuple(parse_tagging(headers.get("x-amz-tagging")).items()),
         customer_key=None if key is None else key.key,
         conditions=parse_write_conditions(headers),
+        lock=wished_lock(cases, call),
     )
 
 
 async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """PutObject."""
     key = customer_key_for_writing(cases, call)
-    wanted = put_request(call, key)
-    body = RequestBody(exchange, plan_body(call.verified, md5=key is None), cases.reaper, PUT_BYTES_MAX)
+    wanted = put_request(cases, call, key)
+    target = cases.putter.target(call.bucket)
+    plan = plan_body(call.verified, md5=key is None)
+    require_digest(plan, target, is_locked=bool(wanted.lock))
+    body = RequestBody(exchange, plan, cases.reaper, PUT_BYTES_MAX)
 
     def entry(stored: Stored) -> Entry:
         return call.trail.entry(200, version_id=version_text(stored.version))
 
-    stored = await cases.putter.put(cases.putter.target(call.bucket), wanted, body, entry)
+    stored = await cases.putter.put(target, wanted, body, entry)
     await exchange.answer(
         200,
         [
@@ -132,7 +139,7 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CopyObject."""
     headers = call.request.headers
     key = customer_key_for_writing(cases, call)
-    wanted = put_request(call, key)
+    wanted = put_request(cases, call, key)
     source = open_source(cases, call)
     opened = source.opened
     if opened.version.size_bytes > COPY_BYTES_MAX:
@@ -215,13 +222,7 @@ def _with_source_metadata(wanted: PutRequest, opened: Opened, directive: Directi
     if tagging is Directive.COPY:
         place = place_of(opened.bucket.account_id, opened.version)
         tags = tuple(open_tags(opened.keys.metadata, place, opened.version.sealed_tags))
-    return PutRequest(
-        object_key=wanted.object_key,
-        headers=headers,
-        tags=tags,
-        customer_key=wanted.customer_key,
-        conditions=wanted.conditions,
-    )
+    return replace(wanted, headers=headers, tags=tags)
 
 
 class _Selection(Struct, frozen=True):
@@ -250,7 +251,7 @@ def _select(call: Call, opened: Opened) -> _Selection:
     return _Selection(ByteRange(start, stop, size) if stop > start else None, by_part=True)
 
 
-def _read_headers(call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
+def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
     head, version, request = opened.head, opened.version, call.request
     headers: HeaderList = [
         (b"etag", b'"%s"' % head.etag.encode()),
@@ -265,6 +266,7 @@ def _read_headers(call: Call, opened: Opened, selection: _Selection, key: Custom
     if version.sealed_tags:
         tags = open_tags(opened.keys.metadata, place_of(opened.bucket.account_id, version), version.sealed_tags)
         headers.append((b"x-amz-tagging-count", b"%d" % len(tags)))
+    headers += shown_lock(cases, call, version)
     byte_range = selection.byte_range
     if byte_range is None:
         headers.append((b"content-length", b"%d" % version.size_bytes))
@@ -288,7 +290,7 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     opened = getter.open(bucket, version, None if key is None else key.key)
     parse_read_conditions(request.headers).check(opened.head.etag, version.modified_at_ms)
     selection = _select(call, opened)
-    headers = _read_headers(call, opened, selection, key)
+    headers = _read_headers(cases, call, opened, selection, key)
     byte_range = selection.byte_range
     status = 206 if byte_range is not None or selection.by_part else 200
     entry = call.trail.entry(
@@ -377,7 +379,7 @@ async def delete_object(cases: UseCases, call: Call, exchange: Exchange) -> None
     def entry(done: Deleted) -> Entry:
         return call.trail.entry(204, version_id="" if done.version is None else version_text(done.version))
 
-    target = cases.putter.target(call.bucket)
+    target = target_of(cases, call, request.object_key)
     done = await cases.deleter.delete(target, request.object_key, version_id, conditions, entry)
     headers: HeaderList = []
     if version_id is not None:

@@ -33,6 +33,7 @@ from siegel.service.versions import Target
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing
 from siegel.web.exchange import XML, Exchange, HeaderList
+from siegel.web.locks import require_digest
 from siegel.web.objects import encryption_headers, open_source, put_request, source_entry, version_headers
 
 _CHECKSUM_ALGORITHM: Final = "x-amz-checksum-algorithm"
@@ -55,7 +56,7 @@ def _checksum_choice(call: Call) -> ChecksumChoice:
 async def create_multipart_upload(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CreateMultipartUpload."""
     key = customer_key_for_writing(cases, call)
-    wanted = put_request(call, key)
+    wanted = put_request(cases, call, key)
     choice = _checksum_choice(call)
     target = cases.putter.target(call.bucket)
     upload = await cases.multipart.create(target, wanted, choice, call.trail.entry(200))
@@ -85,6 +86,7 @@ async def upload_part(cases: UseCases, call: Call, exchange: Exchange) -> None:
             f"Checksum Type mismatch occurred, expected checksum Type: {choice.algorithm.lower()}, "
             f"actual checksum Type: {str(plan.declared).lower()}"
         )
+    require_digest(plan, target, is_locked=bool(upload.lock))
     body = RequestBody(exchange, plan, cases.reaper, PART_BYTES_MAX)
     _, head = await cases.multipart.put_part(
         target, upload, part_number, body, customer_key=None if key is None else key.key, entry=call.trail.entry(200)

@@ -8,6 +8,7 @@ from siegel.app.config import merge, resolve
 from siegel.app.doctor import Verdict, examine
 from siegel.app.serve import take_instance_lock
 from siegel.app.wiring import create_deployment
+from siegel.service.lockclock import LockTime
 
 
 @pytest.fixture
@@ -30,6 +31,19 @@ def test_a_fresh_deployment_has_nothing_to_fear(settings, tmp_path):
 def test_a_root_key_that_others_may_read_is_a_failure(settings, tmp_path):
     (tmp_path / "root.key").chmod(0o640)
     assert verdicts(settings)["root key and database"] is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(0, Verdict.OK), (30, Verdict.WARN), (-30, Verdict.WARN)])
+def test_a_lock_clock_that_is_off_is_told_with_the_way_out(settings, monkeypatch, days, verdict):
+    monkeypatch.setattr(LockTime, "lag_ms", lambda _: days * 86_400_000)
+    found = next(finding for finding in examine(settings) if finding.check == "lock clock")
+    assert found.verdict is verdict
+    assert ("30.0 days" in found.seen) == (days != 0) == ("siegel clock confirm" in found.seen)
+
+
+def test_a_span_is_told_in_hours_or_days():
+    assert doctor.span(5_400_000) == "1.5 hours behind the time of day"
+    assert doctor.span(-86_400_000) == "1.0 days ahead of the time of day"
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.memory import MemoryStore
 from siegel.drivers.system import SystemRandomness
 from siegel.service.accounts import Accounts
-from siegel.service.buckets import Buckets
+from siegel.service.buckets import Buckets, BucketWish
 from siegel.service.configurations import Configurations
 from siegel.service.directory import Directory
 from siegel.service.keys import KeyRing
+from siegel.service.locks import Guard
 from siegel.service.versions import Target
 
 REGION = "eu-central-1"
@@ -38,10 +39,10 @@ class Room:
         self.configurations = Configurations(self.store)
 
     def bucket(self, name="shelf", tagging=None):
-        return asyncio.run(self.buckets.create(self.account_id, name, None, ENTRY, tagging))
+        return asyncio.run(self.buckets.create(self.account_id, name, BucketWish(tagging=tagging), ENTRY))
 
     def target(self, bucket):
-        return Target(bucket, self.directory.generation(), self.directory.keys_of(bucket))
+        return Target(bucket, self.directory.generation(), self.directory.keys_of(bucket), Guard(0, 0))
 
     def put(self, target, document, check=None):
         asyncio.run(self.configurations.put(target, Kind.TAGGING, document, ENTRY, check))

@@ -13,8 +13,6 @@ _TABLES: Final = "Tables of metadata are not kept: names and sizes stay in the s
 _ANNOTATIONS: Final = "Objects carry user metadata and tags, not annotations."
 _LIFECYCLE: Final = "Nothing is deleted by rules: objects stay until they are deleted by a request."
 _CORS: Final = "Browsers of other origins are not let in: there are no CORS rules in this release."
-_LOCK: Final = "Versions cannot be locked in this release."
-_TAGS: Final = "The tags of an object are given when it is written, and cannot be changed in this release."
 _UPDATE_KEY: Final = "Objects are sealed again with another key by copying them onto themselves."
 _RESTORE: Final = "There is one storage class, and nothing in it has to be restored."
 _SELECT: Final = "Objects are not searched on the server: that would open them to read what is not asked for."
@@ -75,13 +73,6 @@ REFUSED_ROUTES: Final[tuple[Route, ...]] = (
         ("DeleteBucketCors", "DELETE", "s3:PutBucketCORS"),
     ),
     *_trio(
-        "object_lock",
-        "object-lock",
-        _LOCK,
-        ("GetObjectLockConfiguration", "GET", "s3:GetBucketObjectLockConfiguration"),
-        ("PutObjectLockConfiguration", "PUT", "s3:PutBucketObjectLockConfiguration"),
-    ),
-    *_trio(
         "metadata_tables",
         "metadataConfiguration",
         _TABLES,
@@ -113,39 +104,6 @@ REFUSED_ROUTES: Final[tuple[Route, ...]] = (
             reason=_TABLES,
         )
         for name in ("Annotation", "Inventory", "Journal")
-    ),
-    *(
-        _on_object(
-            operation,
-            method,
-            kind,
-            f"s3:{action}Tagging",
-            query=("tagging",),
-            parameters=("versionId",),
-            version_action=f"s3:{version_action}Tagging",
-            needs_integrity=method == "PUT",
-            reason=_TAGS,
-        )
-        for operation, method, kind, action, version_action in (
-            ("GetObjectTagging", "GET", "object.tagging.read", "GetObject", "GetObjectVersion"),
-            ("PutObjectTagging", "PUT", "object.tagging.write", "PutObject", "PutObjectVersion"),
-            ("DeleteObjectTagging", "DELETE", "object.tagging.delete", "DeleteObject", "DeleteObjectVersion"),
-        )
-    ),
-    *(
-        _on_object(
-            f"{verb}Object{name}",
-            method,
-            f"object.{noun}.{kind}",
-            f"s3:{verb}Object{name}",
-            query=(query,),
-            parameters=("versionId",),
-            version_action=f"s3:{verb}Object{name}",
-            needs_integrity=method == "PUT",
-            reason=_LOCK,
-        )
-        for name, noun, query in (("Retention", "retention", "retention"), ("LegalHold", "legal_hold", "legal-hold"))
-        for verb, method, kind in (("Get", "GET", "read"), ("Put", "PUT", "write"))
     ),
     *(
         _on_object(

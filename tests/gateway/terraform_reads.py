@@ -56,6 +56,7 @@ REFRESH = (
     Step("aws_s3_bucket", "GET", "logging", 200),
     Step("aws_s3_bucket", "GET", "replication", 404, "ReplicationConfigurationNotFoundError"),
     Step("aws_s3_bucket", "GET", "encryption", 200),
+    Step("aws_s3_bucket", "GET", "object-lock", 404, "ObjectLockConfigurationNotFoundError"),
     Step("aws_s3_bucket", "GET", "tagging", 404, "NoSuchTagSet"),
 )
 """What every refresh of `aws_s3_bucket` reads of a bucket of which nothing is configured."""
@@ -146,3 +147,16 @@ def companions(bucket: str) -> tuple[Step, ...]:
         Step("intelligent_tiering_configuration", "GET", "intelligent-tiering&id=all", 404, "NoSuchConfiguration"),
         Step("intelligent_tiering_configuration", "DELETE", "intelligent-tiering&id=all", 204),
     )
+
+
+_RULE = "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule>"
+_LOCK = "<ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+
+LOCK = (
+    Step("versioning", "PUT", "versioning", 200, body=_xml("VersioningConfiguration", "<Status>Enabled</Status>")),
+    Step("object_lock_configuration", "PUT", "object-lock", 200, body=_xml("ObjectLockConfiguration", _LOCK + _RULE)),
+    Step("object_lock_configuration", "GET", "object-lock", 200),
+    Step("object_lock_configuration", "PUT", "object-lock", 200, body=_xml("ObjectLockConfiguration", _LOCK)),
+    Step("object_lock_configuration", "GET", "object-lock", 200),
+)
+"""What `aws_s3_bucket_object_lock_configuration` does: a lock is never taken off a bucket, so its bucket is another."""

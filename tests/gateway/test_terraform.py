@@ -6,7 +6,7 @@ from .raw import RawClient
 from .service import Service
 from .shelf import new_name
 from .signer import REGION
-from .terraform_reads import REFRESH, Step, companions
+from .terraform_reads import LOCK, REFRESH, Step, companions
 
 CREATE = (
     f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint>"
@@ -39,6 +39,14 @@ def test_companion_resources_are_created_read_and_destroyed(raw: RawClient):
     assert raw.call("DELETE", bucket).status == 204
 
 
+def test_a_lock_is_created_read_and_loosened(raw: RawClient):
+    bucket = new_name()
+    assert raw.call("PUT", bucket).status == 200
+    for step in LOCK:
+        follow(raw, bucket, step)
+    assert raw.call("DELETE", bucket).status == 204
+
+
 def test_a_bucket_is_created_with_tags_that_s3_control_reads(raw: RawClient, service: Service):
     bucket = new_name()
     assert raw.call("PUT", bucket, body=CREATE).status == 200
@@ -59,4 +67,6 @@ def test_an_object_of_a_plan(raw: RawClient):
     head = raw.call("HEAD", bucket, "k", headers=[("x-amz-checksum-mode", "ENABLED")])
     assert (head.status, head.header("x-amz-tagging-count")) == (200, "1")
     assert raw.call("GET", bucket, "k", query="acl").status == 200
+    tags = raw.call("GET", bucket, "k", query="tagging")
+    assert (tags.status, tags.xml.findtext("TagSet/Tag/Value")) == (200, "shelf")
     assert raw.call("DELETE", bucket, "k").status == 204

@@ -74,6 +74,22 @@ def stranger_s3(service: Service) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def iam(service: Service) -> Iterator[Any]:
+    """The owner's SDK client of IAM."""
+    client = sdk(service, name="iam")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def stranger_iam(service: Service) -> Iterator[Any]:
+    """The other account's SDK client of IAM."""
+    client = sdk(service, service.stranger, name="iam")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
 def tls_s3(tls_service: Service) -> Iterator[Any]:
     client = sdk(tls_service)
     yield client

@@ -25,8 +25,8 @@ MIB = 1024 * 1024
 REQUEST_ID = re.compile(r"\A[A-Za-z0-9+/=_-]{8,}\Z")
 
 
-def sdk(service: Service, keys: Keys | None = None, *, url: str = "", **options: Any) -> Any:
-    """Return a boto3 client that tries once and keeps a pool wide enough for the tests' threads."""
+def sdk(service: Service, keys: Keys | None = None, *, name: str = "s3", url: str = "", **options: Any) -> Any:
+    """Return a boto3 client of the service `name` that tries once and keeps a pool wide enough for the tests' threads."""
     caller = keys or service.owner
     addressing = options.pop("addressing_style", "path")
     config = Config(
@@ -39,7 +39,7 @@ def sdk(service: Service, keys: Keys | None = None, *, url: str = "", **options:
         **options,
     )
     return boto3.client(
-        "s3",
+        name,
         endpoint_url=url or service.url,
         region_name=REGION,
         aws_access_key_id=caller.access_key_id,

@@ -2,6 +2,8 @@
 
 from siegel.app.cli import app
 from siegel.app.config_pages import render_reference
+from siegel.iamwire.iam_actions import IAM
+from siegel.iamwire.statuspage import render_status_page as render_actions_page
 from siegel.s3wire.faults import render_error_page
 from siegel.s3wire.statuspage import render_status_page
 from siegel.web.admin import render_admin_page
@@ -35,6 +37,7 @@ PAGES = {
     "docs/reference/cli.md": render_cli_page,
     "docs/reference/configuration.md": render_reference,
     "docs/reference/errors.md": render_error_page,
+    "docs/reference/iam-status.md": lambda: render_actions_page("IAM", IAM),
     "docs/reference/s3-status.md": render_status_page,
 }
 

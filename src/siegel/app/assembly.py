@@ -11,21 +11,26 @@ from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
 from siegel.service.amend import Amender
 from siegel.service.bodies import Sealer
-from siegel.service.bucketpolicies import BucketPolicies, no_principal
+from siegel.service.bucketpolicies import BucketPolicies
 from siegel.service.buckets import Buckets
 from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
 from siegel.service.get import Getter
+from siegel.service.identities.use_cases import Identities
+from siegel.service.key_uses import KeyUses
 from siegel.service.keys import KeyRing
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
+from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
 from siegel.web.body import IdleReaper
 from siegel.web.call import Rules, UseCases
 from siegel.web.gate import Gate
 from siegel.web.gateway import Gateway
+from siegel.web.iam import iam_door
 from siegel.web.peer import Proxies
+from siegel.web.query_door import DoorParts
 
 # Large bodies are checked, sealed and written here; one per core would let a slow disk keep the others waiting.
 BODY_THREADS: Final = 8
@@ -44,6 +49,8 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
         sse_c_default=settings.sse_c_default,
         sse_c_over_http=settings.sse_c_over_http,
     )
+    parts = DoorParts(directory=directory, journal=store, key_uses=KeyUses(store), reaper=IdleReaper(), region=settings.region)
+    identities = Identities(store, store, key_ring=keyring, clock=clock, randomness=randomness, region=settings.region)
     getter = Getter(store, blobs, directory, keyring, executor)
     return Gateway(
         UseCases(
@@ -60,10 +67,11 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             amender=Amender(store, keyring),
             buckets=Buckets(store, clock, settings.region),
             configurations=Configurations(store),
-            reaper=IdleReaper(),
-            bucket_policies=BucketPolicies(store, no_principal),
+            reaper=parts.reaper,
+            bucket_policies=BucketPolicies(store, unique_id_of),
             gate=Gate(directory, getter, clock, settings.region),
             proxies=Proxies(settings.trusted_proxies),
+            key_uses=parts.key_uses,
         ),
-        doors={},
+        doors={"iam": iam_door(identities, parts)},
     )

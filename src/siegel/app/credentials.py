@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from siegel.domain.errors import ConfigurationError
-from siegel.service.accounts import AccessKey
+from siegel.service.access_keys import AccessKey
 
 
 def write_credentials(path: Path, key: AccessKey) -> None:

@@ -10,7 +10,8 @@ from siegel.app.config import CONFIG_FILE, Config, merge, resolve
 from siegel.app.config_pages import render_file
 from siegel.app.wiring import create_deployment
 from siegel.domain.errors import ConfigurationError
-from siegel.service.accounts import AccessKey, NewAccount, check_account_name
+from siegel.service.access_keys import AccessKey
+from siegel.service.accounts import NewAccount, check_account_name
 
 
 class FirstRun(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The names that Siegel gives: account ids, access key ids and secrets, made from random bytes that the caller brings.
+"""The names that Siegel gives: account ids, access key ids and secrets, unique ids. The caller brings the random bytes.
 
 Lengths and alphabets are those that S3 tools expect (AWS IAM User Guide, "IAM identifiers"; S3 ids are 12 digits, key ids 20 and
 secrets 40 characters). Secrets have neither `/` nor `+`, which break URLs and shells. Prefixes are our own, never Amazon's.
@@ -18,19 +18,33 @@ ACCOUNT_ID_DIGITS: Final = 12
 ACCESS_KEY_ID_RANDOM_BYTES: Final = 15
 SECRET_RANDOM_BYTES: Final = 40
 ACCOUNT_ID_RANDOM_BYTES: Final = 16
+UNIQUE_ID_RANDOM_BYTES: Final = 15
 
-_PREFIXES: Final = {CredentialKind.ROOT: "SGL", CredentialKind.OPERATOR: "SGO"}
+UNIQUE_ID_CHARS: Final = 21
+
+_PREFIXES: Final = {CredentialKind.ROOT: "SGL", CredentialKind.USER: "SGK", CredentialKind.OPERATOR: "SGO"}
+_UNIQUE_PREFIXES: Final = {"user": "SGU", "group": "SGG", "role": "SGR", "policy": "SGP"}
 _SECRET_ALPHABET: Final = string.ascii_letters + string.digits
 
 
 def make_access_key_id(kind: CredentialKind, random: bytes) -> str:
-    """Return a key id: `SGL` (accounts) or `SGO` (operators) and 17 characters of `A-Z2-7`, 85 random bits.
+    """Return a key id: `SGL` (accounts), `SGK` (users) or `SGO` (operators) and 17 characters of `A-Z2-7`, 85 random bits.
 
     Raises ValueError unless `random` has ACCESS_KEY_ID_RANDOM_BYTES bytes.
     """
     _require(random, ACCESS_KEY_ID_RANDOM_BYTES)
     prefix = _PREFIXES[kind]
     return prefix + base64.b32encode(random).decode("ascii")[: ACCESS_KEY_ID_CHARS - len(prefix)]
+
+
+def make_unique_id(resource: str, random: bytes) -> str:
+    """Return the id of a user, group, role or policy: a prefix of ours and 18 characters of `A-Z2-7`, 90 random bits.
+
+    Raises ValueError unless `random` has UNIQUE_ID_RANDOM_BYTES bytes.
+    """
+    _require(random, UNIQUE_ID_RANDOM_BYTES)
+    prefix = _UNIQUE_PREFIXES[resource]
+    return prefix + base64.b32encode(random).decode("ascii")[: UNIQUE_ID_CHARS - len(prefix)]
 
 
 def make_secret(random: bytes) -> str:

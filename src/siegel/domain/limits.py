@@ -36,6 +36,21 @@ POLICY_BYTES_MAX: Final = 128 * KIB
 QUERY_BODY_BYTES_MAX: Final = MIB
 QUERY_PARAMETERS_MAX: Final = 2000
 
+# Identities, of one account (AWS IAM User Guide, "IAM and AWS STS quotas"; the larger ones are our own).
+USERS_MAX: Final = 5000
+GROUPS_MAX: Final = 5000
+ROLES_MAX: Final = 5000
+MANAGED_POLICIES_MAX: Final = 5000
+ACCESS_KEYS_PER_USER_MAX: Final = 2
+GROUPS_PER_USER_MAX: Final = 10
+ATTACHED_POLICIES_MAX: Final = 10
+POLICY_VERSIONS_MAX: Final = 5
+IDENTITY_TAGS_MAX: Final = 50
+# Of all inline policies together, white space left out.
+USER_INLINE_CHARS_MAX: Final = 2048
+GROUP_INLINE_CHARS_MAX: Final = 5120
+ROLE_INLINE_CHARS_MAX: Final = 10_240
+
 # Bodies.
 OBJECT_BYTES_MAX: Final = 48_800 * GIB
 PUT_BYTES_MAX: Final = 5 * GIB

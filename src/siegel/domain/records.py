@@ -35,6 +35,7 @@ class Kind(StrEnum):
     OIDC_PROVIDER = "oidc-provider"
     KEY_USE = "key-use"
     # Of the deployment.
+    UNIQUE_ID = "unique-id"
     LOCK_CLOCK = "lock-clock"
 
 

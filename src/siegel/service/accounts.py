@@ -4,7 +4,6 @@ A secret is returned once, by the call that makes it; at rest it is wrapped by t
 keys are made here too and never leave the deployment in clear. `service/keys.py` says what each wrapped thing is bound to.
 """
 
-import hmac
 import re
 from typing import Final
 
@@ -12,25 +11,16 @@ from msgspec import Struct
 
 from siegel.domain import ids
 from siegel.domain.entry import Entry
-from siegel.domain.errors import AccountError, SealBrokenError
+from siegel.domain.errors import AccountError
 from siegel.domain.objects import Account, Credential, CredentialKind
 from siegel.domain.ports import Clock, MetaStore, Randomness, Writer
+from siegel.service.access_keys import AccessKey, make_access_key
 from siegel.service.keys import KeyRing
 
 # The principal under which the ledger shows what an operator did on the deployment's own machine.
 LOCAL_OPERATOR: Final = "operator/local"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class AccessKey(Struct, frozen=True):
-    """A fresh access key with its secret in clear: show it once, store it nowhere."""
-
-    access_key_id: str
-    secret_access_key: str
-
-    def __repr__(self) -> str:
-        return f"AccessKey({self.access_key_id})"
 
 
 class NewAccount(Struct, frozen=True):
@@ -94,15 +84,7 @@ class Accounts:
         return self._store.reader.identities.list_accounts()
 
     def _make_access_key(self, kind: CredentialKind, account_id: str, now_ms: int) -> tuple[AccessKey, Credential]:
-        key_id = ids.make_access_key_id(kind, self._randomness.bytes(ids.ACCESS_KEY_ID_RANDOM_BYTES))
-        secret = ids.make_secret(self._randomness.bytes(ids.SECRET_RANDOM_BYTES))
-        sealed = self._key_ring.seal_secret(key_id, secret)
-        if not hmac.compare_digest(self._key_ring.open_secret(key_id, sealed), secret):
-            raise SealBrokenError("the custodian did not return what it wrapped")
-        credential = Credential(
-            access_key_id=key_id, kind=kind, account_id=account_id, created_at_ms=now_ms, sealed_secret=sealed
-        )
-        return AccessKey(access_key_id=key_id, secret_access_key=secret), credential
+        return make_access_key(self._key_ring, self._randomness, kind=kind, account_id=account_id, now_ms=now_ms)
 
     def _entry(self, kind: str, account_id: str, reason: str, *, request_id: str, at_ms: int, principal: str) -> Entry:
         return Entry(

@@ -34,11 +34,6 @@ _NOTHING_BLOCKED: Final = PublicAccessBlock(
 )
 
 
-def no_principal(_reader: Reader, _arn: str) -> str | None:
-    """Find nobody: an account has no principals but its root."""
-    return None
-
-
 def read_resource_side(reader: Reader, bucket: Bucket) -> ResourceSide:
     """Return what a bucket says about who may use it. Raises StorageError where that cannot be read."""
     block = _read_block(reader, bucket.bucket_id)

@@ -6,7 +6,7 @@ never older than the newest acknowledged change.
 
 from typing import Final, TypeVar, cast
 
-from siegel.access.caller import ANONYMOUS, Caller, root_caller
+from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.evaluation import ResourceSide
 from siegel.domain.errors import InvalidAccessKeyIdError, InvalidTokenError, NoSuchBucketError
 from siegel.domain.objects import Account, Bucket, Credential, CredentialKind
@@ -15,6 +15,7 @@ from siegel.domain.records import Document, Kind, bucket_scope, decode_document
 from siegel.s3wire.sigv4 import Claim, signing_key
 from siegel.service.bucketpolicies import read_resource_side
 from siegel.service.keys import BucketKeys, KeyRing
+from siegel.service.principals import resolve
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,6 +35,7 @@ class Directory:
         self._sides: dict[int, ResourceSide] = {}
         self._accounts: dict[str, Account] = {}
         self._credentials: dict[str, Credential] = {}
+        self._callers: dict[str, Caller] = {}
         self._signing_keys: dict[tuple[str, str, str, str], bytes] = {}
         self._documents: dict[tuple[int, Kind], Document | None] = {}
 
@@ -50,6 +52,7 @@ class Directory:
         self._sides.clear()
         self._accounts.clear()
         self._credentials.clear()
+        self._callers.clear()
         self._signing_keys.clear()
         self._documents.clear()
         self._keyring.forget()
@@ -107,16 +110,21 @@ class Directory:
         return self._keyring.of_bucket(self.account(bucket.account_id), bucket)
 
     def caller(self, claim: Claim | None) -> Caller:
-        """Return who a claim speaks for; it still has to be verified. Raises InvalidAccessKeyIdError, InvalidTokenError.
+        """Return who a claim speaks for; it still has to be verified.
 
         Operators' keys are not found here: the S3 side knows accounts' principals only.
+        Raises InvalidAccessKeyIdError, InvalidTokenError, StorageError if a policy of the principal cannot be read.
         """
         if claim is None:
             return ANONYMOUS
         if claim.session_token:
             raise InvalidTokenError
-        credential = self._credential(claim.access_key_id)
-        return root_caller(credential.account_id, credential.access_key_id)
+        self.generation()
+        known = self._callers.get(claim.access_key_id)
+        if known is None:
+            known = resolve(self._store.reader, self._credential(claim.access_key_id))
+            self._remember(self._callers, claim.access_key_id, known)
+        return known
 
     def signing_key(self, claim: Claim) -> bytes:
         """Return the signing key that a claim must have been made with. Raises InvalidAccessKeyIdError, SealBrokenError."""
@@ -135,7 +143,7 @@ class Directory:
         known = self._credentials.get(access_key_id)
         if known is None:
             known = self._store.reader.identities.find_credential(access_key_id)
-            if known is None or known.kind is not CredentialKind.ROOT:
+            if known is None or known.kind is CredentialKind.OPERATOR or not known.is_active:
                 raise InvalidAccessKeyIdError(fields={"AWSAccessKeyId": access_key_id})
             self._remember(self._credentials, access_key_id, known)
         return known

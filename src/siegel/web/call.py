@@ -22,6 +22,7 @@ from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
 from siegel.service.get import Getter
+from siegel.service.key_uses import KeyUses
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.put import Putter
@@ -60,6 +61,7 @@ class UseCases(Struct, frozen=True):
     bucket_policies: BucketPolicies
     gate: Gate
     proxies: Proxies
+    key_uses: KeyUses
 
 
 class Call(Struct, frozen=True):

@@ -118,6 +118,8 @@ class Gateway:
         verified = self._verify(request, trail)
         trail.caller = cases.directory.caller(verified.claim)
         trail.account_id = trail.account_id or trail.caller.account_id
+        if verified.claim is not None:
+            cases.key_uses.note(trail.caller.account_id, verified.claim, trail.at_ms)
         if verified.claim is None and (bucket is None or isinstance(route, S3Error)):
             raise AccessDeniedError
         if bucket is None and request.bucket and not (isinstance(route, Route) and route.operation == "CreateBucket"):

@@ -32,6 +32,7 @@ from siegel.s3wire.claims import Claim, parse_claim
 from siegel.s3wire.request import SIGNING_QUERY_NAMES, Request
 from siegel.s3wire.sigv4 import verify
 from siegel.service.directory import Directory
+from siegel.service.key_uses import KeyUses
 from siegel.service.trail import Trail
 from siegel.web.body import IdleReaper
 from siegel.web.exchange import Exchange
@@ -59,6 +60,7 @@ class DoorParts(Struct, frozen=True):
 
     directory: Directory
     journal: Journal
+    key_uses: KeyUses
     reaper: IdleReaper
     region: str
 
@@ -114,6 +116,7 @@ class QueryDoor:
         verify(request, claim, parts.directory.signing_key(claim), now_ms=trail.at_ms, region=parts.region)
         trail.caller = parts.directory.caller(claim)
         trail.account_id = trail.caller.account_id
+        parts.key_uses.note(trail.account_id, claim, trail.at_ms)
 
     async def _body(self, request: Request, exchange: Exchange) -> bytes:
         if request.raw_path != b"/":

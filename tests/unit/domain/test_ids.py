@@ -14,6 +14,19 @@ def test_access_key_id_has_our_prefix_and_the_length_tools_expect(kind, prefix):
     assert all(re.fullmatch(prefix + "[A-Z2-7]{17}", name) for name in made)
 
 
+def test_the_key_of_a_user_has_a_prefix_of_its_own():
+    assert re.fullmatch("SGK[A-Z2-7]{17}", ids.make_access_key_id(CredentialKind.USER, os.urandom(15)))
+
+
+@pytest.mark.parametrize(("resource", "prefix"), [("user", "SGU"), ("group", "SGG"), ("role", "SGR"), ("policy", "SGP")])
+def test_unique_ids_say_what_they_name(resource, prefix):
+    made = {ids.make_unique_id(resource, os.urandom(15)) for _ in range(200)}
+    assert len(made) == 200
+    assert all(re.fullmatch(prefix + "[A-Z2-7]{18}", name) for name in made)
+    with pytest.raises(ValueError, match="random bytes are needed"):
+        ids.make_unique_id(resource, b"short")
+
+
 def test_secret_breaks_neither_url_nor_shell():
     made = {ids.make_secret(os.urandom(40)) for _ in range(200)}
     assert len(made) == 200

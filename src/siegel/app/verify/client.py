@@ -11,7 +11,7 @@ from msgspec import Struct
 from siegel.app.http import Application
 from siegel.domain.errors import SiegelError
 from siegel.s3wire.sigv4 import signing_key
-from siegel.service.accounts import AccessKey
+from siegel.service.access_keys import AccessKey
 
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 UNSIGNED_FRAMES: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

@@ -12,7 +12,7 @@ from siegel.domain import ids
 from siegel.domain.entry import Entry
 from siegel.domain.objects import Account, Credential, CredentialKind
 from siegel.domain.ports import Identities, Reader, Writer
-from siegel.service.accounts import AccessKey
+from siegel.service.access_keys import AccessKey
 from siegel.service.keys import KeyRing
 
 T = TypeVar("T")

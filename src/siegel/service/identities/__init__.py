@@ -1,0 +1,1 @@
+"""Users, groups, roles, policies and access keys of an account: the use cases of IAM."""

@@ -22,7 +22,7 @@ from siegel.service.keys import BucketKeys, KeyRing
 from siegel.service.rolling import behind
 from siegel.service.versions import version_or_raise
 
-# Chunks opened per step: 512 KiB leave at a time. Half as much costs a tenth more of the processor, twice as much saves little.
+# Chunks opened per step: 512 KiB leave at a time. Half as much costs a few hundredths more of the processor.
 SLAB_CHUNKS: Final = 32
 
 # Chunks read at a time: what was read is still in the processor's cache when it is opened.

@@ -10,6 +10,7 @@
     │   └── StorageFullError    no space left
     ├── AccountError            an account cannot be made like this
     ├── PolicyError             a policy document says something that the policy language does not know
+    ├── OutboundError           somebody else's server cannot be asked, or does not answer; see `domain/outbound.py`
     └── ConfigurationError      the service cannot start like this; the message says what to change
 
 Source of codes and wording: Amazon S3 API Reference, "Error responses".

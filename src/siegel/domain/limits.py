@@ -66,6 +66,11 @@ TRAILER_BYTES_MAX: Final = 4 * KIB
 # Bodies up to this size rest inside the metadata database, sealed, beside their index row.
 INLINE_BYTES_MAX: Final = 64 * KIB
 
+# Requests to others' servers.
+OUTBOUND_URL_CHARS_MAX: Final = 2 * KIB
+OUTBOUND_HEAD_BYTES_MAX: Final = 16 * KIB
+OUTBOUND_ADDRESSES_MAX: Final = 8
+
 # Pages.
 PAGE_ENTRIES_MAX: Final = 1000
 DELETE_KEYS_MAX: Final = 1000

@@ -17,6 +17,7 @@ from siegel.domain.objects import (
     Part,
     Upload,
 )
+from siegel.domain.outbound import OutboundAnswer, OutboundCall
 
 T = TypeVar("T")
 
@@ -380,6 +381,23 @@ class Journal(Protocol):
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
+        ...
+
+
+class Outbound(Protocol):
+    """Requests to servers that others name. They leave for addresses that were checked, and for no others."""
+
+    def check(self, url: str) -> None:
+        """Raise AddressRefusedError for an URL that could never be asked: its form, its scheme, or the address that it spells."""
+        ...
+
+    async def fetch(self, call: OutboundCall) -> OutboundAnswer:
+        """Send one request and return the answer, whatever its status.
+
+        The host's name is looked up, each of its addresses is checked, and one of these very addresses is connected to; redirects
+        are not followed. A connection may serve further calls; where a kept one has ended without a byte of answer, the call is
+        sent again on a fresh one, so it may arrive twice. Raises AddressRefusedError, OutboundError.
+        """
         ...
 
 

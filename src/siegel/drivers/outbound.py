@@ -1,0 +1,237 @@
+"""Requests to servers that others name: HTTP/1.1 over asyncio, to an address that was checked and to no other.
+
+A name is looked up once for each connection, all that it leads to is checked, and the connection is made to the checked address
+itself, so a name that means something else a moment later (rebinding) changes nothing. TLS still proves the name. Proxies of the
+environment, cookies, redirects and compressed bodies do not exist here.
+
+Sources: RFC 9110, 9112; OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from ipaddress import ip_address
+from socket import SOCK_STREAM
+from typing import Final, TypeAlias
+
+import h11
+
+from siegel.domain.addresses import Address, Allowed, Endpoint, check_addresses, check_url, parse_endpoint
+from siegel.domain.limits import OUTBOUND_HEAD_BYTES_MAX
+from siegel.domain.outbound import OutboundAnswer, OutboundCall, OutboundError, Trust
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
+_Line: TypeAlias = tuple[bool, str, int, Trust]
+
+IDLE_S_MAX: Final = 30.0
+IDLE_PER_HOST_MAX: Final = 8
+IDLE_MAX: Final = 64
+_CONTEXTS_MAX: Final = 64
+_SERVED_HERE: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+_REDIRECTS: Final = range(300, 400)
+
+
+async def resolve_by_system(host: str, port: int) -> Sequence[Address]:
+    """Return the addresses of a host, as the system's resolver knows them. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+    return [ip_address(address[0]) for address in dict.fromkeys(entry[4] for entry in found)]
+
+
+class _EndedError(OutboundError):
+    """A kept connection has ended before the first byte of an answer."""
+
+
+class _Connection:
+    """One connection to a checked address."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=OUTBOUND_HEAD_BYTES_MAX)
+        self._is_fresh = True
+        self.idle_since_s = 0.0
+
+    async def exchange(self, endpoint: Endpoint, call: OutboundCall) -> OutboundAnswer:
+        """Send a call and return its answer. Raises _EndedError, OutboundError, OSError."""
+        try:
+            for event in (_head(endpoint, call), h11.Data(data=call.body), h11.EndOfMessage()):
+                self._writer.write(self._http.send(event) or b"")
+            await self._writer.drain()
+        except ConnectionError:
+            # The answer may be there all the same: a server need not read what it refuses.
+            self._http.send_failed()
+        head = await self._next_event()
+        while isinstance(head, h11.InformationalResponse):
+            head = await self._next_event()
+        if not isinstance(head, h11.Response):
+            raise OutboundError(f"{endpoint.host} ended the connection instead of answering")
+        if head.status_code in _REDIRECTS:
+            raise OutboundError(f"{endpoint.host} answers with a redirect, which is not followed")
+        body = await self._body(endpoint, call.answer_bytes_max)
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
+        return OutboundAnswer(head.status_code, headers, body)
+
+    async def _body(self, endpoint: Endpoint, bytes_max: int) -> bytes:
+        body = bytearray()
+        while isinstance(event := await self._next_event(), h11.Data):
+            body += event.data
+            if len(body) > bytes_max:
+                raise OutboundError(f"{endpoint.host} answers with more than {bytes_max} bytes")
+        if not isinstance(event, h11.EndOfMessage):
+            raise OutboundError(f"{endpoint.host} ended the connection in the middle of its answer")
+        return bytes(body)
+
+    async def _next_event(self) -> object:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            try:
+                data = await self._reader.read(OUTBOUND_HEAD_BYTES_MAX)
+            except ConnectionError:
+                if self._is_fresh:
+                    raise
+                data = b""
+            if not data and not self._is_fresh:
+                # It ended while nobody looked; that says nothing about the server.
+                raise _EndedError("a kept connection has ended")
+            self._is_fresh = True
+            self._http.receive_data(data)
+        return event
+
+    def is_reusable(self, now_s: float) -> bool:
+        """Tell whether the connection is still there for another call."""
+        return not self._reader.at_eof() and not self._writer.is_closing() and now_s - self.idle_since_s < IDLE_S_MAX
+
+    def rest(self, now_s: float) -> bool:
+        """Get ready for another call; return whether there can be one."""
+        if self._http.trailing_data[0]:
+            # More than was asked for: it would pass for the answer to the next call.
+            return False
+        try:
+            self._http.start_next_cycle()
+        except h11.LocalProtocolError:
+            return False
+        self._is_fresh, self.idle_since_s = False, now_s
+        return True
+
+    def close(self) -> None:
+        """End the connection at once."""
+        self._writer.transport.abort()
+
+
+def _head(endpoint: Endpoint, call: OutboundCall) -> h11.Request:
+    headers = [("host", endpoint.authority), ("user-agent", "siegel"), ("accept-encoding", "identity")]
+    if call.body or call.method != "GET":
+        headers.append(("content-length", str(len(call.body))))
+    headers += [pair for pair in call.headers if pair[0].lower() not in _SERVED_HERE]
+    return h11.Request(method=call.method, target=endpoint.target, headers=headers)
+
+
+class HttpOutbound:
+    """The Outbound port over the network. One per event loop."""
+
+    def __init__(self, allowed: Allowed, resolve: Resolve = resolve_by_system) -> None:
+        """Connect to public addresses, and to what is `allowed`."""
+        self._allowed = allowed
+        self._resolve = resolve
+        self._idle: dict[_Line, list[_Connection]] = {}
+
+    def check(self, url: str) -> None:
+        """See the port."""
+        check_url(url, self._allowed)
+
+    async def fetch(self, call: OutboundCall) -> OutboundAnswer:
+        """See the port."""
+        endpoint = parse_endpoint(call.url)
+        try:
+            async with asyncio.timeout(call.timeout_s):
+                return await self._fetch(endpoint, call)
+        except TimeoutError:
+            raise OutboundError(f"{endpoint.host} does not answer in {call.timeout_s} s") from None
+        except (OSError, UnicodeError, h11.ProtocolError) as error:
+            raise OutboundError(f"{endpoint.host} cannot be asked: {error}") from error
+
+    async def _fetch(self, endpoint: Endpoint, call: OutboundCall) -> OutboundAnswer:
+        line = (endpoint.is_tls, endpoint.host, endpoint.port, call.trust)
+        kept = self._take(line)
+        if kept is not None:
+            with suppress(_EndedError):
+                return await self._use(kept, line, endpoint, call)
+        return await self._use(await self._connect(endpoint, call.trust), line, endpoint, call)
+
+    async def _use(self, connection: _Connection, line: _Line, endpoint: Endpoint, call: OutboundCall) -> OutboundAnswer:
+        is_kept = False
+        try:
+            answer = await connection.exchange(endpoint, call)
+            is_kept = self._keep(line, connection)
+            return answer
+        finally:
+            if not is_kept:
+                connection.close()
+
+    async def _connect(self, endpoint: Endpoint, trust: Trust) -> _Connection:
+        addresses = await self._resolve(endpoint.host, endpoint.port)
+        check_addresses(endpoint, addresses, self._allowed)
+        context = _context(trust) if endpoint.is_tls else None
+        name = endpoint.host if endpoint.is_tls else None
+        problem: OSError | None = None
+        for address in addresses:
+            try:
+                streams = await asyncio.open_connection(str(address), endpoint.port, ssl=context, server_hostname=name)
+            except OSError as error:
+                problem = problem or error
+            else:
+                return _Connection(*streams)
+        raise OutboundError(f"{endpoint.host} cannot be connected to: {problem}") from problem
+
+    def _take(self, line: _Line) -> _Connection | None:
+        idle = self._idle.get(line, [])
+        now_s = asyncio.get_running_loop().time()
+        while idle:
+            connection = idle.pop()
+            if connection.is_reusable(now_s):
+                return connection
+            connection.close()
+        self._idle.pop(line, None)
+        return None
+
+    def _keep(self, line: _Line, connection: _Connection) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        if sum(map(len, self._idle.values())) >= IDLE_MAX:
+            self._forget_old(now_s)
+        idle = self._idle.setdefault(line, [])
+        is_room = len(idle) < IDLE_PER_HOST_MAX and sum(map(len, self._idle.values())) < IDLE_MAX
+        if not is_room or not connection.rest(now_s):
+            return False
+        idle.append(connection)
+        return True
+
+    def _forget_old(self, now_s: float) -> None:
+        for line, idle in list(self._idle.items()):
+            for connection in idle:
+                if not connection.is_reusable(now_s):
+                    connection.close()
+            self._idle[line] = [connection for connection in idle if connection.is_reusable(now_s)]
+            if not self._idle[line]:
+                del self._idle[line]
+
+    def close(self) -> None:
+        """End all kept connections."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()
+
+
+@lru_cache(maxsize=_CONTEXTS_MAX)
+def _context(trust: Trust) -> ssl.SSLContext:
+    """Return how to speak TLS (1.2 or newer) with somebody. Raises OutboundError for certificates that cannot be read."""
+    try:
+        context = ssl.create_default_context(cadata=trust.ca_pem or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        if trust.certificate_file:
+            context.load_cert_chain(trust.certificate_file)
+    except (OSError, ValueError) as error:
+        raise OutboundError(f"the certificates for this server cannot be used: {error}") from error
+    return context

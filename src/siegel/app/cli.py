@@ -9,6 +9,7 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from siegel import __version__
+from siegel.app.keybox_cli import keybox
 from siegel.app.output import print_error
 from siegel.domain.errors import ConfigurationError, SiegelError
 
@@ -75,6 +76,8 @@ app.command(clock)
 verify = App(name="verify", help="Check the service's promises for yourself.")
 verify.command("siegel.app.commands.verify:sealed", name="sealed", help=_SEALED)
 app.command(verify)
+
+app.command(keybox)
 
 
 def main() -> None:

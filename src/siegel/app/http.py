@@ -29,9 +29,18 @@ class HttpServer(Server):
     _shd: Any
 
     def __init__(
-        self, application: Application, address: Address, *, tls_cert: str | None = None, tls_key: str | None = None
+        self,
+        application: Application,
+        address: Address,
+        *,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
+        client_ca: str | None = None,
     ) -> None:
-        """Listen on `address`. Raises OSError if that is not possible."""
+        """Listen on `address`. With `client_ca`, only clients with a certificate of these authorities get in.
+
+        Raises OSError if that is not possible.
+        """
         self._listener = listen(address)
         super().__init__(
             application,
@@ -48,6 +57,8 @@ class HttpServer(Server):
             ssl_cert=Path(tls_cert) if tls_cert else None,
             ssl_key=Path(tls_key) if tls_key else None,
             ssl_protocol_min=SSLProtocols.tls12,
+            ssl_ca=Path(client_ca) if client_ca else None,
+            ssl_client_verify=client_ca is not None,
         )
 
     def _init_shared_socket(self) -> None:

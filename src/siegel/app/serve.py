@@ -6,7 +6,6 @@ process becomes the supervisor; the lock and the reserved ports stay open in it.
 
 import fcntl
 import os
-import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from siegel.app.orders import Orders
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
 from siegel.app.supervisor import Brief
+from siegel.app.tls import check_pair
 from siegel.app.wiring import open_deployment
 from siegel.domain.errors import ConfigurationError
 
@@ -80,26 +80,9 @@ def take_instance_lock(directory: Path) -> int:
 
 
 def check_certificate(settings: Settings) -> None:
-    """Check that certificate and key can be read, belong together, and have the form that the server takes.
-
-    Raises ConfigurationError.
-    """
-    if settings.tls_cert is None or settings.tls_key is None:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"{settings.tls_cert} and {settings.tls_key} are no usable certificate and key: {error}"
-        ) from None
-    if "-----BEGIN PRIVATE KEY-----" not in Path(settings.tls_key).read_text(encoding="ascii", errors="replace"):
-        raise ConfigurationError(
-            f"{settings.tls_key} is not in PKCS#8 form\ntry: openssl pkcs8 -topk8 -nocrypt -in {settings.tls_key} -out key.pem"
-        )
-
-
-def _no_password() -> str:
-    raise ValueError("the key is protected by a password, which nobody could type at a restart")
+    """Check the certificate and key of the S3 port, if it has any. Raises ConfigurationError."""
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        check_pair(settings.tls_cert, settings.tls_key)
 
 
 def _reserve_port(name: str, address: Address) -> Address:

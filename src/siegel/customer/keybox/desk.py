@@ -1,0 +1,78 @@
+"""What a call is decided by, as it is on the disk at that moment: the box's content and the policy.
+
+Both files are looked at with every call, so that `siegel keybox disable` and an edited policy count from the next call on. What
+cannot be read denies: a damaged box or a policy with a typing error lets nothing through.
+"""
+
+import os
+from pathlib import Path
+
+from siegel.customer.keybox.content import Content, Key
+from siegel.customer.keybox.folder import BOX_NAME, POLICY_NAME, OpenBox
+from siegel.customer.keybox.policy import POLICY_BYTES_MAX, Policy, read_policy
+from siegel.customer.keybox.refusals import RefusedError
+from siegel.customer.keybox.uses import Use
+from siegel.domain.errors import ConfigurationError, PolicyError
+
+Mark = tuple[int, int, int] | None
+
+
+class Desk:
+    """The state of one box, always fresh."""
+
+    def __init__(self, box: OpenBox) -> None:
+        """Read the policy too. Raises ConfigurationError where it is wrong."""
+        self._box = box
+        self._box_path = box.folder / BOX_NAME
+        self._policy_path = box.folder / POLICY_NAME
+        self._box_mark = _mark(self._box_path)
+        box.reload()
+        self._policy_mark = _mark(self._policy_path)
+        self._policy: Policy | None = load_policy(self._policy_path)
+
+    def content(self) -> Content:
+        """Return the content as it is now. Raises RefusedError (InternalException) where it cannot be read."""
+        mark = _mark(self._box_path)
+        if mark != self._box_mark:
+            try:
+                self._box.reload()
+            except ConfigurationError:
+                raise RefusedError("InternalException", "The box of the key server cannot be read.") from None
+            self._box_mark = mark
+        return self._box.content
+
+    def admit(self, use: Use, key: Key, now_ms: int) -> None:
+        """Let a use of `key` pass by the policy as it is now. Raises RefusedError."""
+        mark = _mark(self._policy_path)
+        if mark != self._policy_mark:
+            try:
+                self._policy = load_policy(self._policy_path)
+            except ConfigurationError:
+                self._policy = None
+            self._policy_mark = mark
+        if self._policy is None:
+            raise RefusedError(
+                "AccessDeniedException", "The policy cannot be read, so it allows nothing: siegel keybox policy DIR"
+            )
+        self._policy.admit(use, key, now_ms)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read the policy's file; one that is missing allows everything. Raises ConfigurationError."""
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(POLICY_BYTES_MAX).decode()
+        return read_policy(text)
+    except FileNotFoundError:
+        return read_policy("")
+    except (OSError, UnicodeDecodeError, PolicyError, ConfigurationError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _mark(path: Path) -> Mark:
+    """Return what changes whenever a file does; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a third of the time that Path.stat takes, and this is done twice for every call
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,136 @@
+"""The directory of a box: its files, who may change them at a time, and how they are opened.
+
+box.sealed       keys and credentials, sealed; replaced whole with every change
+box.key          the key file, unless it lies elsewhere or a passphrase is used
+log.jsonl        the chained log
+policy.toml      who may use the keys; written by hand
+certificates/    a certificate for every destroyed key
+box.lock, serve.lock
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from siegel.customer.keybox.boxfile import (
+    NO_EFFORT,
+    NONCE_BYTES,
+    SALT_BYTES,
+    Effort,
+    Header,
+    Unlocking,
+    derive_sealing_key,
+    open_box,
+    read_header,
+    seal_box,
+)
+from siegel.customer.keybox.content import Content
+from siegel.customer.keybox.durable import replace_whole, write_new
+from siegel.customer.keybox.unlocking import Secret
+from siegel.domain.errors import ConfigurationError, SealBrokenError
+
+BOX_NAME: Final = "box.sealed"
+KEY_NAME: Final = "box.key"
+LOG_NAME: Final = "log.jsonl"
+POLICY_NAME: Final = "policy.toml"
+CERTIFICATES_NAME: Final = "certificates"
+# A box of KEYS_MAX keys stays far below.
+BOX_BYTES_MAX: Final = 16 * 1024 * 1024
+
+_HOW: Final = {Unlocking.KEY_FILE: "a key file\ntry: --key-file", Unlocking.PASSPHRASE: "a passphrase\ntry: --passphrase-file"}
+
+RandomBytes = Callable[[int], bytes]
+
+
+class OpenBox:
+    """The sealed file of a box, with what opens it: the derived key stays, so that a change can be read at once."""
+
+    def __init__(self, folder: Path, secret: Secret, random_bytes: RandomBytes = os.urandom) -> None:
+        """Open the box in `folder`. Raises ConfigurationError: there is none, the wrong secret, damage."""
+        self.folder = folder
+        self._path = folder / BOX_NAME
+        self._random_bytes = random_bytes
+        data = self._read()
+        try:
+            self._header = read_header(data)
+            if self._header.unlocking is not secret.unlocking:
+                raise ConfigurationError(f"the box in {folder} is unlocked by {_HOW[self._header.unlocking]}")
+            self._sealing_key = derive_sealing_key(self._header, secret.data)
+            self.content = open_box(data, self._sealing_key)
+        except SealBrokenError as error:
+            raise ConfigurationError(f"{self._path}: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"OpenBox({self.folder})"
+
+    def reload(self) -> Content:
+        """Read the content again. Raises ConfigurationError where the file is gone, damaged or sealed anew otherwise."""
+        data = self._read()
+        try:
+            if read_header(data) != self._header:
+                raise ConfigurationError(f"{self._path} was sealed anew: start again")
+            self.content = open_box(data, self._sealing_key)
+        except SealBrokenError as error:
+            raise ConfigurationError(f"{self._path}: {error}") from None
+        return self.content
+
+    @contextmanager
+    def changing(self) -> Iterator[Content]:
+        """Yield the content as it is now; nobody else changes it meanwhile."""
+        with locked(self.folder / "box.lock"):
+            yield self.reload()
+
+    def write(self, content: Content) -> None:
+        """Replace the content, durably; call it within `changing`. Raises StorageError."""
+        replace_whole(self._path, seal_box(content, self._header, self._sealing_key, self._random_bytes(NONCE_BYTES)))
+        self.content = content
+
+    def _read(self) -> bytes:
+        try:
+            while True:
+                with self._path.open("rb") as stream:
+                    data = stream.read(BOX_BYTES_MAX)
+                    # A file that was replaced meanwhile may have been overwritten under our eyes.
+                    if self._path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+                        return data
+        except FileNotFoundError:
+            raise ConfigurationError(f"{self.folder} holds no box\ntry: siegel keybox init {self.folder}") from None
+        except OSError as error:
+            raise ConfigurationError(f"{self._path} cannot be read: {error.strerror}") from None
+
+
+def create_box(
+    folder: Path, content: Content, secret: Secret, *, effort: Effort | None = None, random_bytes: RandomBytes = os.urandom
+) -> None:
+    """Write a new sealed file. Raises ConfigurationError if there is a box already, StorageError."""
+    cost = NO_EFFORT if secret.unlocking is Unlocking.KEY_FILE else effort or Effort()
+    header = Header(secret.unlocking, cost, random_bytes(SALT_BYTES))
+    sealing_key = derive_sealing_key(header, secret.data)
+    try:
+        write_new(folder / BOX_NAME, seal_box(content, header, sealing_key, random_bytes(NONCE_BYTES)))
+    except FileExistsError:
+        raise ConfigurationError(f"{folder} holds a box already: it is never overwritten") from None
+
+
+@contextmanager
+def locked(path: Path, *, refusal: str | None = None) -> Iterator[None]:
+    """Hold a lock file; wait for it, or with `refusal` raise ConfigurationError(refusal) while somebody else holds it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be opened: {error.strerror}") from None
+    try:
+        _take(descriptor, refusal)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, refusal: str | None) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+    except BlockingIOError:
+        raise ConfigurationError(refusal) from None

@@ -1,0 +1,61 @@
+"""Group commit of the log: whatever comes while one sync runs is written and synced together after it."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from siegel.customer.keybox.logfile import LogFile
+from siegel.customer.keybox.refusals import RefusedError
+from siegel.domain.errors import StorageError
+
+# Calls that wait for the disk; more are told to come again later.
+WAITING_MAX: Final = 4096
+
+
+class Logbook:
+    """The log of a server that runs, for one event loop."""
+
+    def __init__(self, file: LogFile) -> None:
+        """Write to `file`, which nobody else uses from now on. Needs a running event loop."""
+        self._file = file
+        self._loop = asyncio.get_running_loop()
+        self._executor = ThreadPoolExecutor(1, "log")
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._is_busy = False
+
+    def append(self, entry: bytes) -> asyncio.Future[None]:
+        """Return what is done once a line with `entry` (a JSON object that is not empty) is durable.
+
+        It ends with StorageError where the disk refuses. Raises RefusedError (ThrottlingException) where too many wait.
+        """
+        if len(self._waiting) >= WAITING_MAX:
+            raise RefusedError("ThrottlingException", "The log's disk cannot keep up.")
+        future = self._loop.create_future()
+        self._waiting.append((entry, future))
+        if not self._is_busy:
+            self._begin()
+        return future
+
+    def close(self) -> None:
+        """Wait for what is being written, then close the file. Whoever still waits is not answered any more."""
+        self._executor.shutdown()
+        self._file.close()
+
+    def _begin(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._is_busy = True
+        done = self._loop.run_in_executor(self._executor, self._file.append, [entry for entry, _ in batch])
+        done.add_done_callback(lambda ended: self._settle(batch, ended.exception()))
+
+    def _settle(self, batch: list[tuple[bytes, asyncio.Future[None]]], problem: BaseException | None) -> None:
+        self._is_busy = False
+        if self._waiting:
+            self._begin()
+        for _, future in batch:
+            if future.done():
+                continue
+            if problem is None:
+                future.set_result(None)
+            else:
+                # Each waiter gets an exception of its own: they grow tracebacks.
+                future.set_exception(StorageError(str(problem)))

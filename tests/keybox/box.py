@@ -1,0 +1,94 @@
+"""A box as its owner has it: commands, and a process that serves."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.keybox.caller import Caller
+
+SIEGEL = str(Path(sys.executable).with_name("siegel"))
+READY = re.compile(r"ready keybox=(https?://127\.0\.0\.1:\d+)\n")
+
+
+def keybox(*words, **options):
+    return subprocess.run(
+        [SIEGEL, "keybox", *map(str, words)], capture_output=True, text=True, check=False, timeout=120, **options
+    )
+
+
+def done(*words):
+    ended = keybox(*words)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+class Box:
+    """A directory with a box in it, made by commands."""
+
+    def __init__(self, folder, *words, opening=()):
+        self.folder = folder
+        self.opening = tuple(map(str, opening))
+        self.made = json.loads(done("init", folder, "--json", *words, *self.opening))
+
+    @property
+    def public_key(self):
+        return self.made["public_key"]
+
+    def command(self, name, *words):
+        return done(*name.split(), self.folder, *words, *self.opening)
+
+    def create_key(self, name):
+        return self.command("create-key", name).strip()
+
+    def log(self):
+        return [json.loads(line) for line in (self.folder / "log.jsonl").read_text().splitlines()]
+
+    def last(self, operation):
+        return [line for line in self.log() if line["operation"] == operation][-1]
+
+    def write_policy(self, text):
+        fresh = self.folder / "policy.fresh"
+        fresh.write_text(text)
+        fresh.rename(self.folder / "policy.toml")
+
+    def caller(self, url, **changes):
+        credential = self.made["xks"]["XksProxyAuthenticationCredential"]
+        prefix = self.made["xks"]["XksProxyUriPath"].removesuffix("/kms/xks/v1")
+        return Caller(url, credential["AccessKeyId"], credential["RawSecretAccessKey"], prefix).but(**changes)
+
+
+class Serving:
+    """The process of a key server. `program` is another launcher that takes the same words."""
+
+    def __init__(self, box, *words, program=(SIEGEL,)):
+        self.errors = box.folder.with_suffix(".err")
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [*program, "keybox", "serve", str(box.folder), "--listen", "127.0.0.1:0", *box.opening, *map(str, words)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        found = READY.fullmatch(self.process.stdout.readline())
+        if not found:
+            self.stop()
+        assert found, self.errors.read_text()
+        self.url = urlsplit(found[1])
+
+    def stop(self, number=15):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(60)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

@@ -14,6 +14,7 @@ from .certificates import DOMAIN, make_certificates
 from .raw import RawClient, Wire
 from .service import Service, arguments, running
 from .shelf import Shelf, make_shelf, sdk
+from .signer import Keys
 
 OPEN_SSE_C = {"SIEGEL_SSE_C_OVER_HTTP": "true", "SIEGEL_SSE_C_DEFAULT": "allowed"}
 
@@ -63,6 +64,12 @@ def s3(service: Service) -> Iterator[Any]:
     client = sdk(service)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def owner(service: Service) -> Keys:
+    """The owner's access key."""
+    return service.owner
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 Format page: `docs/design/formats/records.md`. Fields are only ever added at the end, with a default.
 """
 
+from msgspec import Struct
+
 from siegel.domain.records import Document
 
 
@@ -45,3 +47,23 @@ class BucketEncryption(Document, frozen=True, array_like=True):
 
     algorithm: str = "AES256"
     bucket_key_enabled: bool = False
+
+
+class CorsRule(Struct, frozen=True, array_like=True):
+    """Which requests of which origins a browser lets through. An origin or header holds one `*` at most, for any text.
+
+    `max_age_s` is how long a browser may remember a preflight's answer; None: as long as it likes.
+    """
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    max_age_s: int | None = None
+    rule_id: str = ""
+
+
+class Cors(Document, frozen=True, array_like=True):
+    """A bucket's rules for browsers of other origins; the first one that fits decides."""
+
+    rules: tuple[CorsRule, ...] = ()

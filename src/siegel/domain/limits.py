@@ -24,6 +24,11 @@ TAG_KEY_CHARS_MAX: Final = 128
 TAG_VALUE_CHARS_MAX: Final = 256
 BUCKETS_PER_ACCOUNT_MAX: Final = 10_000
 
+# Rules for browsers of other origins.
+CORS_RULES_MAX: Final = 100
+CORS_BYTES_MAX: Final = 64 * KIB
+CORS_ID_CHARS_MAX: Final = 255
+
 # Policy documents. Where characters are counted, white space does not count.
 BUCKET_POLICY_BYTES_MAX: Final = 20 * KIB
 KEY_POLICY_BYTES_MAX: Final = 32 * KIB
@@ -62,6 +67,13 @@ XML_BYTES_MAX: Final = 4 * MIB
 ADMIN_BODY_BYTES_MAX: Final = 64 * KIB
 FRAME_HEAD_BYTES_MAX: Final = 512
 TRAILER_BYTES_MAX: Final = 4 * KIB
+
+# Forms of browsers. Everything before the file's own bytes counts, boundaries and heads of parts included; so does what follows.
+FORM_FIELDS_BYTES_MAX: Final = 20 * KIB
+FORM_FIELDS_MAX: Final = 100
+FORM_TAIL_BYTES_MAX: Final = 20 * KIB
+FORM_PART_HEAD_BYTES_MAX: Final = 4 * KIB
+FORM_BOUNDARY_CHARS_MAX: Final = 70
 
 # Bodies up to this size rest inside the metadata database, sealed, beside their index row.
 INLINE_BYTES_MAX: Final = 64 * KIB

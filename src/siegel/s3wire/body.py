@@ -59,18 +59,20 @@ _SHA256_HEX_CHARS: Final = 64
 _LENGTH_DIGITS_MAX: Final = 19
 _DECODED_LENGTH: Final = "x-amz-decoded-content-length"
 _SDK_ALGORITHM: Final = "x-amz-sdk-checksum-algorithm"
+_CHECKSUM_ALGORITHM: Final = "x-amz-checksum-algorithm"
 _TRAILER: Final = "x-amz-trailer"
 _FRAME_MODES: Final = {mode.value: mode for mode in FrameMode}
 _TRAILER_MODES: Final = frozenset({FrameMode.SIGNED_TRAILER, FrameMode.UNSIGNED_TRAILER})
 # Headers that begin like those of values but hold none.
-_NO_VALUES: Final = frozenset({"x-amz-checksum-algorithm", "x-amz-checksum-type", "x-amz-checksum-mode"})
+_NO_VALUES: Final = frozenset({_CHECKSUM_ALGORITHM, "x-amz-checksum-type", "x-amz-checksum-mode"})
 
 
 class BodyPlan(Struct, frozen=True, kw_only=True):
     """What a request's head promises about its body.
 
-    `size_bytes` is the size of the payload. `declared` is the algorithm whose value the client gives, `declared_digest` that
-    value if it came in the head, else it comes as the trailer. `kept` is the algorithm whose digest `finish` returns.
+    `size_bytes` is the size of the payload, or the most that it can have where not `is_exact`. `declared` is the algorithm whose
+    value the client gives, `declared_digest` that value if it came in the head, else it comes as the trailer. `kept` is the
+    algorithm whose digest `finish` returns.
     `sha256` is the promised SHA-256 of the payload, `content_md5` the promised MD5. `md5` tells whether MD5 is computed.
     """
 
@@ -83,6 +85,7 @@ class BodyPlan(Struct, frozen=True, kw_only=True):
     kept: Algorithm
     frames: FrameMode | None
     chain: ChunkChain | None
+    is_exact: bool = True
 
     @property
     def has_integrity(self) -> bool:
@@ -140,6 +143,31 @@ def plan_body(
     )
 
 
+def plan_form_file(request: Request, size_bytes_max: int, *, md5: bool) -> BodyPlan:
+    """Read what the fields of a form, which are the headers of `request`, promise about its file of at most `size_bytes_max`.
+
+    Raises InvalidDigestError, InvalidRequestError.
+    """
+    headers = request.headers
+    content_md5 = headers.get("content-md5")
+    declared, digest, wanted = _declared_checksum(request, size_bytes_max, None)
+    named = headers.get(_CHECKSUM_ALGORITHM)
+    if named is not None:
+        wanted = _agree(parse_algorithm(named, _CHECKSUM_ALGORITHM), wanted, header=_CHECKSUM_ALGORITHM, is_free=True)
+    return BodyPlan(
+        size_bytes=size_bytes_max,
+        sha256=None,
+        md5=md5 or content_md5 is not None,
+        content_md5=_parse_content_md5(content_md5) if content_md5 is not None else None,
+        declared=declared,
+        declared_digest=digest,
+        kept=wanted or DEFAULT_ALGORITHM,
+        frames=None,
+        chain=None,
+        is_exact=False,
+    )
+
+
 def _payload_size(headers: Mapping[str, str], frames: FrameMode | None) -> int:
     """Return the payload's size: that inside the frames, or Content-Length. Without both headers there is no body."""
     length = headers.get("content-length")
@@ -188,7 +216,8 @@ def _declared_checksum(
         declared = digest = None
     sdk = headers.get(_SDK_ALGORITHM)
     if sdk is not None:
-        wanted = _agree(parse_algorithm(sdk, _SDK_ALGORITHM), wanted, is_hoisted=_SDK_ALGORITHM in request.hoisted)
+        is_hoisted = _SDK_ALGORITHM in request.hoisted
+        wanted = _agree(parse_algorithm(sdk, _SDK_ALGORITHM), wanted, header=_SDK_ALGORITHM, is_free=is_hoisted)
     return declared, digest, wanted
 
 
@@ -215,13 +244,12 @@ def _is_of_nothing(request: Request, algorithm: Algorithm | None, digest: bytes 
     return digest == new_hasher(algorithm).digest()
 
 
-def _agree(named: Algorithm, wanted: Algorithm | None, *, is_hoisted: bool) -> Algorithm:
-    if wanted is None and not is_hoisted:
-        raise InvalidRequestError(
-            f"{_SDK_ALGORITHM} specified, but no corresponding x-amz-checksum-* or {_TRAILER} headers were found."
-        )
+def _agree(named: Algorithm, wanted: Algorithm | None, *, header: str, is_free: bool) -> Algorithm:
+    """Return the algorithm that `header` names. Unless it `is_free`, there must be a value of this algorithm as well."""
+    if wanted is None and not is_free:
+        raise InvalidRequestError(f"{header} specified, but no corresponding x-amz-checksum-* or {_TRAILER} headers were found.")
     if wanted not in {None, named}:
-        raise InvalidRequestError(f"Value for {_SDK_ALGORITHM} header is invalid.")
+        raise InvalidRequestError(f"Value for {header} header is invalid.")
     return named
 
 
@@ -278,7 +306,7 @@ class BodyChecker:
         and what `chunked.FrameDecoder.finish` raises.
         """
         plan = self._plan
-        if self._seen != plan.size_bytes:
+        if plan.is_exact and self._seen != plan.size_bytes:
             raise IncompleteBodyError(
                 fields={"NumberBytesExpected": str(plan.size_bytes), "NumberBytesProvided": str(self._seen)}
             )

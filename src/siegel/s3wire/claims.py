@@ -1,12 +1,13 @@
-"""Whom a request says it comes from, as Signature Version 4 writes it down: in a header, or in the query of a presigned URL.
+"""Whom a request says it comes from, as Signature Version 4 writes it down: in a header, in a presigned URL's query, in a form.
 
 A claim is not yet believed: `sigv4.verify` compares its signature.
 
 Sources: AWS S3 API Reference, "Authenticating Requests (AWS Signature Version 4)", "Authenticating Requests: Using Query
-Parameters".
+Parameters", "Browser-Based Uploads Using POST".
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -42,6 +43,8 @@ _SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
 _ACCESS_KEY_ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 _AUTHORIZATION_PARTS: Final = frozenset({"Credential", "SignedHeaders", "Signature"})
 _QUERY_PARTS: Final = SIGNING_QUERY_NAMES - {"X-Amz-Security-Token"}
+_FORM_PARTS: Final = ("policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
+_FORM_PARTS_V2: Final = ("awsaccesskeyid", "signature")
 _SCOPE_END: Final = "aws4_request"
 _EXPIRES_DIGITS_MAX: Final = len(str(PRESIGNED_EXPIRES_S_MAX))
 _TIMESTAMP_CHARS: Final = len("YYYYMMDDTHHMMSSZ")
@@ -54,7 +57,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     """Who signed, when, for what scope, and over which headers.
 
     `date` is the scope's day (YYYYMMDD), `timestamp` the moment as it was signed (YYYYMMDDTHHMMSSZ), `at_ms` the same in
-    milliseconds. `expires_s` is a presigned URL's lifetime, None with a header. `source` is "header" or "query".
+    milliseconds. `expires_s` is a presigned URL's lifetime, else None. `source` is "header", "query" or "form".
     `payload_hash` is the signed word about the body: 64 hex digits, UNSIGNED-PAYLOAD or one of the STREAMING forms.
     `session_token` goes with temporary credentials, and is empty with permanent ones.
     """
@@ -149,6 +152,30 @@ def _from_query(request: Request, service: str) -> Claim:
         raise AuthorizationQueryParametersError("X-Amz-Date must be in the ISO 8601 basic form YYYYMMDDTHHMMSSZ.")
     parts = {name: query[f"X-Amz-{name}"] for name in _AUTHORIZATION_PARTS}
     return _claim("query", parts, (timestamp, at_ms), _expires_s(query["X-Amz-Expires"]), request=request, expected=service)
+
+
+def parse_form_claim(request: Request, fields: Mapping[str, str]) -> Claim | None:
+    """Return the claim of a form with these fields, or None where it shows no trace of credentials.
+
+    `request` is what the form asks for. Raises an S3Error for what is missing, malformed or outdated (Signature Version 2).
+    """
+    if any(name in fields for name in _FORM_PARTS_V2):
+        raise InvalidRequestError(_SIGNATURE_V2)
+    if not any(name in fields for name in (*_FORM_PARTS, "x-amz-security-token")):
+        return None
+    for name in _FORM_PARTS:
+        if not fields.get(name):
+            raise InvalidArgumentError(
+                f"Bucket POST must contain a field named '{name}'. If it is specified, please check the order of the fields.",
+                fields={"ArgumentName": name},
+            )
+    at_ms = _moment_ms(fields["x-amz-date"])
+    if fields["x-amz-algorithm"] != ALGORITHM or at_ms is None:
+        name = "x-amz-date" if at_ms is None else "x-amz-algorithm"
+        wanted = "in the ISO 8601 basic form YYYYMMDDTHHMMSSZ" if at_ms is None else ALGORITHM
+        raise InvalidArgumentError(f"{name} must be {wanted}.", fields={"ArgumentName": name})
+    parts = {"Credential": fields["x-amz-credential"], "SignedHeaders": "", "Signature": fields["x-amz-signature"]}
+    return _claim("form", parts, (fields["x-amz-date"], at_ms), None, request=request, expected="s3")
 
 
 def _claim(

@@ -5,7 +5,7 @@ Source: Amazon S3 API Reference, "Error responses".
 
 from typing import Final
 
-from siegel.domain import errors
+from siegel.domain import browser_errors, errors
 from siegel.domain.errors import (
     AccessDeniedError,
     InternalError,
@@ -21,6 +21,7 @@ from siegel.s3wire.xmltext import PROLOGUE, element
 STATUS: Final[dict[type[S3Error], int]] = {
     errors.AccessControlListNotSupportedError: 400,
     errors.AccessDeniedError: 403,
+    browser_errors.AccessForbiddenError: 403,
     errors.AuthorizationHeaderMalformedError: 400,
     errors.AuthorizationQueryParametersError: 400,
     errors.BadDigestError: 400,
@@ -45,6 +46,7 @@ STATUS: Final[dict[type[S3Error], int]] = {
     errors.InvalidPartError: 400,
     errors.InvalidPartNumberError: 416,
     errors.InvalidPartOrderError: 400,
+    browser_errors.InvalidPolicyDocumentError: 400,
     errors.InvalidRangeError: 416,
     errors.InvalidRedirectLocationError: 400,
     errors.InvalidRequestError: 400,
@@ -55,9 +57,11 @@ STATUS: Final[dict[type[S3Error], int]] = {
     errors.InvalidURIError: 400,
     errors.KeyTooLongError: 400,
     errors.MalformedPolicyError: 400,
+    browser_errors.MalformedPOSTRequestError: 400,
     errors.MalformedTrailerError: 400,
     errors.MalformedXMLError: 400,
     errors.MaxMessageLengthExceededError: 400,
+    browser_errors.MaxPostPreDataLengthExceededError: 400,
     errors.MetadataTooLargeError: 400,
     errors.MethodNotAllowedError: 405,
     errors.MissingContentLengthError: 411,
@@ -65,6 +69,7 @@ STATUS: Final[dict[type[S3Error], int]] = {
     errors.MissingSecurityHeaderError: 400,
     errors.NoSuchBucketError: 404,
     errors.NoSuchBucketPolicyError: 404,
+    browser_errors.NoSuchCORSConfigurationError: 404,
     errors.NoSuchConfigurationError: 404,
     errors.NoSuchKeyError: 404,
     errors.NoSuchLifecycleConfigurationError: 404,

@@ -13,8 +13,10 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.domain.errors import InvalidArgumentError, MethodNotAllowedError, S3Error, UnsupportedFeatureError
+from siegel.s3wire.formdata import is_form
 from siegel.s3wire.request import SIGNING_QUERY_NAMES, Request
 from siegel.s3wire.routes.absent import ABSENT_ROUTES
+from siegel.s3wire.routes.browsers import FORM_ROUTE
 from siegel.s3wire.routes.buckets import BUCKET_ROUTES
 from siegel.s3wire.routes.configurations import CONFIGURATION_ROUTES
 from siegel.s3wire.routes.control import CONTROL_ROUTES
@@ -32,7 +34,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CONTROL_ROUTES,
     *REFUSED_ROUTES,
 )
-"""Every operation."""
+"""Every operation of the S3 model. Those of browsers alone are in `routes/browsers.py`."""
 
 _EVERYWHERE: Final = SIGNING_QUERY_NAMES | {"x-id"}
 
@@ -46,6 +48,8 @@ class _Candidate(Struct, frozen=True):
 
     def fits(self, request: Request) -> bool:
         if self.route.header and self.route.header not in request.headers:
+            return False
+        if self.route.is_form and not is_form(request.headers.get("content-type", "")):
             return False
         return all(name in request.query and value in {None, request.query[name]} for name, value in self.markers)
 
@@ -72,7 +76,7 @@ def _by_marker(candidates: tuple[_Candidate, ...]) -> dict[str, tuple[_Candidate
     return {name: tuple(some) for name, some in found.items()}
 
 
-_CANDIDATES: Final = _by_place(ROUTES)
+_CANDIDATES: Final = _by_place((*ROUTES, FORM_ROUTE))
 _MARKED: Final = {place: _by_marker(candidates) for place, candidates in _CANDIDATES.items()}
 _NOTHING: Final[dict[str, tuple[_Candidate, ...]]] = {}
 _NAMES: Final[dict[str, frozenset[str]]] = {

@@ -17,13 +17,13 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.domain.errors import AccessDeniedError, RequestTimeTooSkewedError, SignatureDoesNotMatchError
-from siegel.domain.limits import CLOCK_SKEW_S_MAX
+from siegel.domain.limits import CLOCK_SKEW_S_MAX, PRESIGNED_EXPIRES_S_MAX
 from siegel.s3wire.claims import ALGORITHM, Claim, parse_claim, read_payload_hash
 from siegel.s3wire.dates import format_iso
 from siegel.s3wire.request import Request
 from siegel.s3wire.uri import decode, encode, encode_path
 
-__all__ = ["Claim", "VerifiedRequest", "admit_anonymous", "parse_claim", "signing_key", "verify"]
+__all__ = ["Claim", "VerifiedRequest", "admit_anonymous", "parse_claim", "signing_key", "verify", "verify_form"]
 
 REGION_ALIAS: Final = "us-east-1"
 """The region that clients sign for when nobody told them one; accepted beside the deployment's own."""
@@ -35,10 +35,11 @@ _SECRET_HEADERS: Final = (
     "x-amz-copy-source-server-side-encryption-customer-key",
 )
 _SKEW_MS_MAX: Final = CLOCK_SKEW_S_MAX * 1000
+_FORM_AGE_MS_MAX: Final = PRESIGNED_EXPIRES_S_MAX * 1000
 
 
 class VerifiedRequest(Struct, frozen=True):
-    """Evidence that a request was signed, whole and in time, by the holder of the claim's secret. Only `verify` makes one.
+    """Evidence that a request was signed, whole and in time, by the holder of the claim's secret. Only this module makes one.
 
     Without a claim, as `admit_anonymous` makes it, it is evidence of nothing but an honest form: nobody stands behind it.
     `signing_key` is kept for the signatures inside a body that is sent in signed chunks; it shows in no text form.
@@ -93,6 +94,24 @@ def verify(request: Request, claim: Claim, signing_key: bytes, *, now_ms: int, r
             "SignatureProvided": claim.signature,
             "CanonicalRequest": _without_secrets(canonical, request),
         }
+    )
+
+
+def verify_form(request: Request, claim: Claim, policy: str, signing_key: bytes, *, now_ms: int, region: str) -> VerifiedRequest:
+    """Return the evidence that the text of a form's `policy` was signed; that `request` keeps to it is for others to check.
+
+    Raises what `verify` raises for the region, the signature and the time: a signature is good for a week, whatever its policy.
+    """
+    _check_region(claim, region)
+    if now_ms - claim.at_ms > _FORM_AGE_MS_MAX:
+        raise AccessDeniedError("Request has expired", fields={"ServerTime": format_iso(now_ms)})
+    if claim.at_ms - now_ms > _SKEW_MS_MAX:
+        raise AccessDeniedError("Request is not valid yet", fields={"ServerTime": format_iso(now_ms)})
+    computed = hmac.digest(signing_key, policy.encode(), "sha256").hex().encode()
+    if hmac.compare_digest(computed, claim.signature.encode()):
+        return VerifiedRequest(request, claim, signing_key)
+    raise SignatureDoesNotMatchError(
+        fields={"AWSAccessKeyId": claim.access_key_id, "StringToSign": policy, "SignatureProvided": claim.signature}
     )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Final
 
 from siegel.s3wire.route import ROUTES
+from siegel.s3wire.routes.browsers import BROWSER_ROUTES
 from siegel.s3wire.routes.row import Route, State
 
 _PATHS: Final = {
@@ -26,12 +27,12 @@ def render_status_page() -> str:
         "",
         "A read of something that cannot be configured here answers as S3 does where nothing is configured. What is refused",
         "answers `501 NotImplemented` with its reason, and so does any query parameter that is not on this page: no unknown",
-        "sub-resource is taken for a listing or a plain upload.",
+        "sub-resource is taken for a listing or a plain upload. The last rows are what browsers ask for beside these operations.",
         "",
         "| Operation | Request | State | Parameters | Permission | Ledger kind |",
         "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *map(_row, ROUTES)]) + "\n"
+    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES))]) + "\n"
 
 
 def _row(route: Route) -> str:
@@ -39,9 +40,11 @@ def _row(route: Route) -> str:
     request = f"`{route.method} {_PATHS[route.level]}{'?' if route.query else ''}{'&'.join(route.query)}`"
     if route.header:
         request += f" with `{route.header}`"
+    if route.is_form:
+        request += " with `multipart/form-data`"
     state = f"{route.state}: {route.reason}" if route.reason else route.state
     parameters = ", ".join(f"`{name}`" for name in route.parameters)
-    permission = f"`{route.action}`"
+    permission = f"`{route.action}`" if route.action else "none"
     if route.version_action and route.version_action != route.action:
         permission += f", of a version `{route.version_action}`"
     return f"| {operation} | {request} | {state} | {parameters} | {permission} | `{route.kind}` |"

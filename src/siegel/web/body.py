@@ -55,6 +55,23 @@ class IdleReaper:
                     task.cancel()
 
 
+async def receive_slabs(exchange: Exchange, reaper: IdleReaper, size_bytes: int) -> AsyncGenerator[list[bytes], None]:
+    """Yield what is left of a raw body of about `size_bytes`: pieces as they come while it is small, else gathered into slabs."""
+    receive = reaper.receive
+    enough = SLAB_BYTES if size_bytes > SLAB_BYTES else 1
+    pieces: list[bytes] = []
+    gathered = 0
+    while exchange.body_left != 0:
+        piece = await receive(exchange)
+        pieces.append(piece)
+        gathered += len(piece)
+        if gathered >= enough:
+            yield pieces
+            pieces, gathered = [], 0
+    if gathered:
+        yield pieces
+
+
 class RequestBody:
     """A request's body as the use cases want it: announced size, slabs, checks. Serves once."""
 
@@ -67,21 +84,9 @@ class RequestBody:
         self._checker = BodyChecker(plan)
         self._reaper = reaper
 
-    async def slabs(self) -> AsyncGenerator[list[bytes], None]:
+    def slabs(self) -> AsyncGenerator[list[bytes], None]:
         """Yield the raw body: pieces as they come while it is small, gathered into slabs where it is large."""
-        exchange, receive = self._exchange, self._reaper.receive
-        enough = SLAB_BYTES if self.size_bytes > SLAB_BYTES else 1
-        pieces: list[bytes] = []
-        gathered = 0
-        while exchange.body_left != 0:
-            piece = await receive(exchange)
-            pieces.append(piece)
-            gathered += len(piece)
-            if gathered >= enough:
-                yield pieces
-                pieces, gathered = [], 0
-        if gathered:
-            yield pieces
+        return receive_slabs(self._exchange, self._reaper, self.size_bytes)
 
     def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Check raw bytes and return their payload."""

@@ -12,6 +12,7 @@ from siegel.domain.objects import Bucket
 from siegel.domain.ports import Clock, Journal, MetaStore
 from siegel.s3wire.conditionkeys import Values
 from siegel.s3wire.encryption import COPY_SOURCE_CUSTOMER_KEY_PREFIX, CUSTOMER_KEY_PREFIX, CustomerKey, parse_customer_key
+from siegel.s3wire.forms import Form
 from siegel.s3wire.request import Request
 from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest
@@ -65,7 +66,10 @@ class UseCases(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """A request whose signature, route and permits are settled. Its bucket is None only at the service level."""
+    """A request whose signature, route and permits are settled. Its bucket is None only at the service level.
+
+    With a `form`, which is there for PostObject alone, the request is the one that the form's fields make.
+    """
 
     request: Request
     route: Route
@@ -74,6 +78,7 @@ class Call(Struct, frozen=True):
     permits: tuple[Permit, ...]
     trail: Trail
     named_bucket: Bucket | None
+    form: Form | None = None
 
     @property
     def bucket(self) -> Bucket:

@@ -39,7 +39,7 @@ class RequestIds:
 class Exchange:
     """Receives a body and sends one answer. `started` tells whether the answer's status is on its way."""
 
-    __slots__ = ("_expects_continue", "_host_id", "_is_head", "_receive", "_send", "body_left", "request_id", "started")
+    __slots__ = ("_expects_continue", "_host_id", "_is_head", "_receive", "_send", "body_left", "extra", "request_id", "started")
 
     def __init__(self, scope: Message, receive: Receive, send: Send, ids: RequestIds) -> None:
         self._receive = receive
@@ -48,6 +48,8 @@ class Exchange:
         self._is_head = scope["method"] == "HEAD"
         self.request_id = ids.next()
         self.started = False
+        # Headers that whatever is answered will have.
+        self.extra: HeaderList = []
         # Bytes of the body that nobody has asked for yet; None where their number is unknown.
         self.body_left: int | None = 0
         self._expects_continue = False
@@ -106,6 +108,7 @@ class Exchange:
 
     async def _start(self, status: int, headers: HeaderList) -> None:
         self.started = True
+        headers.extend(self.extra)
         headers.append((b"x-amz-request-id", self.request_id.encode()))
         headers.append((b"x-amz-id-2", self._host_id))
         headers.append(_SERVER)

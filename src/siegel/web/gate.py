@@ -44,7 +44,7 @@ class Gate:
         version_id = request.query.get("versionId")
         has_version = version_id is not None
         actions = (action_of(route, has_version=has_version), *further_actions(route, request.headers, has_version=has_version))
-        object_key = request.object_key if route.level == "object" else ""
+        object_key = request.object_key if route.resource == "object" else ""
         return tuple(
             self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id) for action in actions
         )

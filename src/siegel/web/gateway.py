@@ -23,16 +23,20 @@ from siegel.domain.errors import (
 from siegel.domain.objects import Bucket
 from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
+from siegel.s3wire.forms import Form, prove_form
 from siegel.s3wire.refusals import check_control_account, check_expected_owner
 from siegel.s3wire.request import Request, parse_request
 from siegel.s3wire.route import find_route
+from siegel.s3wire.routes.browsers import FORM_ROUTE
 from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest, admit_anonymous, verify
 from siegel.service.trail import Trail
-from siegel.web import absent, acls, bucketpolicies, buckets, lists, locks, object_tags, objects, settings, tags, uploads
+from siegel.web import absent, acls, bucketpolicies, buckets, forms, lists, locks, object_tags, objects, settings, tags, uploads
 from siegel.web.call import Call, UseCases, may_list
+from siegel.web.cors import answer_preflight, cors_headers
 from siegel.web.door import Door, find_door
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
+from siegel.web.forms import read_form
 from siegel.web.peer import Peer
 
 Handler = Callable[[UseCases, Call, Exchange], Awaitable[None]]
@@ -42,6 +46,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **acls.HANDLERS,
     **bucketpolicies.HANDLERS,
     **buckets.HANDLERS,
+    **forms.HANDLERS,
     **lists.HANDLERS,
     **locks.HANDLERS,
     **object_tags.HANDLERS,
@@ -77,7 +82,10 @@ class Gateway:
             if door is not None:
                 await door.answer(request, exchange, trail)
                 return
-            call = self._understand(request, trail)
+            if request.method == "OPTIONS" and request.bucket:
+                await answer_preflight(self._cases, request, exchange, trail)
+                return
+            call = await self._understand(request, exchange, trail)
             await self._handle(call, exchange)
         except Exception as error:
             if exchange.started:
@@ -109,13 +117,20 @@ class Gateway:
                 raise
             raise AccessDeniedError from None
 
-    def _understand(self, request: Request, trail: Trail) -> Call:
+    async def _understand(self, request: Request, exchange: Exchange, trail: Trail) -> Call:
         cases = self._cases
         trail.bucket, trail.object_key = request.bucket, request.object_key
         route = self._route(request, trail)
         bucket = self._find_bucket(request, trail)
+        if bucket is not None and "origin" in request.headers:
+            exchange.extra = cors_headers(cases, bucket, request)
+        form = None
+        if route is FORM_ROUTE:
+            form = await read_form(cases, request, exchange)
+            request = form.request
+            trail.object_key = request.object_key
         # Nobody learns what is built, or what there is, before the signature holds.
-        verified = self._verify(request, trail)
+        verified = self._verify(request, trail) if form is None else self._verify_form(form, trail)
         trail.caller = cases.directory.caller(verified.claim)
         trail.account_id = trail.account_id or trail.caller.account_id
         if verified.claim is not None:
@@ -130,7 +145,7 @@ class Gateway:
         if bucket is not None:
             check_expected_owner(request.headers, bucket.account_id)
             check_control_account(request.control_account, bucket.account_id)
-        return Call(request, route, verified, trail.caller, permits, trail, bucket)
+        return Call(request, route, verified, trail.caller, permits, trail, bucket, form)
 
     def _admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
         # Whether the name of a bucket to be created is free is for the use case to say, not a matter of rights.
@@ -170,6 +185,13 @@ class Gateway:
         cases = self._cases
         signing_key = cases.directory.signing_key(claim)
         return verify(request, claim, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
+
+    def _verify_form(self, form: Form, trail: Trail) -> VerifiedRequest:
+        if form.signed is None:
+            return admit_anonymous(form.request)
+        cases = self._cases
+        signing_key = cases.directory.signing_key(form.signed.claim)
+        return prove_form(form, form.signed, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
 
     async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message, *, of_control: bool) -> None:
         if trail.account_id:

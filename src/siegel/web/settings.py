@@ -1,15 +1,17 @@
-"""Handlers of the configurations of buckets that are little more than a document: access block, ownership, encryption."""
+"""Handlers of the configurations of buckets that are little more than a document: access block, ownership, CORS, encryption."""
 
 from typing import Final
 
 from msgspec.structs import replace
 
-from siegel.domain.configuration import BucketEncryption, OwnershipControls, PublicAccessBlock
+from siegel.domain.browser_errors import NoSuchCORSConfigurationError
+from siegel.domain.configuration import BucketEncryption, Cors, OwnershipControls, PublicAccessBlock
 from siegel.domain.errors import NoSuchPublicAccessBlockConfigurationError, OwnershipControlsNotFoundError
 from siegel.domain.objects import Bucket
 from siegel.domain.ports import Writer
 from siegel.domain.records import Kind
 from siegel.s3wire.accessblockxml import parse_public_access_block, render_public_access_block
+from siegel.s3wire.corsxml import parse_cors, render_cors
 from siegel.s3wire.encryptionxml import parse_encryption, render_encryption
 from siegel.s3wire.ownershipxml import parse_ownership_controls, render_ownership_controls
 from siegel.service.configurations import Check
@@ -31,6 +33,10 @@ _OWNERSHIP_CONTROLS: Final = Configuration(
     parse=parse_ownership_controls,
     render=render_ownership_controls,
     absent=OwnershipControlsNotFoundError,
+)
+
+_CORS: Final = Configuration(
+    kind=Kind.CORS, document_type=Cors, parse=parse_cors, render=render_cors, absent=NoSuchCORSConfigurationError
 )
 
 
@@ -69,6 +75,7 @@ async def delete_bucket_encryption(cases: UseCases, call: Call, exchange: Exchan
 HANDLERS: Final = {
     **_PUBLIC_ACCESS_BLOCK.handlers("GetPublicAccessBlock", "PutPublicAccessBlock", "DeletePublicAccessBlock"),
     **_OWNERSHIP_CONTROLS.handlers("GetBucketOwnershipControls", "PutBucketOwnershipControls", "DeleteBucketOwnershipControls"),
+    **_CORS.handlers("GetBucketCors", "PutBucketCors", "DeleteBucketCors"),
     "GetBucketEncryption": get_bucket_encryption,
     "PutBucketEncryption": put_bucket_encryption,
     "DeleteBucketEncryption": delete_bucket_encryption,

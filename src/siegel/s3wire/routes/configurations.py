@@ -31,6 +31,7 @@ CONFIGURATION_ROUTES: Final[tuple[Route, ...]] = (
         write="s3:PutBucketOwnershipControls",
     ),
     *_configuration("BucketTagging", "tagging", "tagging", read="s3:GetBucketTagging", write="s3:PutBucketTagging"),
+    *_configuration("BucketCors", "cors", "cors", read="s3:GetBucketCORS", write="s3:PutBucketCORS"),
     *_configuration(
         "BucketEncryption",
         "encryption",

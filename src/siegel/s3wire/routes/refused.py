@@ -12,7 +12,6 @@ _DIRECTORY: Final = "Directory buckets belong to one availability zone of Amazon
 _TABLES: Final = "Tables of metadata are not kept: names and sizes stay in the sealed database, and lists show them."
 _ANNOTATIONS: Final = "Objects carry user metadata and tags, not annotations."
 _LIFECYCLE: Final = "Nothing is deleted by rules: objects stay until they are deleted by a request."
-_CORS: Final = "Browsers of other origins are not let in: there are no CORS rules in this release."
 _UPDATE_KEY: Final = "Objects are sealed again with another key by copying them onto themselves."
 _RESTORE: Final = "There is one storage class, and nothing in it has to be restored."
 _SELECT: Final = "Objects are not searched on the server: that would open them to read what is not asked for."
@@ -63,14 +62,6 @@ REFUSED_ROUTES: Final[tuple[Route, ...]] = (
         ("PutBucketLifecycleConfiguration", "PUT", "s3:PutLifecycleConfiguration"),
         ("DeleteBucketLifecycle", "DELETE", "s3:PutLifecycleConfiguration"),
         former=("GetBucketLifecycle", "PutBucketLifecycle"),
-    ),
-    *_trio(
-        "cors",
-        "cors",
-        _CORS,
-        ("GetBucketCors", "GET", "s3:GetBucketCORS"),
-        ("PutBucketCors", "PUT", "s3:PutBucketCORS"),
-        ("DeleteBucketCors", "DELETE", "s3:PutBucketCORS"),
     ),
     *_trio(
         "metadata_tables",

@@ -18,7 +18,8 @@ class State(StrEnum):
 class Route(Struct, frozen=True):
     """One operation, and how it is recognised.
 
-    `query` are the parameters that select it, each a name or `name=value`; `header` is a header that must be there as well;
+    `query` are the parameters that select it, each a name or `name=value`; `header` is a header that must be there as well, and
+    `is_form` a Content-Type of multipart/form-data;
     `parameters` are further query parameters that it understands. `level` is what the URL names: "service", "bucket", "object",
     or "control" for a path of S3 Control. `action` is the IAM action on `resource`, `version_action` the one asked for instead
     where the request names a version; `kind` is how the ledger calls it. `needs_integrity`: its body must come with a Content-MD5
@@ -40,6 +41,7 @@ class Route(Struct, frozen=True):
     state: State = State.WORKS
     reason: str = ""
     former: str = ""
+    is_form: bool = False
 
 
 COPY_HEADER: Final = "x-amz-copy-source"

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 from bench import Bench
 from file_tree import digest_of, digests_below
@@ -80,6 +81,47 @@ def test_what_is_absent_is_told_by_the_exit_code(bench: Bench) -> None:
     bench.run("aws", "s3", "cp", f"s3://{bench.bucket}/absent", "-", status=1)
     bench.run("aws", "s3api", "head-object", "--bucket", bench.bucket, "--key", "absent", status=255)
     bench.run("aws", "s3", "ls", f"s3://{bench.bucket}-absent", status=255)
+
+
+def test_a_user_reads_with_a_key_of_its_own_that_is_replaced(bench: Bench) -> None:
+    user = ("--user-name", f"reader-{bench.bucket}"[:64])
+    actions = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bench.bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [actions]})
+
+    def iam(action: str, *words: str) -> dict[str, Any]:
+        told = bench.run("aws", "iam", action, *user, *words)
+        return json.loads(told) if told.strip() else {}
+
+    def new_key() -> dict[str, str]:
+        made = iam("create-access-key")["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+
+    read = ("aws", "s3api", "get-object", "--bucket", bench.bucket, "--key", "piped", "read-by-user")
+    arn = iam("create-user", "--tags", "Key=team,Value=red")["User"]["Arn"]
+    old = new_key()
+    bench.run(*read, status=255, **old)
+    iam("put-user-policy", "--policy-name", "read", "--policy-document", policy)
+    assert iam("get-user-policy", "--policy-name", "read")["PolicyDocument"]["Statement"] == [actions]
+    bench.run(*read, **old)
+    assert (bench.home / "read-by-user").read_text() == "from the pipe\n"
+    bench.run("aws", "s3", "rm", f"s3://{bench.bucket}/piped", status=1, **old)
+    asked = ("--policy-source-arn", arn, "--action-names", "s3:GetObject", "s3:DeleteObject")
+    told = json.loads(
+        bench.run("aws", "iam", "simulate-principal-policy", *asked, "--resource-arns", f"arn:aws:s3:::{bench.bucket}/piped")
+    )
+    assert [one["EvalDecision"] for one in told["EvaluationResults"]] == ["allowed", "implicitDeny"]
+    new = new_key()
+    bench.run("aws", "iam", "create-access-key", *user, status=255)
+    iam("update-access-key", "--access-key-id", old["AWS_ACCESS_KEY_ID"], "--status", "Inactive")
+    bench.run(*read, status=255, **old)
+    bench.run(*read, **new)
+    bench.run("aws", "iam", "delete-user", *user, status=255)
+    for key in (old, new):
+        iam("delete-access-key", "--access-key-id", key["AWS_ACCESS_KEY_ID"])
+    bench.run(*read, status=255, **new)
+    iam("delete-user-policy", "--policy-name", "read")
+    iam("delete-user")
+    bench.run("aws", "iam", "get-user", *user, status=255)
 
 
 def test_everything_is_deleted(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from . import signer
-from .people import allow, deny, make_person, new_person
+from .people import allow, deny, document, make_person, new_person
 from .raw import Answer, RawClient, with_length
 from .service import Service
 from .signer import Ask, Keys
@@ -155,10 +155,12 @@ def test_a_denial_names_the_statement_to_the_accounts_own_principals(service: Se
 
 
 def test_texts_come_back_as_they_were_sent(service: Service, iam: Any):
-    name, value = new_person(), "\u00e4 <&>\"' +/=@%41"
+    name, value, text = new_person(), "\u00e4\u4e2d +/=@.:-_", "a\tb\r\nc <&>\"' +/=@%41 \u00e4"
     body = f"Action=CreateUser&Version=2010-05-08&UserName={name}&Tags.member.1.Key=k&Tags.member.1.Value={quote(value)}"
     assert call(service, body.encode()).status == 200
     assert iam.list_user_tags(UserName=name)["Tags"] == [{"Key": "k", "Value": value}]
+    made = iam.create_policy(PolicyName=name, PolicyDocument=document(allow("*")), Description=text)["Policy"]
+    assert iam.get_policy(PolicyArn=made["Arn"])["Policy"]["Description"] == text
 
 
 def test_the_raw_client_of_another_account_sees_nothing(service: Service, iam: Any):

@@ -12,6 +12,8 @@ from siegel.iamwire.form import Tree
 A = TypeVar("A", bound="Ask")
 
 _SHOWN_CHARS_MAX: Final = 200
+# Letters, digits and spaces of all scripts, and these signs.
+_TAG_TEXT: Final = r"\A[\w .:/=+\-@\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*\Z"
 
 
 class Ask(Struct, frozen=True, forbid_unknown_fields=True, rename="pascal", kw_only=True):
@@ -28,8 +30,8 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True, rename="pascal", kw_
 class Tag(Part, frozen=True, kw_only=True):
     """One tag."""
 
-    key: Annotated[str, Meta(min_length=1, max_length=128)]
-    value: Annotated[str, Meta(max_length=256)]
+    key: Annotated[str, Meta(pattern=_TAG_TEXT, min_length=1, max_length=128)]
+    value: Annotated[str, Meta(pattern=_TAG_TEXT, max_length=256)]
 
 
 def read_ask(ask_type: type[A], tree: dict[str, Tree]) -> A:

@@ -44,6 +44,8 @@ def test_a_call_becomes_one_typed_value():
         ({"FenceName": "a", "Unknown": "1"}, "Unknown"),
         ({"FenceName": "a", "Tags.member.1.Key": "k"}, "Tags"),
         ({"FenceName": "a", "Tags.member.1.Key": "k", "Tags.member.1.Value": "v", "Tags.member.1.More": "m"}, "Tags"),
+        ({"FenceName": "a", "Tags.member.1.Key": "k", "Tags.member.1.Value": "a\n"}, "Tags"),
+        ({"FenceName": "a", "Tags.member.1.Key": "<", "Tags.member.1.Value": ""}, "Tags"),
         ({"FenceName": "a", "Tags": "x"}, "Tags"),
         ({"FenceName": "a", "Colours.member.1": "r", "Colours.member.2": "g", "Colours.member.3": "b"}, "Colours"),
         ({"FenceName.member.1": "a"}, "FenceName"),

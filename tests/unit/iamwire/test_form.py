@@ -1,4 +1,8 @@
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from siegel.domain.limits import QUERY_PARAMETERS_MAX
 from siegel.domain.query_errors import ValidationError
@@ -27,6 +31,12 @@ def test_a_form_has_a_limited_number_of_parameters():
     assert len(read_form(b"&".join(pairs))) == QUERY_PARAMETERS_MAX
     with pytest.raises(ValidationError, match=str(QUERY_PARAMETERS_MAX)):
         read_form(b"&".join([*pairs, b"Q="]))
+
+
+@given(st.binary(max_size=200) | st.text(alphabet="AB.member12=&%+", max_size=60).map(str.encode))
+def test_any_bytes_are_a_tree_or_refused(raw):
+    with contextlib.suppress(ValidationError):
+        read_tree(read_form(raw))
 
 
 def test_dotted_names_spell_lists_and_structures():

@@ -7,6 +7,7 @@ from siegel.iamwire.statuspage import render_status_page as render_actions_page
 from siegel.s3wire.faults import render_error_page
 from siegel.s3wire.statuspage import render_status_page
 from siegel.web.admin import render_admin_page
+from tests.house.matrix_page import render_access_matrix
 from tests.house.tree import ROOT
 
 _CLI_HEAD = """# The command line
@@ -33,6 +34,7 @@ def render_cli_page() -> str:
 
 
 PAGES = {
+    "docs/reference/access-matrix.md": render_access_matrix,
     "docs/reference/admin.md": render_admin_page,
     "docs/reference/cli.md": render_cli_page,
     "docs/reference/configuration.md": render_reference,

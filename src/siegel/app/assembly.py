@@ -24,6 +24,8 @@ from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
+from siegel.service.session_tokens import SessionTokens
+from siegel.service.sessions import Sessions
 from siegel.web.body import IdleReaper
 from siegel.web.call import Rules, UseCases
 from siegel.web.gate import Gate
@@ -31,6 +33,7 @@ from siegel.web.gateway import Gateway
 from siegel.web.iam import iam_door
 from siegel.web.peer import Proxies
 from siegel.web.query_door import DoorParts
+from siegel.web.sts import sts_door
 
 # Large bodies are checked, sealed and written here; one per core would let a slow disk keep the others waiting.
 BODY_THREADS: Final = 8
@@ -41,7 +44,8 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     store, blobs, clock, randomness = deployment.store, deployment.blobs, deployment.clock, deployment.randomness
     executor = ThreadPoolExecutor(max_workers=BODY_THREADS, thread_name_prefix="body")
     keyring = KeyRing(deployment.custodian, randomness)
-    directory = Directory(store, keyring)
+    tokens = SessionTokens(deployment.custodian, randomness)
+    directory = Directory(store, keyring, tokens, clock)
     sealer = Sealer(blobs, executor)
     rules = Rules(
         region=settings.region,
@@ -73,5 +77,8 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             proxies=Proxies(settings.trusted_proxies),
             key_uses=parts.key_uses,
         ),
-        doors={"iam": iam_door(identities, parts)},
+        doors={
+            "iam": iam_door(identities, parts),
+            "sts": sts_door(Sessions(store, store, tokens, clock, settings.region), parts),
+        },
     )

@@ -158,6 +158,13 @@ class EntityTooSmallError(S3Error):
     message = "Your proposed upload is smaller than the minimum allowed size."
 
 
+class ExpiredTokenError(S3Error):
+    """`ExpiredToken`"""
+
+    code = "ExpiredToken"
+    message = "The provided token has expired."
+
+
 class IllegalLocationConstraintError(S3Error):
     """`IllegalLocationConstraintException`"""
 
@@ -385,25 +392,11 @@ class MissingSecurityHeaderError(S3Error):
     message = "Your request is missing a required header."
 
 
-class NoSuchBucketPolicyError(S3Error):
-    """`NoSuchBucketPolicy`"""
-
-    code = "NoSuchBucketPolicy"
-    message = "The bucket policy does not exist"
-
-
 class NoSuchBucketError(S3Error):
     """`NoSuchBucket`"""
 
     code = "NoSuchBucket"
     message = "The specified bucket does not exist."
-
-
-class NoSuchConfigurationError(S3Error):
-    """`NoSuchConfiguration`"""
-
-    code = "NoSuchConfiguration"
-    message = "The specified configuration does not exist."
 
 
 class NoSuchKeyError(S3Error):
@@ -427,20 +420,6 @@ class NoSuchObjectLockConfigurationError(S3Error):
     message = "The specified object does not have a ObjectLock configuration"
 
 
-class NoSuchPublicAccessBlockConfigurationError(S3Error):
-    """`NoSuchPublicAccessBlockConfiguration`"""
-
-    code = "NoSuchPublicAccessBlockConfiguration"
-    message = "The public access block configuration was not found"
-
-
-class NoSuchTagSetError(S3Error):
-    """`NoSuchTagSet`"""
-
-    code = "NoSuchTagSet"
-    message = "The TagSet does not exist"
-
-
 class NoSuchUploadError(S3Error):
     """`NoSuchUpload`"""
 
@@ -456,13 +435,6 @@ class NoSuchVersionError(S3Error):
 
     code = "NoSuchVersion"
     message = "The specified version does not exist."
-
-
-class NoSuchWebsiteConfigurationError(S3Error):
-    """`NoSuchWebsiteConfiguration`"""
-
-    code = "NoSuchWebsiteConfiguration"
-    message = "The specified bucket does not have a website configuration"
 
 
 class UnsupportedFeatureError(S3Error):
@@ -486,13 +458,6 @@ class ObjectLockConfigurationNotFoundError(S3Error):
     message = "Object Lock configuration does not exist for this bucket"
 
 
-class OwnershipControlsNotFoundError(S3Error):
-    """`OwnershipControlsNotFoundError`"""
-
-    code = "OwnershipControlsNotFoundError"
-    message = "The bucket ownership controls were not found"
-
-
 class PermanentRedirectError(S3Error):
     """`PermanentRedirect`"""
 
@@ -505,13 +470,6 @@ class PreconditionFailedError(S3Error):
 
     code = "PreconditionFailed"
     message = "At least one of the preconditions you specified did not hold."
-
-
-class ReplicationConfigurationNotFoundError(S3Error):
-    """`ReplicationConfigurationNotFoundError`"""
-
-    code = "ReplicationConfigurationNotFoundError"
-    message = "The replication configuration was not found"
 
 
 class RequestHeaderSectionTooLargeError(S3Error):
@@ -533,13 +491,6 @@ class RequestTimeoutError(S3Error):
 
     code = "RequestTimeout"
     message = "Your socket connection to the server was not read from or written to within the timeout period."
-
-
-class ServerSideEncryptionConfigurationNotFoundError(S3Error):
-    """`ServerSideEncryptionConfigurationNotFoundError`"""
-
-    code = "ServerSideEncryptionConfigurationNotFoundError"
-    message = "The server side encryption configuration was not found."
 
 
 class ServiceUnavailableError(S3Error):

@@ -23,6 +23,7 @@ UNIQUE_ID_RANDOM_BYTES: Final = 15
 UNIQUE_ID_CHARS: Final = 21
 
 _PREFIXES: Final = {CredentialKind.ROOT: "SGL", CredentialKind.USER: "SGK", CredentialKind.OPERATOR: "SGO"}
+_TEMPORARY_PREFIX: Final = "SGT"
 _UNIQUE_PREFIXES: Final = {"user": "SGU", "group": "SGG", "role": "SGR", "policy": "SGP"}
 _SECRET_ALPHABET: Final = string.ascii_letters + string.digits
 
@@ -35,6 +36,15 @@ def make_access_key_id(kind: CredentialKind, random: bytes) -> str:
     _require(random, ACCESS_KEY_ID_RANDOM_BYTES)
     prefix = _PREFIXES[kind]
     return prefix + base64.b32encode(random).decode("ascii")[: ACCESS_KEY_ID_CHARS - len(prefix)]
+
+
+def make_temporary_key_id(random: bytes) -> str:
+    """Return the key id of temporary credentials: `SGT` and 17 characters of `A-Z2-7`, 85 random bits.
+
+    Raises ValueError unless `random` has ACCESS_KEY_ID_RANDOM_BYTES bytes.
+    """
+    _require(random, ACCESS_KEY_ID_RANDOM_BYTES)
+    return _TEMPORARY_PREFIX + base64.b32encode(random).decode("ascii")[: ACCESS_KEY_ID_CHARS - len(_TEMPORARY_PREFIX)]
 
 
 def make_unique_id(resource: str, random: bytes) -> str:

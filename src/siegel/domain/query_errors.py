@@ -85,6 +85,13 @@ class NoSuchEntityError(QueryError):
     message = "The entity cannot be found."
 
 
+class PackedPolicyTooLargeError(QueryError):
+    """`PackedPolicyTooLarge`"""
+
+    code = "PackedPolicyTooLarge"
+    message = "The policies and tags of the session are too large together."
+
+
 class RequestEntityTooLargeError(QueryError):
     """`RequestEntityTooLarge`"""
 

@@ -105,8 +105,8 @@ class RequestKeys:
         read = _TAG_FAMILIES.get(family) if slash else None
         if read is None:
             return None
-        # Keys of conditions are matched without regard to case, and so is the key of a tag inside one.
-        return _optional(next((value for key, value in read(self).items() if key.lower() == tag_key), None))
+        # Keys of conditions are matched without regard to case: tags that differ in case alone share one.
+        return tuple(value for key, value in read(self).items() if key.lower() == tag_key) or None
 
     def request_tags(self) -> Tags:
         """Return the tags that the request wants to give to an object."""

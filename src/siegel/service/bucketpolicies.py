@@ -11,12 +11,12 @@ from typing import Final
 from siegel.access.bucket_policy import check_bucket_policy
 from siegel.access.evaluation import ResourceSide
 from siegel.access.policy import Policy, PolicyKind, is_public, parse_policy, principals_of
+from siegel.domain.absences import NoSuchBucketPolicyError
 from siegel.domain.configuration import BucketPolicy, PublicAccessBlock
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     AccessDeniedError,
     MalformedPolicyError,
-    NoSuchBucketPolicyError,
     PolicyError,
     StorageError,
 )

@@ -8,14 +8,17 @@ from typing import Final, TypeVar, cast
 
 from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.evaluation import ResourceSide
-from siegel.domain.errors import InvalidAccessKeyIdError, InvalidTokenError, NoSuchBucketError
+from siegel.domain.errors import ExpiredTokenError, InvalidAccessKeyIdError, NoSuchBucketError
 from siegel.domain.objects import Account, Bucket, Credential, CredentialKind
-from siegel.domain.ports import MetaStore
+from siegel.domain.ports import Clock, MetaStore
 from siegel.domain.records import Document, Kind, bucket_scope, decode_document
+from siegel.domain.sessions import Session
 from siegel.s3wire.sigv4 import Claim, signing_key
 from siegel.service.bucketpolicies import read_resource_side
 from siegel.service.keys import BucketKeys, KeyRing
 from siegel.service.principals import resolve
+from siegel.service.session_callers import session_caller
+from siegel.service.session_tokens import SessionTokens
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -27,16 +30,20 @@ REMEMBERED_MAX: Final = 10_000
 class Directory:
     """Answers from memory; asks the store again after any change to buckets, their configurations or identities."""
 
-    def __init__(self, store: MetaStore, keyring: KeyRing) -> None:
+    def __init__(self, store: MetaStore, keyring: KeyRing, tokens: SessionTokens, clock: Clock) -> None:
         self._store = store
         self._keyring = keyring
+        self._tokens = tokens
+        self._clock = clock
         self._generation = -1
+        # Tokens never change what they say: these outlive generations.
+        self._sessions: dict[tuple[str, str], Session] = {}
         self._buckets: dict[str, Bucket] = {}
         self._sides: dict[int, ResourceSide] = {}
         self._accounts: dict[str, Account] = {}
         self._credentials: dict[str, Credential] = {}
-        self._callers: dict[str, Caller] = {}
-        self._signing_keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._callers: dict[tuple[str, str], Caller] = {}
+        self._signing_keys: dict[tuple[str, str, str, str, str], bytes] = {}
         self._documents: dict[tuple[int, Kind], Document | None] = {}
 
     def generation(self) -> int:
@@ -113,30 +120,50 @@ class Directory:
         """Return who a claim speaks for; it still has to be verified.
 
         Operators' keys are not found here: the S3 side knows accounts' principals only.
-        Raises InvalidAccessKeyIdError, InvalidTokenError, StorageError if a policy of the principal cannot be read.
+        Raises InvalidAccessKeyIdError, InvalidTokenError, ExpiredTokenError, StorageError if a policy of the principal
+        cannot be read.
         """
         if claim is None:
             return ANONYMOUS
-        if claim.session_token:
-            raise InvalidTokenError
         self.generation()
-        known = self._callers.get(claim.access_key_id)
+        session = self._session(claim) if claim.session_token else None
+        known = self._callers.get((claim.access_key_id, claim.session_token))
         if known is None:
-            known = resolve(self._store.reader, self._credential(claim.access_key_id))
-            self._remember(self._callers, claim.access_key_id, known)
+            if session is None:
+                known = resolve(self._store.reader, self._credential(claim.access_key_id))
+            else:
+                known = session_caller(self._store.reader, session, claim.access_key_id)
+            self._remember(self._callers, (claim.access_key_id, claim.session_token), known)
         return known
 
     def signing_key(self, claim: Claim) -> bytes:
-        """Return the signing key that a claim must have been made with. Raises InvalidAccessKeyIdError, SealBrokenError."""
+        """Return the signing key that a claim must have been made with.
+
+        Raises InvalidAccessKeyIdError, InvalidTokenError, ExpiredTokenError, SealBrokenError.
+        """
         self.generation()
-        scope = (claim.access_key_id, claim.date, claim.region, claim.service)
+        session = self._session(claim) if claim.session_token else None
+        scope = (claim.access_key_id, claim.session_token, claim.date, claim.region, claim.service)
         known = self._signing_keys.get(scope)
         if known is None:
-            credential = self._credential(claim.access_key_id)
-            secret = self._keyring.open_secret(credential.access_key_id, credential.sealed_secret)
+            secret = self._secret(claim.access_key_id) if session is None else session.secret
             known = signing_key(secret, claim.date, claim.region, claim.service)
             self._remember(self._signing_keys, scope, known)
         return known
+
+    def _session(self, claim: Claim) -> Session:
+        """Return what a claim's token says, opened at its first use only; its time is looked at each time."""
+        place = claim.access_key_id, claim.session_token
+        known = self._sessions.get(place)
+        if known is None:
+            known = self._tokens.open(*place)
+            self._remember(self._sessions, place, known)
+        if known.expires_at_ms <= self._clock.now_ms():
+            raise ExpiredTokenError
+        return known
+
+    def _secret(self, access_key_id: str) -> str:
+        return self._keyring.open_secret(access_key_id, self._credential(access_key_id).sealed_secret)
 
     def _credential(self, access_key_id: str) -> Credential:
         self.generation()

@@ -4,9 +4,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from siegel.domain.absences import NoSuchPublicAccessBlockConfigurationError, OwnershipControlsNotFoundError
 from siegel.domain.browser_errors import NoSuchCORSConfigurationError
 from siegel.domain.configuration import BucketEncryption, Cors, OwnershipControls, PublicAccessBlock
-from siegel.domain.errors import NoSuchPublicAccessBlockConfigurationError, OwnershipControlsNotFoundError
 from siegel.domain.objects import Bucket
 from siegel.domain.ports import Writer
 from siegel.domain.records import Kind

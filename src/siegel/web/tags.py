@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+from siegel.domain.absences import NoSuchTagSetError
 from siegel.domain.configuration import Tagging
-from siegel.domain.errors import NoSuchTagSetError
 from siegel.domain.records import Kind
 from siegel.s3wire.control import parse_tag_keys
 from siegel.s3wire.tags import OF_BUCKETS, check_tags

@@ -5,7 +5,7 @@ from siegel.s3wire.conditionkeys import RequestKeys
 
 from .signing import EMPTY_SHA256, NOW_MS, plain, signed
 
-TAGS = {"Project": "x", "cost": "1"}
+TAGS = {"Project": "x", "cost": "1", "Cost": "2"}
 
 
 def keys_of(sent, *, scheme="http", others=None, tags=None, now_ms=NOW_MS, owner="111122223333"):
@@ -54,6 +54,7 @@ def keys_of(sent, *, scheme="http", others=None, tags=None, now_ms=NOW_MS, owner
         ("aws:tagkeys", ("A", "b")),
         ("s3:existingobjecttag/project", ("x",)),
         ("s3:existingobjecttag/other", None),
+        ("s3:existingobjecttag/cost", ("1", "2")),
         ("s3:existingobjecttag", None),
         ("s3:nonsense", None),
         ("foo/bar", None),

@@ -9,7 +9,7 @@ from botocore.parsers import RestXMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siegel.domain import browser_errors, errors
+from siegel.domain import absences, browser_errors, errors
 from siegel.domain.errors import (
     ConfigurationError,
     InvalidRangeError,
@@ -101,7 +101,7 @@ def test_the_page_of_errors_is_up_to_date():
 
 
 def test_the_error_tree_holds_nothing_else():
-    named = {**vars(errors), **vars(browser_errors)}.values()
+    named = {**vars(errors), **vars(absences), **vars(browser_errors)}.values()
     listed = {value for value in named if isinstance(value, type) and issubclass(value, S3Error)}
     assert listed == {*STATUS, S3Error}
 

@@ -16,6 +16,7 @@ from siegel.service.configurations import Configurations
 from siegel.service.directory import Directory
 from siegel.service.keys import KeyRing
 from siegel.service.locks import Guard
+from siegel.service.session_tokens import SessionTokens
 from siegel.service.versions import Target
 
 REGION = "eu-central-1"
@@ -31,11 +32,12 @@ class Room:
     """A store with one account, and what configures its buckets."""
 
     def __init__(self):
-        clock, ring = FixedClock(), KeyRing(LocalCustodian(bytes(32)), SystemRandomness())
+        clock, custodian = FixedClock(), LocalCustodian(bytes(32))
+        ring = KeyRing(custodian, SystemRandomness())
         self.store = MemoryStore(clock)
         self.account_id = asyncio.run(Accounts(self.store, ring, clock, SystemRandomness()).create("acme")).account_id
         self.buckets = Buckets(self.store, clock, REGION)
-        self.directory = Directory(self.store, ring)
+        self.directory = Directory(self.store, ring, SessionTokens(custodian, SystemRandomness()), clock)
         self.configurations = Configurations(self.store)
 
     def bucket(self, name="shelf", tagging=None):

@@ -11,10 +11,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from siegel.domain.errors import (
+from siegel.domain.absences import (
     NoSuchConfigurationError,
     NoSuchWebsiteConfigurationError,
     ReplicationConfigurationNotFoundError,
+)
+from siegel.domain.errors import (
     S3Error,
 )
 from siegel.s3wire.routes.row import Route, State, on_bucket

@@ -1,0 +1,41 @@
+"""The table of what this service does of STS.
+
+Source: AWS STS API Reference, "Actions"; AWS Service Authorization Reference, "Actions defined by AWS Security Token Service".
+"""
+
+from typing import Final
+
+from siegel.iamwire import sts_asks as asks
+from siegel.iamwire.action import About, Action, QueryProtocol, by_name, kind_of
+from siegel.iamwire.ask import Ask
+
+SERVICE: Final = "sts"
+
+
+def _action(name: str, ask: type[Ask], about: About) -> Action:
+    return Action(name=name, permission=f"{SERVICE}:{name}", kind=kind_of(SERVICE, name), ask=ask, about=about)
+
+
+REFUSED: Final = {
+    "AssumeRoleWithSAML": "Identities of others come as web identities: there are no SAML providers.",
+    "AssumeRoot": "There are no organizations of accounts: nobody acts as another account's root.",
+    "DecodeAuthorizationMessage": "Denials say why in plain words to the account's own principals: nothing is encoded.",
+    "GetDelegatedAccessToken": "There are no delegations to trade for.",
+    "GetFederationToken": "Give a role to whoever needs rights for a while, and let him take it on.",
+    "GetWebIdentityToken": "Siegel takes web identities from others and gives out none.",
+}
+STS: Final = QueryProtocol(
+    service=SERVICE,
+    namespace="https://sts.amazonaws.com/doc/2011-06-15/",
+    version="2011-06-15",
+    actions=by_name(
+        [
+            _action("GetCallerIdentity", asks.GetCallerIdentity, About.CALLER),
+            _action("GetSessionToken", asks.GetSessionToken, About.CALLER),
+            _action("GetAccessKeyInfo", asks.GetAccessKeyInfo, About.ACCOUNT),
+            _action("AssumeRole", asks.AssumeRole, About.ROLE),
+        ]
+    ),
+    refused=REFUSED,
+)
+"""What is spoken to requests that are signed for `sts`."""

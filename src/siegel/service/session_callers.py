@@ -1,0 +1,86 @@
+"""Who stands behind temporary credentials now: the token says whose they are, the account says what that means today."""
+
+import re
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from siegel.access.caller import Caller, CallerKind, root_caller
+from siegel.access.policy import Policy, PolicyKind, parse_policy
+from siegel.domain.errors import InvalidTokenError, PolicyError, StorageError
+from siegel.domain.identities import Role, User, entity_arn
+from siegel.domain.ports import Reader
+from siegel.domain.query_errors import ValidationError
+from siegel.domain.sessions import Session, SessionOf
+from siegel.service.identities.entities import Entities
+from siegel.service.principals import rights_of, user_caller
+
+TRANSITIVE: Final = "siegel:transitivetagkeys"
+"""The key under which a session's caller keeps which of its tags go on to further roles."""
+SOURCE_IDENTITY: Final = "aws:sourceidentity"
+
+_ROLE_ARN: Final = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12}):role/(?:[\x21-\x7e]+/)?(?P<name>[\w+=,.@-]{1,64})", re.ASCII)
+
+
+class RoleName(Struct, frozen=True):
+    """A role by its account and name."""
+
+    account_id: str
+    name: str
+
+
+def parse_role_arn(arn: str) -> RoleName:
+    """Return what the ARN of a role names. Raises ValidationError."""
+    named = _ROLE_ARN.fullmatch(arn)
+    if named is None:
+        raise ValidationError(f"{arn[:200]} is not the ARN of a role.")
+    return RoleName(named["account"], named["name"])
+
+
+def session_caller(reader: Reader, session: Session, access_key_id: str) -> Caller:
+    """Return the principal of a session.
+
+    Raises InvalidTokenError if the user or role is gone, also where another was made under its name; StorageError if a policy
+    cannot be read.
+    """
+    if session.session_of is SessionOf.ROLE:
+        caller = _role_caller(reader, session, access_key_id)
+    elif session.session_of is SessionOf.USER:
+        user = Entities(reader, session.account_id).find(User, session.name)
+        if user is None or user.unique_id != session.unique_id:
+            raise InvalidTokenError
+        caller = user_caller(reader, session.account_id, user, access_key_id)
+    else:
+        caller = root_caller(session.account_id, access_key_id)
+    return replace(caller, is_temporary=True, issued_at_ms=session.issued_at_ms)
+
+
+def _role_caller(reader: Reader, session: Session, access_key_id: str) -> Caller:
+    account_id = session.account_id
+    role = Entities(reader, account_id).find(Role, session.name)
+    if role is None or role.unique_id != session.unique_id:
+        raise InvalidTokenError
+    keys = dict(session.keys)
+    if session.source_identity:
+        keys[SOURCE_IDENTITY] = (session.source_identity,)
+    if session.transitive_keys:
+        keys[TRANSITIVE] = session.transitive_keys
+    return Caller(
+        kind=CallerKind.ROLE,
+        account_id=account_id,
+        access_key_id=access_key_id,
+        arn=f"arn:aws:sts::{account_id}:assumed-role/{role.name}/{session.session_name}",
+        principal_id=f"{role.unique_id}:{session.session_name}",
+        role_arn=entity_arn(account_id, Role.resource, role.path, role.name),
+        tags={**dict(role.tags), **dict(session.tags)},
+        rights=rights_of(reader, account_id, role, [(name, _parse(name, text)) for name, text in session.policies]),
+        keys=keys,
+    )
+
+
+def _parse(name: str, text: str) -> Policy:
+    try:
+        return parse_policy(text, PolicyKind.IDENTITY)
+    except PolicyError as error:
+        raise StorageError(f"the session's policy {name} cannot be read: {error}") from error

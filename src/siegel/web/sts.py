@@ -1,0 +1,10 @@
+"""The door of STS."""
+
+from siegel.iamwire.sts_actions import STS
+from siegel.service.sessions import Sessions
+from siegel.web.query_door import DoorParts, QueryDoor
+
+
+def sts_door(sessions: Sessions, parts: DoorParts) -> QueryDoor:
+    """Return the door of requests that are signed for `sts`."""
+    return QueryDoor(STS, sessions, parts)

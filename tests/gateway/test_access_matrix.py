@@ -1,0 +1,287 @@
+"""The access matrix: every operation of the routing table, asked by every kind of caller. What is not in the table fails here.
+
+Precedents: MinIO CVE-2025-62506, CVE-2024-55949, RustFS GHSA-pfcq, GHSA-mm2q, GHSA-f5cv, GHSA-796f, SeaweedFS CVE-2026-55873.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED, xform_name
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from siegel.iamwire.iam_actions import IAM
+from siegel.iamwire.sts_actions import STS
+from siegel.web.admin import ADMIN_ROUTES
+
+from .matrix import KEY, ROUTES, Place, actions_of, request_of
+from .raw import Answer, RawClient, with_length
+from .service import Service
+from .shelf import Shelf, make_shelf, sdk
+from .signer import REGION, Ask, Keys
+from .test_admin import ask
+
+CODE = re.compile("<Code>([A-Za-z]+)</Code>")
+DENIALS = {"AccessDenied", "InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "SignatureDoesNotMatch"}
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sts:AssumeRole"}]}'
+
+
+def policy(actions: list[str], effect: str = "Allow") -> str:
+    statement = {"Effect": effect, "Action": actions, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@dataclass(frozen=True)
+class CallerOf:
+    """A kind of caller: how it signs."""
+
+    keys: Keys | None
+    token: str = ""
+
+    def sign(self, raw: RawClient, ask: Ask) -> Ask:
+        if self.keys is None:
+            return with_length(ask)
+        signed = ask.with_header("x-amz-security-token", self.token) if self.token else ask
+        return raw.as_caller(self.keys).sign(signed)
+
+
+class Cast:
+    """The callers, and the one whose rights are written anew for each operation."""
+
+    def __init__(self, service: Service) -> None:
+        self.iam = sdk(service, name="iam")
+        sts = sdk(service, name="sts")
+        self.user = self._make_user("matrix-exact")
+        idle = self._make_user("matrix-without-rights")
+        inactive = self._make_user("matrix-inactive")
+        self.iam.update_access_key(UserName="matrix-inactive", AccessKeyId=inactive.access_key_id, Status="Inactive")
+        for name in ("matrix-inactive",):
+            self.iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(["s3:*"]))
+        self.iam.create_role(
+            RoleName="matrix-role", AssumeRolePolicyDocument=TRUST % f"arn:aws:iam::{service.owner.account_id}:root"
+        )
+        self.iam.put_role_policy(RoleName="matrix-role", PolicyName="all", PolicyDocument=policy(["s3:*"]))
+        role = f"arn:aws:iam::{service.owner.account_id}:role/matrix-role"
+        narrow = sts.assume_role(RoleArn=role, RoleSessionName="narrow", Policy=policy(["sts:GetCallerIdentity"]))
+        ended = sts.get_session_token(DurationSeconds=900)
+        self.denied = {
+            "anonymous": CallerOf(None),
+            "a user without rights": CallerOf(idle),
+            "the other account's root": CallerOf(service.stranger),
+            "a role's session with a narrower policy": _session(narrow),
+            "an operator": CallerOf(service.operator),
+            "an inactive key": CallerOf(inactive),
+            "temporary keys without their token": CallerOf(_session(ended).keys),
+        }
+        self.allowed = {"the account's root": CallerOf(service.owner), "a user with exactly the right": CallerOf(self.user)}
+
+    def _make_user(self, name: str) -> Keys:
+        self.iam.create_user(UserName=name)
+        key = self.iam.create_access_key(UserName=name)["AccessKey"]
+        return Keys(key["AccessKeyId"], key["SecretAccessKey"])
+
+    def grant(self, actions: list[str]) -> None:
+        self.iam.put_user_policy(UserName="matrix-exact", PolicyName="exact", PolicyDocument=policy(actions))
+
+
+def _session(answer: Any) -> CallerOf:
+    found = answer["Credentials"]
+    return CallerOf(Keys(found["AccessKeyId"], found["SecretAccessKey"]), found["SessionToken"])
+
+
+@pytest.fixture(scope="module")
+def cast(service: Service) -> Cast:
+    return Cast(service)
+
+
+def furnish(service: Service, s3: Any) -> tuple[Shelf, Place]:
+    """Make a bucket with an object, an upload with a part, and nothing else."""
+    shelf = make_shelf(service, s3)
+    shelf.put(KEY, b"mine")
+    upload = shelf.start(KEY)
+    shelf.part(KEY, upload, 1, b"part")
+    return shelf, Place(shelf.name, upload, service.owner.account_id)
+
+
+@pytest.fixture(scope="module")
+def guarded(service: Service, s3: Any) -> tuple[Shelf, Place, object]:
+    """A bucket that nobody but the owner may touch, and all that was in it at first."""
+    shelf, place = furnish(service, s3)
+    return shelf, place, everything(shelf)
+
+
+READS = [
+    "acl", "policy", "tagging", "cors", "lifecycle", "encryption", "publicAccessBlock", "ownershipControls", "versioning",
+    "object-lock", "website", "notification",
+]  # fmt: skip
+
+
+def everything(shelf: Shelf) -> object:
+    """What a request could have changed: objects, versions, uploads, and every configuration."""
+
+    def read(query: str, key: str | None = None) -> tuple[int, bytes]:
+        answer = shelf.call("GET", key, query=query)
+        root = answer.body if answer.status == 200 else answer.code.encode()
+        return answer.status, root
+
+    settings = {query: read(query) for query in READS}
+    of_object = {query: read(query, KEY) for query in ("", "tagging", "acl", "retention", "legal-hold")}
+    return shelf.state(), settings, of_object
+
+
+def refusal_of(answer: Answer, method: str) -> str:
+    """Return why an answer refused, "" if it did not."""
+    if method == "HEAD":
+        return "AccessDenied" if answer.status in {400, 403} else ""
+    return next((code for code in CODE.findall(answer.body.decode()) if code in DENIALS), "")
+
+
+def reaches_own(caller: str, operation: str, level: str) -> bool:
+    """Whether a caller of another account is asked about what is its own: lists of its buckets, buckets to be made."""
+    return caller == "the other account's root" and (level == "service" or operation == "CreateBucket")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+def test_t25_nobody_else_gets_in_and_nothing_changes(
+    route: Any, guarded: tuple[Shelf, Place, object], cast: Cast, service: Service
+) -> None:
+    shelf, place, before = guarded
+    raw = service.raw()
+    for name, caller in cast.denied.items():
+        answer = raw.send(caller.sign(raw, request_of(raw, route, place)))
+        is_nowhere = route.operation == "WriteGetObjectResponse" and answer.code == "NoSuchBucket"
+        if not reaches_own(name, route.operation, route.level) and not is_nowhere:
+            assert refusal_of(answer, route.method), (name, answer.status, answer.body[:300])
+            assert answer.status in {400, 403} or route.operation == "DeleteObjects"
+        assert b"mine" not in answer.body
+    assert everything(shelf) == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+def test_t25_whoever_has_exactly_the_right_gets_in(route: Any, cast: Cast, service: Service, s3: Any) -> None:
+    raw = service.raw()
+    cast.grant(actions_of(route))
+    for name, caller in cast.allowed.items():
+        _, place = furnish(service, s3)
+        answer = raw.send(caller.sign(raw, request_of(raw, route, place)))
+        assert not refusal_of(answer, route.method), (name, answer.status, answer.body[:300])
+        assert answer.status != 403
+        assert answer.status < 500 or (answer.status == 501 and route.state == "refused" and route.reason.encode()[:20])
+
+
+VERSIONED = [route for route in ROUTES if route.version_action not in {"", route.action} and route.operation != "DeleteObjects"]
+
+
+@pytest.mark.parametrize("route", VERSIONED, ids=lambda route: route.operation)
+def test_t26_the_right_to_the_current_version_is_not_the_right_to_all(route: Any, cast: Cast, service: Service, s3: Any) -> None:
+    raw = service.raw()
+    cast.grant([action for action in actions_of(route) if action != route.version_action])
+    shelf, place = furnish(service, s3)
+    ask = request_of(raw, route, place)
+    query = "&".join(part for part in (ask.query, "versionId=null") if part)
+    answer = raw.send(
+        CallerOf(cast.user).sign(raw, raw.ask(route.method, shelf.name, KEY, query=query, headers=ask.headers[1:], body=ask.body))
+    )
+    assert refusal_of(answer, route.method), (answer.status, answer.body[:300])
+
+
+NAMED = {
+    "accessKeyIdType": "SGKAAAAAAAAAAAAAAAAA",
+    "policyVersionIdType": "v1",
+    "policyDocumentType": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}',
+}
+PLAIN: dict[str, Any] = {"integer": 900, "long": 900, "boolean": True, "string": "matrix-none-at-all"}
+
+
+def sample(shape: Any) -> Any:
+    """Return a value of a shape of botocore's models, with all that is required, and whom it is about."""
+    if shape.type_name == "structure":
+        asked = [name for name in shape.members if name in shape.required_members or name == "UserName"]
+        return {name: sample(shape.members[name]) for name in asked}
+    if shape.type_name == "list":
+        return [sample(shape.member)]
+    if getattr(shape, "enum", None):
+        return shape.enum[0]
+    if shape.name.lower().endswith("arntype"):
+        return "arn:aws:iam::111122223333:role/matrix-none"
+    return NAMED.get(shape.name, PLAIN[shape.type_name])
+
+
+def call(service: Service, name: str, operation: str, caller: CallerOf) -> str:
+    """Call an action of IAM or STS with a sample; return why it was refused, "" if it was not."""
+    keys = caller.keys or Keys("", "")
+    client = boto3.client(
+        name,
+        endpoint_url=service.url,
+        region_name=REGION,
+        aws_access_key_id=keys.access_key_id or None,
+        aws_secret_access_key=keys.secret_access_key or None,
+        aws_session_token=caller.token or None,
+        config=Config(
+            retries={"total_max_attempts": 1},
+            parameter_validation=False,
+            **({} if caller.keys else {"signature_version": UNSIGNED}),
+        ),
+    )
+    model = client.meta.service_model.operation_model(operation)
+    try:
+        getattr(client, xform_name(operation))(**(sample(model.input_shape) if model.input_shape else {}))
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return code if code in QUERY_DENIALS else ""
+    finally:
+        client.close()
+    return ""
+
+
+QUERY_DENIALS = {"AccessDenied", "InvalidClientTokenId", "MissingAuthenticationToken", "SignatureDoesNotMatch"}
+# What everybody with valid keys may ask about himself, and what a token of somebody else proves.
+OF_ONESELF = {"GetCallerIdentity", "GetSessionToken", "AssumeRoleWithWebIdentity"}
+QUERY_ACTIONS = [(IAM.service, action) for action in IAM.actions.values()] + [("sts", action) for action in STS.actions.values()]
+
+
+def identities(iam: Any) -> object:
+    """Everything that a call of IAM could have changed."""
+    details = [
+        iam.list_users()["Users"],
+        iam.list_groups()["Groups"],
+        iam.list_roles()["Roles"],
+        iam.list_policies(Scope="Local")["Policies"],
+        [iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"] for user in iam.list_users()["Users"]],
+        [iam.list_user_policies(UserName=user["UserName"])["PolicyNames"] for user in iam.list_users()["Users"]],
+    ]
+    return json.loads(json.dumps(details, default=str))
+
+
+@pytest.mark.parametrize(("name", "action"), QUERY_ACTIONS, ids=lambda value: getattr(value, "name", value))
+def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(
+    name: str, action: Any, cast: Cast, service: Service
+) -> None:
+    if action.name in OF_ONESELF:
+        denied = {"anonymous", "an operator", "an inactive key", "temporary keys without their token"}
+    else:
+        denied = set(cast.denied) - {"the other account's root"}
+    if action.unsigned:
+        denied = set()
+    before = identities(cast.iam)
+    for kind in sorted(denied):
+        assert call(service, name, action.name, cast.denied[kind]), kind
+    assert identities(cast.iam) == before
+    if action.name != "AssumeRole":
+        cast.grant([action.permission])
+        assert not call(service, name, action.name, CallerOf(cast.user))
+
+
+@pytest.mark.parametrize("row", ADMIN_ROUTES, ids=lambda row: row.operation)
+def test_t25_the_admin_port_is_the_operators_alone(row: Any, cast: Cast, service: Service) -> None:
+    body = b'{"name": "matrix"}' if row.method == "POST" else b""
+    for kind, caller in {**cast.denied, **cast.allowed}.items():
+        if kind != "an operator":
+            assert ask(service, caller.keys, row.method, row.path, body)[0] == 403, kind
+    assert ask(service, service.operator, row.method, row.path, body)[0] in {200, 201}

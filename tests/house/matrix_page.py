@@ -1,0 +1,52 @@
+"""The page of the access matrix: who gets in where, from the tables of all protocols."""
+
+from siegel.iamwire.action import About
+from siegel.iamwire.iam_actions import IAM
+from siegel.iamwire.sts_actions import STS
+from siegel.s3wire.route import ROUTES
+from siegel.s3wire.routes.row import Route
+from siegel.web.admin import ADMIN_ROUTES
+
+HEAD = """# The access matrix
+
+Every operation of every port, and who gets in. Generated from the routing tables; `tests/gateway/test_access_matrix.py` sends
+each of them as each kind of caller to a running service, and sees that a refused one changed nothing.
+
+- *yes*: always, unless a policy of the bucket denies it explicitly.
+- *by policy*: where a policy of the caller's own account allows the permission, within its boundary and its session's policies.
+- *by the bucket's policy*: where the bucket's policy grants it (and, to another account, that account's own policies too), and
+  no public access block forbids it.
+- *no*: never. Keys that are inactive, deleted or expired, and temporary keys without their token, are nobody's: they get in
+  nowhere.
+
+"""
+COLUMNS = """| Operation | Permission | Account's root | Its users and roles | Other accounts | Anonymous | Operator |
+|---|---|---|---|---|---|---|"""
+
+
+def render_access_matrix() -> str:
+    s3 = [_s3_row(route) for route in ROUTES]
+    query = [
+        f"| {action.name} | `{action.permission}` | yes | {'yes' if action.about is About.CALLER else 'by policy'} "
+        f"| {_others(action.name)} | {'with a token' if action.unsigned else 'no'} | no |"
+        for protocol in (IAM, STS)
+        for action in protocol.actions.values()
+    ]
+    admin = [f"| {row.operation} | an operator's key | no | no | no | no | yes |" for row in ADMIN_ROUTES]
+    sections = [("The S3 port: S3", s3), ("The S3 port: IAM and STS", query), ("The admin port", admin)]
+    return HEAD + "\n".join("\n".join([f"## {title}", "", COLUMNS, *rows, ""]) for title, rows in sections)
+
+
+def _others(name: str) -> str:
+    return "by the role's trust policy" if name.startswith("AssumeRole") else "no"
+
+
+def _s3_row(route: Route) -> str:
+    permission = f"`{route.action}`"
+    if route.version_action not in {"", route.action}:
+        permission += f", of a version `{route.version_action}`"
+    if route.level == "service" or route.operation == "CreateBucket":
+        others, anonymous = "their own buckets", "no"
+    else:
+        others = anonymous = "by the bucket's policy"
+    return f"| {route.operation} | {permission} | yes | by policy | {others} | {anonymous} | no |"

@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -291,3 +293,38 @@ def test_commands_that_only_read_load_no_server(box):
     for name in ("granian", "uvloop", "apsw", "lxml", "starlette", "siegel.app.wiring", "siegel.service.put"):
         assert f"'{name}'" not in ended.stdout, name
     assert Path(SIEGEL).exists()
+
+
+def test_the_end_comes_in_order_whoever_is_slow(box):
+    with Serving(box) as serving:
+        assert box.caller(serving.url).post("health", HEALTH).status == 200
+        place = (serving.url.hostname, serving.url.port)
+        with socket.create_connection(place, 20) as idle, socket.create_connection(place, 20) as slow:
+            idle.sendall(b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(64).startswith(b"HTTP/1.1 200")
+            slow.sendall(b"POST /kms/xks/v1/health HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert serving.stop() == 0
+    assert [line["operation"] for line in box.log()] == ["box.init", "box.start", "xks.health", "box.stop"]
+
+
+def test_told_twice_it_ends_at_once(box):
+    with Serving(box) as serving, socket.create_connection((serving.url.hostname, serving.url.port), 20) as slow:
+        slow.sendall(b"POST /kms/xks/v1/health HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert box.caller(serving.url).post("health", HEALTH).status == 200
+        serving.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            serving.process.wait(1)
+        assert serving.stop() == 1
+
+
+def test_calls_and_commands_share_one_chain(box):
+    key_id = box.create_key("main")
+    with Serving(box) as serving, ThreadPoolExecutor(8) as callers:
+        xks = box.caller(serving.url)
+        calls = [callers.submit(xks.key, key_id, "encrypt", encrypt_body(aad=AAD)) for _ in range(200)]
+        for name in ("one", "two", "three"):
+            box.create_key(name)
+        assert [call.result().status for call in calls] == [200] * 200
+    assert "whole" in done("log", box.folder, "--verify")
+    told_of = [line["operation"] for line in box.log()]
+    assert (told_of.count("xks.encrypt"), told_of.count("box.create-key")) == (200, 8)

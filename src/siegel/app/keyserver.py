@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,13 @@ from siegel.customer.keybox.desk import Desk
 from siegel.customer.keybox.folder import LOG_NAME, OpenBox, locked
 from siegel.customer.keybox.logbook import Logbook
 from siegel.customer.keybox.logfile import LogFile
-from siegel.customer.keybox.server import KeyServer, system_ms
-from siegel.customer.keybox.uses import DONE, Use, time_of
+from siegel.customer.keybox.server import KeyServer
+from siegel.customer.keybox.uses import DONE, Use, system_ms, time_of
 from siegel.domain.errors import ConfigurationError
 
 LOCK_NAME: Final = "serve.lock"
+# Calls in flight were cut off.
+EXIT_CUT: Final = 1
 # The log's thread gets the interpreter back this soon, so that a sync is not followed by a wait.
 SWITCH_INTERVAL_S: Final = 0.0002
 
@@ -61,13 +64,21 @@ async def _serve(box: OpenBox, desk: Desk, address: Address, listening: Listenin
             client_ca=_text(listening.client_ca),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, server.stop)
+            asyncio.get_running_loop().add_signal_handler(number, _stop, server)
         settle_memory()
         asyncio.get_running_loop().call_soon(_announce, f"{'https' if listening.tls_cert else 'http'}://{address}")
         await server.run()
         await logbook.append(_line("box.stop"))
     finally:
         logbook.close()
+
+
+def _stop(server: HttpServer) -> None:
+    """Let calls in flight finish; told so a second time, end at once: whatever was answered is durable."""
+    if server.interrupt_signal:
+        os._exit(EXIT_CUT)
+    end: Callable[[], None] = server.stop
+    end()
 
 
 def _line(operation: str) -> bytes:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.keybox.caller import AAD, Caller, encrypt_body, told
 
-from siegel.customer.keybox import ciphers, kms, signatures, xks
+from siegel.customer.keybox import ciphers, kms, server, signatures, xks
 from siegel.customer.keybox.content import Face
 from siegel.customer.keybox.desk import Desk
 from siegel.customer.keybox.folder import OpenBox
@@ -237,3 +237,22 @@ def test_opaque_texts_are_taken_as_they_are(stage, metadata):
     path = f"/kms/xks/v1/keys/{stage.key_id}/metadata"
     status, _, _ = talk(stage, lambda server: server.post(stage.xks, path, {"requestMetadata": metadata}))
     assert status == 200
+
+
+def test_a_body_that_does_not_come(stage, monkeypatch):
+    monkeypatch.setattr(server, "BODY_S_MAX", 0.01)
+
+    async def story(with_server):
+        sent = []
+
+        async def never():
+            await asyncio.get_running_loop().create_future()
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "raw_path": HEALTH_PATH.encode(), "headers": []}
+        await with_server.server(scope, never, send)
+        return sent[0]["status"], dict(sent[0]["headers"])[b"connection"]
+
+    assert talk(stage, story) == (400, b"close")

@@ -19,9 +19,8 @@ from siegel.customer.keybox.content import KEY_BYTES, Content, Credential, Destr
 from siegel.customer.keybox.durable import replace_whole, sync_folder
 from siegel.customer.keybox.folder import CERTIFICATES_NAME, KEY_NAME, LOG_NAME, POLICY_NAME, OpenBox, create_box
 from siegel.customer.keybox.logfile import LogFile
-from siegel.customer.keybox.server import system_ms
 from siegel.customer.keybox.unlocking import Secret, make_key_file, read_key_file, read_passphrase
-from siegel.customer.keybox.uses import DONE, Use, time_of
+from siegel.customer.keybox.uses import DONE, Use, system_ms, time_of
 from siegel.customer.keybox.xks import PATH
 from siegel.domain.errors import ConfigurationError, StorageError
 

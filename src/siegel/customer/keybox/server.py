@@ -5,9 +5,9 @@ its answer leaves before the line is durable; if that cannot be, the answer is r
 lines too, up to a rate: anybody can make those, and nobody may fill the disk with them.
 """
 
+import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -20,12 +20,14 @@ from siegel.customer.keybox.logbook import Logbook
 from siegel.customer.keybox.rates import Rate
 from siegel.customer.keybox.refusals import RefusedError, invalid
 from siegel.customer.keybox.signatures import Doorman
-from siegel.customer.keybox.uses import DONE, Use, operation_of, time_of
+from siegel.customer.keybox.uses import DONE, Use, operation_of, system_ms, time_of
 from siegel.customer.keybox.xks import XksFace
 from siegel.domain.errors import S3Error, StorageError
 from siegel.s3wire.request import Request, parse_request
 
 BODY_BYTES_MAX: Final = 64 * 1024
+# A body must be there by then. Nobody who is slow keeps the server from ending either.
+BODY_S_MAX: Final = 10.0
 UNSIGNED_LINES_PER_MINUTE_MAX: Final = 60
 LIVE_PATH: Final = b"/-/live"
 
@@ -35,11 +37,6 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _log = logging.getLogger(__name__)
-
-
-def system_ms() -> int:
-    """Return the system's time in milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class _Arrived(Struct, frozen=True):
@@ -141,6 +138,14 @@ async def _read_body(scope: Message, receive: Receive) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_BYTES_MAX):
             raise invalid(f"The body has at most {BODY_BYTES_MAX} bytes.")
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            return await _gather(receive)
+    except TimeoutError:
+        raise invalid("The body did not come in time.") from None
+
+
+async def _gather(receive: Receive) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:

@@ -1,6 +1,7 @@
 """One use of the box, as the policy judges it and the log tells it: who, what, why, on whose behalf, with what result."""
 
 import json
+import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -48,6 +49,11 @@ class Use(Struct, omit_defaults=True):
         self.context = read_context(aad)
         if aad and self.context is None:
             self.context_sha256 = sha256(aad).hexdigest()
+
+
+def system_ms() -> int:
+    """Return the system's time in milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def time_of(at_ms: int) -> str:

@@ -400,6 +400,10 @@ def test_policies_are_tried_before_they_are_anybodys(service: Service, iam: Any,
     for bad in ({"ResourceOwner": "nobody"}, {"CallerArn": f"arn:aws:iam::{service.owner.account_id}:role/{role}"}):
         with fails(400, "InvalidInput"):
             iam.simulate_custom_policy(PolicyInputList=[text], ActionNames=["s3:GetObject"], **bad)
+    for marker in ("x", "9" * 10):
+        with fails(400, "ValidationError"):
+            iam.simulate_custom_policy(PolicyInputList=[text], ActionNames=["s3:GetObject"], Marker=marker)
+    assert iam.simulate_custom_policy(PolicyInputList=[text], ActionNames=["s3:Get"], Marker="7")["EvaluationResults"] == []
     with fails(400, "MalformedPolicyDocument"):
         iam.simulate_custom_policy(PolicyInputList=["{}"], ActionNames=["s3:GetObject"])
 

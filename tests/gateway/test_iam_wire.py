@@ -62,6 +62,14 @@ def test_parameters_may_stand_in_the_query_of_a_get(service: Service):
     told(service.raw().send(sign(replace(ask, method="PUT"), service.owner)), 400, "InvalidAction")
 
 
+def test_a_presigned_url_asks_for_what_it_was_signed_for_and_nothing_else(service: Service, iam: Any):
+    url = iam.generate_presigned_url("get_user", ExpiresIn=60)
+    query = url.partition("?")[2]
+    ask = Ask("POST", "/", query, (("Host", service.host), ("Content-Length", "0")))
+    assert service.raw().send(ask).status == 200
+    told(service.raw().send(replace(ask, query=query.replace("GetUser", "ListUsers"))), 403, "SignatureDoesNotMatch")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -1,17 +1,22 @@
 """Calls of IAM as transactions: decided, done, written down; or nothing of it."""
 
 import asyncio
+import contextlib
+import json
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
-from siegel.access.caller import Caller, CallerKind, root_caller
+from siegel.access.caller import Caller, CallerKind, Rights, root_caller
+from siegel.access.policy import PolicyKind, parse_policy
 from siegel.domain.errors import AccessDeniedError
 from siegel.domain.identities import User
-from siegel.domain.query_errors import LimitExceededError, NoSuchEntityError, ValidationError
+from siegel.domain.query_errors import LimitExceededError, NoSuchEntityError, QueryError, ValidationError
 from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.memory import MemoryStore
 from siegel.drivers.system import SystemRandomness
-from siegel.iamwire.action import find_action, read_call
+from siegel.iamwire.action import About, find_action, read_call
 from siegel.iamwire.iam_actions import ACTIONS, IAM
 from siegel.s3wire.request import parse_request
 from siegel.service.identities import entities
@@ -90,24 +95,53 @@ def test_a_change_tells_every_worker_and_a_read_none(store, ask):
     assert store.generation() != before
 
 
-@pytest.mark.parametrize("action", sorted(name for name in ACTIONS if name.startswith(("Create", "List", "GetAccount"))))
+PARAMETERS = {
+    "UserName": "eve2",
+    "GroupName": "g",
+    "RoleName": "r",
+    "PolicyName": "p",
+    "PolicyArn": f"arn:aws:iam::{OWN}:policy/p",
+    "PermissionsBoundary": f"arn:aws:iam::{OWN}:policy/p",
+    "PolicyDocument": "{}",
+    "AssumeRolePolicyDocument": "{}",
+    "Description": "d",
+    "VersionId": "v1",
+    "AccessKeyId": "SGK" + "E" * 17,
+    "Status": "Inactive",
+    "Tags.member.1.Key": "k",
+    "Tags.member.1.Value": "v",
+    "TagKeys.member.1": "k",
+    "PolicySourceArn": NOBODY.arn,
+    "ActionNames.member.1": "s3:GetObject",
+    "PolicyInputList.member.1": "{}",
+}
+
+
+def needed(action):
+    known = {field.encode_name for field in msgspec.structs.fields(ACTIONS[action].ask)}
+    return {name: value for name, value in PARAMETERS.items() if name.partition(".")[0] in known}
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS))
 def test_whoever_has_no_right_changes_and_learns_nothing(store, ask, action):
-    parameters = {
-        "UserName": "eve2",
-        "GroupName": "g",
-        "RoleName": "r",
-        "PolicyName": "p",
-        "PolicyArn": f"arn:aws:iam::{OWN}:policy/p",
-        "PolicyDocument": "{}",
-        "AssumeRolePolicyDocument": "{}",
-    }
-    known = set(ACTIONS[action].ask.__struct_encode_fields__)
     before = store.generation()
     with pytest.raises(AccessDeniedError) as caught:
-        ask(action, caller=NOBODY, **{name: value for name, value in parameters.items() if name in known})
+        ask(action, caller=NOBODY, **needed(action))
     assert ACTIONS[action].permission in caught.value.text
     assert store.generation() == before
     assert written(store) == []
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS))
+def test_the_very_right_is_enough(ask, action):
+    """What is then wrong with the call is said: there is nothing yet that it could be about, or its policy is none."""
+    statement = {"Effect": "Allow", "Action": ACTIONS[action].permission, "Resource": f"arn:aws:iam::{OWN}:*"}
+    if ACTIONS[action].about is About.ACCOUNT:
+        statement["Resource"] = "*"
+    policy = parse_policy(json.dumps({"Version": "2012-10-17", "Statement": statement}), PolicyKind.IDENTITY)
+    allowed = replace(NOBODY, rights=Rights.of([("own", policy)]))
+    with contextlib.suppress(QueryError):
+        ask(action, caller=allowed, **needed(action))
 
 
 def test_a_refused_change_leaves_nothing_behind(store, ask, monkeypatch):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import product
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,12 +12,12 @@ from siegel.access.evaluation import Asked, Matched, ResourceSide, Source, evalu
 from siegel.access.policy import Policy, PolicyKind, parse_policy, principals_of
 from siegel.domain.errors import PolicyError
 from siegel.domain.identities import Group, Holder, Role, User
-from siegel.domain.query_errors import InvalidInputError, MalformedPolicyDocumentError, NoSuchEntityError
+from siegel.domain.query_errors import InvalidInputError, MalformedPolicyDocumentError, NoSuchEntityError, ValidationError
 from siegel.iamwire.iam_asks import SimulateCustomPolicy, SimulatePrincipalPolicy
 from siegel.iamwire.iam_views import page_view
 from siegel.iamwire.xml import Node
 from siegel.service.identities.provided import PROVIDED
-from siegel.service.identities.scene import Result, Scene, take_page
+from siegel.service.identities.scene import Result, Scene
 from siegel.service.principals import policies_of, rights_of, unique_id_of, user_caller
 
 _ARN: Final = re.compile(
@@ -27,6 +26,9 @@ _ARN: Final = re.compile(
 _ACCOUNT: Final = re.compile(r"(?:arn:aws:iam::)?(?P<id>[0-9]{12})(?::root)?")
 _TYPES: Final[dict[str, type[Holder]]] = {"user": User, "group": Group, "role": Role}
 _INPUT: Final = "IAM Policy"
+# Statements that one call looks at: some tenths of a second at the very worst, in which a worker does nothing else.
+CHECKS_MAX: Final = 10_000
+_MARKER_DIGITS_MAX: Final = 9
 _RESOURCE_POLICY: Final = "ResourcePolicy"
 
 Labelled = Sequence[tuple[str, Policy]]
@@ -39,6 +41,13 @@ class _Stage(Struct, frozen=True):
     side: ResourceSide
     keys: dict[str, tuple[str, ...]]
     types: dict[str, str]
+
+    @property
+    def statement_count(self) -> int:
+        """How many statements each result looks at, at least one."""
+        rights, policy = self.caller.rights, self.side.policy
+        looked_at = (rights.identity, rights.boundary, policy.statements if policy else None)
+        return max(1, sum(len(statements.all) for statements in looked_at if statements is not None))
 
 
 def simulate_custom(scene: Scene, ask: SimulateCustomPolicy) -> Result:
@@ -140,17 +149,28 @@ def _type_of(holder: Holder, name: str) -> str:
 
 
 def _run(ask: SimulateCustomPolicy, stage: _Stage) -> Result:
-    cases = ((f"{number:09}", case) for number, case in enumerate(product(ask.action_names, ask.resource_arns)))
-    page, marker = take_page(cases, ask)
-    return page_view("EvaluationResults", [_result(stage, action, resource) for action, resource in page], marker)
+    """Return one page of the results; the more statements there are to look at, the shorter it is."""
+    actions, resources = ask.action_names, ask.resource_arns
+    start, total = _read_start(ask.marker), len(actions) * len(resources)
+    stop = min(start + min(ask.max_items, max(1, CHECKS_MAX // stage.statement_count)), total)
+    results = [
+        _result(stage, actions[number // len(resources)], resources[number % len(resources)]) for number in range(start, stop)
+    ]
+    return page_view("EvaluationResults", results, str(stop) if stop < total else "")
+
+
+def _read_start(marker: str) -> int:
+    if marker and not (marker.isdecimal() and len(marker) <= _MARKER_DIGITS_MAX):
+        raise ValidationError("Invalid Marker: it is none that a page of this list ended with.")
+    return int(marker or 0)
 
 
 def _result(stage: _Stage, action: str, resource: str) -> Mapping[str, Node]:
     asked = Asked(action, resource, stage.keys)
     simulation = simulate(stage.caller, asked, stage.side)
-    verdict = evaluate(stage.caller, asked, stage.side)
     boundary = None
     if stage.caller.rights.boundary is not None:
+        verdict = evaluate(stage.caller, asked, stage.side)
         boundary = {"AllowedByPermissionsBoundary": verdict.source is not Source.BOUNDARY}
     return {
         "EvalActionName": action,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.keybox.box import done
 from tests.keybox.caller import AAD, OBJECT, PLAINTEXT, decrypt_body, encrypt_body, told, unb64
 
 HEALTH = {"requestMetadata": {"kmsOperation": "KmsHealthCheck", "kmsRequestId": "r"}}
@@ -73,6 +74,21 @@ def test_metadata_of_later_versions_is_taken(xks, stage, key_id):
     line = stage.box.last("xks.encrypt")
     assert line["metadata"]["tags"] == {"a": ["b"]}
     assert line["request_id"] == more["kmsRequestId"]
+
+
+def test_metadata_cannot_make_the_log_unreadable(xks, stage, key_id):
+    """Whoever may call must not be able to write a line that a reader of the log stumbles over."""
+    for levels, status in ((7, 200), (8, 400), (400, 400)):
+        nested = json.loads("[" * levels + "]" * levels)
+        answer = xks.key(key_id, "metadata", {"requestMetadata": told("DescribeKey", nested=nested)})
+        assert answer.status == status, levels
+    hostile = "\x1b[2J\n{}\u2028" + "\x00"
+    assert xks.key(key_id, "metadata", {"requestMetadata": told("DescribeKey", person=hostile)}).status == 200
+    assert stage.box.last("xks.metadata")["metadata"]["person"] == hostile
+    shown = done("log", stage.box.folder)
+    assert "\x1b" not in shown
+    assert "\x00" not in shown
+    assert "whole" in done("log", stage.box.folder, "--verify")
 
 
 def test_a_principal_of_2048_characters(xks, stage, key_id):

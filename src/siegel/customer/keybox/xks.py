@@ -24,6 +24,8 @@ from siegel.s3wire.request import Request
 PLAINTEXT_BYTES_MAX: Final = 8192
 AAD_BYTES_MAX: Final = 8192
 METADATA_BYTES_MAX: Final = 20
+# What goes into the log must come out again, in every reader: nothing is nested deeper than this.
+REQUEST_METADATA_DEPTH_MAX: Final = 8
 PATH: Final = "/kms/xks/v1"
 
 _TARGET: Final = re.compile(r"/(?:health|keys/(?P<key_id>[A-Za-z0-9._-]{1,128})/(?P<operation>metadata|encrypt|decrypt))")
@@ -180,10 +182,18 @@ def _read(body: bytes, kind: type[_Body], use: Use, told: tuple[str, ...]) -> _B
     for name in told:
         if not isinstance(metadata.get(name), str):
             raise invalid(f"The requestMetadata must hold {name}, a text.")
+    if _is_deeper(metadata, REQUEST_METADATA_DEPTH_MAX):
+        raise invalid(f"The requestMetadata is nested deeper than {REQUEST_METADATA_DEPTH_MAX} levels.")
     use.request_id = metadata["kmsRequestId"]
     use.principal = metadata.get("awsPrincipalArn", "")
     use.metadata = {name: value for name, value in metadata.items() if name not in {"kmsRequestId", "awsPrincipalArn"}}
     return asked
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Tell whether JSON is nested deeper than so many levels; looks no further than that."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is not None and (levels == 0 or any(_is_deeper(one, levels - 1) for one in inner))
 
 
 def _check_algorithm(name: str) -> None:

@@ -14,6 +14,7 @@ from siegel.access.caller import Caller, CallerKind, Rights, root_caller
 from siegel.access.decide import decide
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.policy import Policy, PolicyKind, parse_policy
+from siegel.access.remembered import Decisions
 
 ACCOUNT = "111122223333"
 CALLS = 20_000
@@ -40,7 +41,12 @@ def decisions(plan: Plan) -> list[Row]:
     plain = _measure(plan, lambda: decide(root, asked, bare))
     user, side = _user(), ResourceSide(ACCOUNT, _bucket_policy(), restrict_public=True)
     full = _measure(plan, lambda: decide(user, asked, side))
+    remembered = Decisions()
+    fixed = ResourceSide(ACCOUNT)
+    remembered.decide(user, asked, fixed)
+    again = _measure(plan, lambda: remembered.find(user, asked.action, asked.resource, fixed))
     return [
+        _row("Decision, user with policies, remembered", again, PLAIN_US_MAX),
         _row("Decision, root, no policy", plain, PLAIN_US_MAX),
         _row("Decision, user with policies of 9 statements", full, POLICIES_US_MAX),
     ]

@@ -6,8 +6,9 @@ from typing import Final
 
 from siegel.access.bucket_policy import s3_arn
 from siegel.access.caller import Caller
-from siegel.access.decide import Permit, decide
+from siegel.access.decide import Permit
 from siegel.access.evaluation import Asked, ResourceSide
+from siegel.access.remembered import Decisions
 from siegel.domain.errors import AccessDeniedError
 from siegel.domain.objects import Bucket
 from siegel.domain.ports import Clock
@@ -30,6 +31,7 @@ class Gate:
         self._getter = getter
         self._clock = clock
         self._region = region
+        self._decisions = Decisions()
 
     def admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
         """Return the permits for all that a request's operation needs. Raises AccessDeniedError.
@@ -75,6 +77,10 @@ class Gate:
             side, name = ResourceSide(caller.account_id), request.bucket
         else:
             side, name = self._directory.resource_side(bucket), bucket.name
+        resource = s3_arn(name or "*", object_key)
+        known = self._decisions.find(caller, action, resource, side)
+        if known is not None:
+            return known
 
         def existing_tags() -> Tags:
             return self._getter.tags(bucket, object_key, version_id) if bucket is not None and object_key else _NO_TAGS
@@ -88,7 +94,7 @@ class Gate:
             existing_tags=existing_tags,
             others=others,
         )
-        return decide(caller, Asked(action, s3_arn(name or "*", object_key), keys), side)
+        return self._decisions.decide(caller, Asked(action, resource, keys), side)
 
     def allows(self, verified: VerifiedRequest, caller: Caller, action: str, bucket: Bucket, *, object_key: str = "") -> bool:
         """Whether the caller may do that as well."""

@@ -44,7 +44,7 @@ class Box:
         return self.command("create-key", name).strip()
 
     def log(self):
-        return [json.loads(line) for line in (self.folder / "log.jsonl").read_text().splitlines()]
+        return [json.loads(line) for line in (self.folder / "log.jsonl").read_bytes().splitlines()]
 
     def last(self, operation):
         return [line for line in self.log() if line["operation"] == operation][-1]

@@ -1,10 +1,14 @@
 """(e) The steward removes what nobody owns, after the grace time, and nothing else.
 
-Everything that may leave a blob behind is done once; then the files are counted before and after the grace time.
+Everything that may leave a blob behind is done once; then the files are counted before and after the grace time. Lifecycles run
+beside that: what their rules do not mean, or what is locked, must still be there.
 """
 
+import base64
+import hashlib
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.client import ConnectionLostError
@@ -17,10 +21,24 @@ from tests.fault.s3 import S3
 
 BLOB_BYTES = 100_000
 GRACE_S = 4.0
-TIDY = {"SIEGEL_GRACE_S": str(GRACE_S), "SIEGEL_STEWARD_INTERVAL_S": "0.5"}
+# Days of a second: all lifecycles are due at once.
+TIDY = {"SIEGEL_GRACE_S": str(GRACE_S), "SIEGEL_STEWARD_INTERVAL_S": "0.5", "SIEGEL_LIFECYCLE_DAY_S": "1"}
 # A steward that never comes: what is made here is still there when the counting begins.
 ASLEEP = {"SIEGEL_GRACE_S": "3600", "SIEGEL_STEWARD_INTERVAL_S": "3600"}
 PATIENCE_S = 20.0
+LOCKED = "locked"
+RULES = b"""<LifecycleConfiguration>
+<Rule><ID>expire</ID><Status>Enabled</Status><Filter><Prefix>expire/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule>
+<Rule><ID>abort</ID><Status>Enabled</Status><Filter><Prefix>abort/</Prefix></Filter>
+<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>
+<Rule><ID>past</ID><Status>Enabled</Status><Filter><Prefix>past/</Prefix></Filter>
+<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration></Rule>
+<Rule><ID>off</ID><Status>Disabled</Status><Filter><Prefix/></Filter><Expiration><Days>1</Days></Expiration></Rule>
+</LifecycleConfiguration>"""
+
+
+def _digest(body: bytes) -> dict[str, str]:
+    return {"content-md5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}
 
 
 class Shelf:
@@ -29,6 +47,7 @@ class Shelf:
     def __init__(self, s3: S3) -> None:
         self.s3 = s3
         self.kept: dict[str, Content] = {}
+        self.kept_versions: list[tuple[str, str, Content]] = []
         self.blobs = 0
 
     def put(self, path: str, *, keep: bool) -> str:
@@ -57,6 +76,34 @@ class Shelf:
         self.put(f"/{VERSIONED}/one-version-deleted", keep=True)
         s3.must("DELETE", f"/{VERSIONED}/one-version-deleted", query={"versionId": gone})
         self._uploads()
+        self._lifecycles()
+
+    def _lifecycles(self) -> None:
+        """Leave what rules end, and beside it what they must not touch."""
+        s3 = self.s3
+        s3.must("PUT", f"/{LOCKED}", headers={"x-amz-bucket-object-lock-enabled": "true"})
+        for bucket in (PLAIN, LOCKED):
+            s3.must("PUT", f"/{bucket}", RULES, query={"lifecycle": ""}, headers=_digest(RULES))
+        self.put(f"/{PLAIN}/expire/gone", keep=False)
+        self.put(f"/{PLAIN}/expire", keep=True)
+        self.put(f"/{PLAIN}/expired", keep=True)
+        self.put(f"/{PLAIN}/past/current", keep=True)
+        upload = s3.create_upload(f"/{PLAIN}/abort/left")
+        s3.upload_part(f"/{PLAIN}/abort/left", upload, 1, os.urandom(BLOB_BYTES))
+        until = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        locks = (
+            {"x-amz-object-lock-mode": "COMPLIANCE", "x-amz-object-lock-retain-until-date": until},
+            {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": until},
+            {"x-amz-object-lock-legal-hold": "ON"},
+            {},
+        )
+        for number, lock in enumerate(locks):
+            path, body = f"/{LOCKED}/past/{number}", os.urandom(BLOB_BYTES)
+            version = s3.must("PUT", path, body, headers={**lock, **_digest(body)}).headers["x-amz-version-id"]
+            if lock:
+                self.kept_versions.append((path, version, Content.of(body)))
+                self.blobs += 1
+            self.put(path, keep=True)
 
     def _uploads(self) -> None:
         s3, path = self.s3, f"/{PLAIN}/assembled"
@@ -82,6 +129,10 @@ class Shelf:
             answer = s3.call("GET", path)
             if answer.status != 200 or Content.of(answer.body) != content:
                 found.append(Violation("lost", path, f"{answer.status} {answer.body[:200]!r}"))
+        for path, version, content in self.kept_versions:
+            answer = s3.call("GET", path, query={"versionId": version})
+            if answer.status != 200 or Content.of(answer.body) != content:
+                found.append(Violation("lost", f"{path} {version}", f"{answer.status} {answer.body[:200]!r}"))
         answer = s3.complete_upload(f"/{PLAIN}/open", self.open_upload, [self.open_part])
         if s3.call("GET", f"/{PLAIN}/open").status != 200:
             found.append(Violation("lost", "open upload", f"{answer.status}"))

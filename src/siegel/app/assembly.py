@@ -16,6 +16,7 @@ from siegel.service.buckets import Buckets
 from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
+from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
 from siegel.service.identities.use_cases import Identities
 from siegel.service.key_uses import KeyUses
@@ -73,6 +74,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             configurations=Configurations(store),
             reaper=parts.reaper,
             bucket_policies=BucketPolicies(store, unique_id_of),
+            calendar=Calendar(settings.lifecycle_day_ms),
             gate=Gate(directory, getter, clock, settings.region),
             proxies=Proxies(settings.trusted_proxies),
             key_uses=parts.key_uses,

@@ -71,6 +71,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = False
     grace_s: Annotated[float, Meta(ge=0, description="Seconds from the release of a blob to the removal of its file.")] = 3600
     steward_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two rounds of the steward, who tidies up.")] = 60
+    lifecycle_day_s: Annotated[
+        float, Meta(gt=0, description="Seconds of a day as lifecycles count days. For tests; real deployments leave it alone.")
+    ] = 86_400
     stop_grace_s: Annotated[
         float, Meta(ge=0, description="Seconds that requests in flight get to finish when the service stops.")
     ] = 30
@@ -168,6 +171,7 @@ def resolve(config: Config, directory: Path) -> Settings:
         sse_c_over_http=config.sse_c_over_http,
         grace_s=config.grace_s,
         steward_interval_s=config.steward_interval_s,
+        lifecycle_day_s=config.lifecycle_day_s,
         stop_grace_s=config.stop_grace_s,
         log_level=config.log_level,
     )

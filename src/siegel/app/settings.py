@@ -40,8 +40,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     sse_c_over_http: bool
     grace_s: float
     steward_interval_s: float
+    lifecycle_day_s: float
     stop_grace_s: float
     log_level: str
+
+    @property
+    def lifecycle_day_ms(self) -> int:
+        """The length of a lifecycle's day in milliseconds."""
+        return max(round(self.lifecycle_day_s * 1000), 1)
 
     @property
     def scheme(self) -> str:

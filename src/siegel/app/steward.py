@@ -14,11 +14,16 @@ from siegel.app.http import HttpServer
 from siegel.app.lifeline import Lifeline
 from siegel.app.orders import Orders, ServiceState
 from siegel.app.process import report_ready_soon, run, settle_memory
+from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment, open_deployment
 from siegel.domain.errors import SiegelError, StorageError
+from siegel.service.directory import Directory
+from siegel.service.expiry import Calendar
 from siegel.service.keys import KeyRing
+from siegel.service.lifecycle import LifecycleSteward
 from siegel.service.lockclock import LockTime
 from siegel.service.operators import Operators
+from siegel.service.session_tokens import SessionTokens
 from siegel.service.steward import Steward
 from siegel.web.admin import OK, Desk, build_admin
 
@@ -27,6 +32,7 @@ DISK_PROBE_INTERVAL_S: Final = 1.0
 PROBE_NAME: Final = ".probe"
 # Of the time that a machine ran, at most this much is not believed after it stopped without notice.
 LOCK_CLOCK_INTERVAL_S: Final = 60.0
+LIFECYCLE_ROUNDS_PER_DAY: Final = 24
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +57,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
         rounds = [
             asyncio.create_task(_tidy_up(steward, settings.steward_interval_s)),
             asyncio.create_task(_keep_lock_clock(deployment.lock_time)),
+            asyncio.create_task(_apply_lifecycles(_lifecycle_steward(deployment, settings), settings)),
         ]
         settle_memory()
         report_ready_soon()
@@ -83,6 +90,33 @@ async def _keep_lock_clock(lock_time: LockTime) -> None:
     while True:
         await asyncio.sleep(LOCK_CLOCK_INTERVAL_S)
         await _note_lock_clock(lock_time)
+
+
+def _lifecycle_steward(deployment: Deployment, settings: Settings) -> LifecycleSteward:
+    custodian, randomness = deployment.custodian, deployment.randomness
+    keyring, tokens = KeyRing(custodian, randomness), SessionTokens(custodian, randomness)
+    return LifecycleSteward(
+        deployment.store,
+        Directory(deployment.store, keyring, tokens, deployment.clock),
+        deployment.clock,
+        deployment.randomness,
+        deployment.lock_time,
+        Calendar(settings.lifecycle_day_ms),
+    )
+
+
+async def _apply_lifecycles(steward: LifecycleSteward, settings: Settings) -> None:
+    """Apply all lifecycles again and again, so often in a day that what is due at midnight is gone in the first hour."""
+    interval_s = max(settings.steward_interval_s, settings.lifecycle_day_s / LIFECYCLE_ROUNDS_PER_DAY)
+    while True:
+        await asyncio.sleep(settings.steward_interval_s)
+        try:
+            applied = await steward.run_once()
+        except SiegelError as error:
+            _log.error("this round of lifecycles failed, the next one goes on: %s", error)
+        else:
+            _log.debug("lifecycles %s", applied)
+        await asyncio.sleep(interval_s - settings.steward_interval_s)
 
 
 async def _note_lock_clock(lock_time: LockTime) -> None:

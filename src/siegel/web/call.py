@@ -22,6 +22,7 @@ from siegel.service.buckets import Buckets
 from siegel.service.configurations import Configurations
 from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
+from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
 from siegel.service.key_uses import KeyUses
 from siegel.service.listing import Lister
@@ -59,6 +60,7 @@ class UseCases(Struct, frozen=True):
     buckets: Buckets
     configurations: Configurations
     reaper: IdleReaper
+    calendar: Calendar
     bucket_policies: BucketPolicies
     gate: Gate
     proxies: Proxies

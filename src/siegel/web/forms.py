@@ -17,7 +17,8 @@ from siegel.service.get import version_text
 from siegel.service.put import Stored
 from siegel.web.body import IdleReaper, receive_slabs
 from siegel.web.call import Call, UseCases, customer_key_for_writing
-from siegel.web.exchange import XML, Exchange
+from siegel.web.exchange import XML, Exchange, HeaderList
+from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest
 from siegel.web.objects import checksum_headers, encryption_headers, put_request, version_headers
 
@@ -115,16 +116,17 @@ async def post_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         return call.trail.entry(_SEE_OTHER if form.redirect else form.status, version_id=version_text(stored.version))
 
     stored = await cases.putter.put(target, wanted, body, entry)
-    await _answer(call, form, exchange, stored, encryption=encryption_headers(key))
+    told = [*encryption_headers(key), *expiration_headers(cases, call, stored.version)]
+    await _answer(call, form, exchange, stored, told=told)
 
 
-async def _answer(call: Call, form: Form, exchange: Exchange, stored: Stored, *, encryption: list[tuple[bytes, bytes]]) -> None:
+async def _answer(call: Call, form: Form, exchange: Exchange, stored: Stored, *, told: HeaderList) -> None:
     etag = stored.head.etag
     location = location_of(form.request)
     headers = [
         (b"etag", b'"%s"' % etag.encode()),
         *checksum_headers(stored.head),
-        *encryption,
+        *told,
         *version_headers(call.bucket, version_text(stored.version)),
     ]
     if form.redirect:

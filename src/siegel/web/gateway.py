@@ -31,7 +31,21 @@ from siegel.s3wire.routes.browsers import FORM_ROUTE
 from siegel.s3wire.routes.row import Route
 from siegel.s3wire.sigv4 import VerifiedRequest, admit_anonymous, verify
 from siegel.service.trail import Trail
-from siegel.web import absent, acls, bucketpolicies, buckets, forms, lists, locks, object_tags, objects, settings, tags, uploads
+from siegel.web import (
+    absent,
+    acls,
+    bucketpolicies,
+    buckets,
+    forms,
+    lifecycle,
+    lists,
+    locks,
+    object_tags,
+    objects,
+    settings,
+    tags,
+    uploads,
+)
 from siegel.web.call import Call, UseCases, may_list
 from siegel.web.cors import answer_preflight, cors_headers
 from siegel.web.door import Door, find_door
@@ -47,6 +61,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **bucketpolicies.HANDLERS,
     **buckets.HANDLERS,
     **forms.HANDLERS,
+    **lifecycle.HANDLERS,
     **lists.HANDLERS,
     **locks.HANDLERS,
     **object_tags.HANDLERS,

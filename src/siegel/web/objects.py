@@ -43,6 +43,7 @@ from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, permit
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
+from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
 
 _SSE_S3: Final = (ENCRYPTION_HEADER.encode(), ALGORITHM.encode())
@@ -105,6 +106,7 @@ async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
             *checksum_headers(stored.head),
             *encryption_headers(key),
             *version_headers(call.bucket, version_text(stored.version)),
+            *expiration_headers(cases, call, stored.version),
         ],
     )
 
@@ -166,6 +168,7 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
 
     stored = await cases.putter.put(cases.putter.target(call.bucket), wanted, body, entry, point="copy")
     answer = [XML, *encryption_headers(key), *version_headers(call.bucket, version_text(stored.version))]
+    answer += expiration_headers(cases, call, stored.version)
     if source.bucket.versioning is not Versioning.UNVERSIONED:
         answer.append((b"x-amz-copy-source-version-id", opened.version_text.encode()))
     head = stored.head
@@ -267,6 +270,8 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
         tags = open_tags(opened.keys.metadata, place_of(opened.bucket.account_id, version), version.sealed_tags)
         headers.append((b"x-amz-tagging-count", b"%d" % len(tags)))
     headers += shown_lock(cases, call, version)
+    if "versionId" not in request.query:
+        headers += expiration_headers(cases, call, version)
     byte_range = selection.byte_range
     if byte_range is None:
         headers.append((b"content-length", b"%d" % version.size_bytes))

@@ -33,6 +33,7 @@ from siegel.service.versions import Target
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing
 from siegel.web.exchange import XML, Exchange, HeaderList
+from siegel.web.lifecycle import expiration_headers, upload_headers
 from siegel.web.locks import require_digest
 from siegel.web.objects import encryption_headers, open_source, put_request, source_entry, version_headers
 
@@ -64,6 +65,7 @@ async def create_multipart_upload(cases: UseCases, call: Call, exchange: Exchang
     if choice.declared:
         headers.append((_CHECKSUM_ALGORITHM.encode(), choice.algorithm.encode()))
         headers.append((_CHECKSUM_TYPE.encode(), choice.type.encode()))
+    headers += upload_headers(cases, call, upload)
     await exchange.answer(200, headers, render_initiate(call.bucket.name, upload.object_key, upload.upload_id))
 
 
@@ -155,6 +157,7 @@ async def complete_multipart_upload(cases: UseCases, call: Call, exchange: Excha
         checksum_type=head.checksum_type,
     )
     headers = [XML, *encryption_headers(customer_key(cases, call)), *version_headers(call.bucket, version_text(stored.version))]
+    headers += expiration_headers(cases, call, stored.version)
     await exchange.answer(200, headers, xml)
 
 
@@ -216,7 +219,7 @@ async def list_parts(cases: UseCases, call: Call, exchange: Exchange) -> None:
     page = cases.multipart.parts(target, upload, query.part_number_marker, query.max_parts)
     await cases.journal.append(call.trail.entry(200))
     xml = render_parts(call.bucket, upload, page, query)
-    await exchange.answer(200, [XML], xml)
+    await exchange.answer(200, [XML, *upload_headers(cases, call, upload)], xml)
 
 
 HANDLERS: Final = {

@@ -11,7 +11,6 @@ _on_object = partial(on_object, state=State.REFUSED)
 _DIRECTORY: Final = "Directory buckets belong to one availability zone of Amazon's: there are general purpose buckets alone."
 _TABLES: Final = "Tables of metadata are not kept: names and sizes stay in the sealed database, and lists show them."
 _ANNOTATIONS: Final = "Objects carry user metadata and tags, not annotations."
-_LIFECYCLE: Final = "Nothing is deleted by rules: objects stay until they are deleted by a request."
 _UPDATE_KEY: Final = "Objects are sealed again with another key by copying them onto themselves."
 _RESTORE: Final = "There is one storage class, and nothing in it has to be restored."
 _SELECT: Final = "Objects are not searched on the server: that would open them to read what is not asked for."
@@ -23,10 +22,9 @@ _TABLES_WRITE: Final = "s3:CreateBucketMetadataTableConfiguration"
 _TABLES_DELETE: Final = "s3:DeleteBucketMetadataTableConfiguration"
 
 
-def _trio(noun: str, query: str, reason: str, *rows: tuple[str, str, str], former: tuple[str, str] = ("", "")) -> list[Route]:
+def _trio(noun: str, query: str, reason: str, *rows: tuple[str, str, str]) -> list[Route]:
     """Return routes of a bucket's sub-resource from (operation, method, action)."""
     verbs = {"GET": "read", "PUT": "write", "DELETE": "delete"}
-    formers = {"GET": former[0], "PUT": former[1], "DELETE": ""}
     return [
         _on_bucket(
             operation,
@@ -36,7 +34,6 @@ def _trio(noun: str, query: str, reason: str, *rows: tuple[str, str, str], forme
             query=(query,),
             needs_integrity=method == "PUT",
             reason=reason,
-            former=formers[method],
         )
         for operation, method, action in rows
     ]
@@ -54,15 +51,6 @@ REFUSED_ROUTES: Final[tuple[Route, ...]] = (
         reason=_DIRECTORY,
     ),
     _on_bucket("CreateSession", "GET", "bucket.session", "s3express:CreateSession", query=("session",), reason=_DIRECTORY),
-    *_trio(
-        "lifecycle",
-        "lifecycle",
-        _LIFECYCLE,
-        ("GetBucketLifecycleConfiguration", "GET", "s3:GetLifecycleConfiguration"),
-        ("PutBucketLifecycleConfiguration", "PUT", "s3:PutLifecycleConfiguration"),
-        ("DeleteBucketLifecycle", "DELETE", "s3:PutLifecycleConfiguration"),
-        former=("GetBucketLifecycle", "PutBucketLifecycle"),
-    ),
     *_trio(
         "metadata_tables",
         "metadataConfiguration",

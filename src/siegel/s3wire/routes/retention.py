@@ -88,4 +88,22 @@ RETENTION_ROUTES: Final[tuple[Route, ...]] = (
         parameters=_VERSION,
         needs_integrity=True,
     ),
+    on_bucket(
+        "GetBucketLifecycleConfiguration",
+        "GET",
+        "bucket.lifecycle.read",
+        "s3:GetLifecycleConfiguration",
+        query=("lifecycle",),
+        former="GetBucketLifecycle",
+    ),
+    on_bucket(
+        "PutBucketLifecycleConfiguration",
+        "PUT",
+        "bucket.lifecycle.write",
+        "s3:PutLifecycleConfiguration",
+        query=("lifecycle",),
+        needs_integrity=True,
+        former="PutBucketLifecycle",
+    ),
+    on_bucket("DeleteBucketLifecycle", "DELETE", "bucket.lifecycle.delete", "s3:PutLifecycleConfiguration", query=("lifecycle",)),
 )

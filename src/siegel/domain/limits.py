@@ -78,6 +78,12 @@ FORM_BOUNDARY_CHARS_MAX: Final = 70
 # Bodies up to this size rest inside the metadata database, sealed, beside their index row.
 INLINE_BYTES_MAX: Final = 64 * KIB
 
+# Tokens of identity providers, and the keys that prove them.
+WEB_TOKEN_CHARS_MAX: Final = 20_000
+WEB_KEYS_MAX: Final = 100
+WEB_KEYS_BYTES_MAX: Final = 256 * KIB
+WEB_TOKEN_SKEW_S_MAX: Final = 300
+
 # Requests to others' servers.
 OUTBOUND_URL_CHARS_MAX: Final = 2 * KIB
 OUTBOUND_HEAD_BYTES_MAX: Final = 16 * KIB

@@ -194,6 +194,8 @@ def test_t26_the_right_to_the_current_version_is_not_the_right_to_all(route: Any
 NAMED = {
     "accessKeyIdType": "SGKAAAAAAAAAAAAAAAAA",
     "policyVersionIdType": "v1",
+    "OpenIDConnectProviderUrlType": "https://matrix.example.org",
+    "thumbprintType": "0" * 40,
     "policyDocumentType": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}',
 }
 PLAIN: dict[str, Any] = {"integer": 900, "long": 900, "boolean": True, "string": "matrix-none-at-all"}
@@ -253,6 +255,7 @@ def identities(iam: Any) -> object:
         iam.list_groups()["Groups"],
         iam.list_roles()["Roles"],
         iam.list_policies(Scope="Local")["Policies"],
+        iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
         [iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"] for user in iam.list_users()["Users"]],
         [iam.list_user_policies(UserName=user["UserName"])["PolicyNames"] for user in iam.list_users()["Users"]],
     ]

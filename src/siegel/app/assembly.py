@@ -18,6 +18,7 @@ from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
 from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
+from siegel.service.identities.scene import Means
 from siegel.service.identities.use_cases import Identities
 from siegel.service.key_uses import KeyUses
 from siegel.service.keys import KeyRing
@@ -55,7 +56,8 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
         sse_c_over_http=settings.sse_c_over_http,
     )
     parts = DoorParts(directory=directory, journal=store, key_uses=KeyUses(store), reaper=IdleReaper(), region=settings.region)
-    identities = Identities(store, store, key_ring=keyring, clock=clock, randomness=randomness, region=settings.region)
+    means = Means(randomness, keyring, deployment.outbound)
+    identities = Identities(store, store, means=means, clock=clock, region=settings.region)
     getter = Getter(store, blobs, directory, keyring, executor)
     return Gateway(
         UseCases(

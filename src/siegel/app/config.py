@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from siegel.app.settings import Settings, default_root_key_file, default_workers, parse_address
+from siegel.domain.addresses import parse_allowed
 from siegel.domain.errors import ConfigurationError
 
 CONFIG_FILE: Final = "siegel.toml"
@@ -24,7 +25,7 @@ ENV_PREFIX: Final = "SIEGEL_"
 
 # Names that others than the operator set: the fault tests, and orchestrators that announce a service called "siegel".
 _ENV_FOREIGN = re.compile(r"SIEGEL_(FAULT_POINT|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
-_LISTS: Final = frozenset({"domains", "trusted_proxies"})
+_LISTS: Final = frozenset({"domains", "trusted_proxies", "outbound_allow"})
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION = re.compile(_LABEL)
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -57,6 +58,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             description="Networks (CIDR) of proxies that are believed about a client's address (X-Forwarded-For) and scheme "
             "(X-Forwarded-Proto). In the environment: separated by commas."
+        ),
+    ] = ()
+    outbound_allow: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What accounts may name as identity provider although it is not public: `HOST:PORT` and networks (CIDR). "
+            "All else is asked over https at public addresses only. In the environment: separated by commas."
         ),
     ] = ()
     root_key_file: Annotated[
@@ -93,6 +101,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise ValueError(f"{domain!r} is not a domain name in lower case, as in s3.example.org")
         for network in self.trusted_proxies:
             ip_network(network)
+        parse_allowed(self.outbound_allow)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: give both or neither")
 
@@ -166,6 +175,7 @@ def resolve(config: Config, directory: Path) -> Settings:
         tls_key=_absolute(config.tls_key),
         domains=config.domains,
         trusted_proxies=config.trusted_proxies,
+        outbound_allow=config.outbound_allow,
         root_key_file=str(root_key_file.absolute()),
         sse_c_default=config.sse_c_default,
         sse_c_over_http=config.sse_c_over_http,

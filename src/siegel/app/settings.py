@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     tls_key: str | None
     domains: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
+    outbound_allow: tuple[str, ...]
     root_key_file: str
     sse_c_default: Literal["blocked", "allowed"]
     sse_c_over_http: bool

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from siegel.app.settings import Settings
-from siegel.domain.ports import BlobStore, Clock, Journal, KeyCustodian, MetaStore, Randomness
+from siegel.domain.addresses import parse_allowed
+from siegel.domain.ports import BlobStore, Clock, Journal, KeyCustodian, MetaStore, Outbound, Randomness
 from siegel.drivers.blob.files import FileBlobStore
 from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
 from siegel.drivers.meta.sqlite_release import sqlite_release
+from siegel.drivers.outbound import HttpOutbound
 from siegel.drivers.system import SystemClock, SystemRandomness, SystemUptime
 from siegel.service.accounts import Accounts
 from siegel.service.keys import KeyRing
@@ -36,6 +38,7 @@ class Deployment:
     store: Store
     blobs: BlobStore
     custodian: KeyCustodian
+    outbound: Outbound
     clock: Clock
     randomness: Randomness
     lock_time: LockTime
@@ -82,6 +85,7 @@ def _assemble(store: SqliteStore, custodian: LocalCustodian, clock: SystemClock,
         store=store,
         blobs=FileBlobStore(Path(settings.directory) / BLOB_FOLDER),
         custodian=custodian,
+        outbound=HttpOutbound(parse_allowed(settings.outbound_allow)),
         clock=clock,
         randomness=SystemRandomness(),
         lock_time=LockTime(store, clock, SystemUptime()),

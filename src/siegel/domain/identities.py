@@ -113,6 +113,30 @@ class ManagedPolicy(Document, frozen=True, array_like=True):
         return next((version for version in self.versions if version.number == number), None)
 
 
+class OidcProvider(Document, frozen=True, array_like=True):
+    """An identity provider whose tokens the account believes, if they are meant for one of `client_ids`.
+
+    `url` is the issuer as its tokens spell it; the provider's name is the same without the scheme. `thumbprints` are kept for
+    tools that read them back: whom to believe over TLS, the system's authorities say.
+    """
+
+    kind: ClassVar[Kind] = Kind.OIDC_PROVIDER
+    resource: ClassVar[str] = "oidc-provider"
+
+    name: str = ""
+    path: str = "/"
+    created_at_ms: int = 0
+    url: str = ""
+    client_ids: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
+    tags: Pairs = ()
+
+
+def provider_name(url: str) -> str:
+    """Return the name of the provider whose issuer has this URL: `https://idp.example/a` is `idp.example/a`."""
+    return url.partition("://")[2]
+
+
 class UniqueName(Document, frozen=True, array_like=True):
     """Whose unique id it is: the user's or role's account, kind and name. Kept for the deployment under the id."""
 
@@ -132,5 +156,5 @@ class KeyUse(Document, frozen=True, array_like=True):
 Holder: TypeAlias = User | Group | Role
 """Whoever holds policies."""
 
-Entity: TypeAlias = User | Group | Role | ManagedPolicy
+Entity: TypeAlias = User | Group | Role | ManagedPolicy | OidcProvider
 """Whatever has a name of its own in an account."""

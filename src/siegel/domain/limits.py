@@ -49,6 +49,8 @@ MANAGED_POLICIES_MAX: Final = 5000
 ACCESS_KEYS_PER_USER_MAX: Final = 2
 GROUPS_PER_USER_MAX: Final = 10
 ATTACHED_POLICIES_MAX: Final = 10
+OIDC_PROVIDERS_MAX: Final = 100
+CLIENT_IDS_MAX: Final = 100
 POLICY_VERSIONS_MAX: Final = 5
 IDENTITY_TAGS_MAX: Final = 50
 # Of all inline policies together, white space left out.

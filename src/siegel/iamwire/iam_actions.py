@@ -8,7 +8,7 @@ Source: AWS IAM API Reference, "Actions"; AWS Service Authorization Reference, "
 from collections.abc import Iterator
 from typing import Final
 
-from siegel.domain.identities import Entity, Group, ManagedPolicy, Role, User
+from siegel.domain.identities import Entity, Group, ManagedPolicy, OidcProvider, Role, User
 from siegel.iamwire import iam_asks as asks
 from siegel.iamwire.action import About, Action, QueryProtocol, by_name, kind_of
 from siegel.iamwire.ask import Ask
@@ -16,7 +16,13 @@ from siegel.iamwire.iam_asks import of
 from siegel.iamwire.iam_refused import REFUSED
 
 SERVICE: Final = "iam"
-_ABOUT: Final = {User: About.USER, Group: About.GROUP, Role: About.ROLE, ManagedPolicy: About.POLICY}
+_ABOUT: Final = {
+    User: About.USER,
+    Group: About.GROUP,
+    Role: About.ROLE,
+    ManagedPolicy: About.POLICY,
+    OidcProvider: About.PROVIDER,
+}
 
 
 def _read(name: str, ask: type[Ask], about: About, *, is_empty: bool = False) -> Action:
@@ -92,6 +98,15 @@ _POLICIES: Final = (
     _change("DeletePolicyVersion", of(ManagedPolicy, asks.VersionNamed), About.POLICY),
     _read("ListEntitiesForPolicy", of(ManagedPolicy, asks.Entities), About.POLICY),
 )
+_PROVIDERS: Final = (
+    _change("CreateOpenIDConnectProvider", asks.CreateProvider, About.PROVIDER),
+    _read("GetOpenIDConnectProvider", of(OidcProvider, asks.Named), About.PROVIDER),
+    _read("ListOpenIDConnectProviders", Ask, About.ACCOUNT),
+    _change("DeleteOpenIDConnectProvider", of(OidcProvider, asks.Named), About.PROVIDER),
+    _change("AddClientIDToOpenIDConnectProvider", of(OidcProvider, asks.ProviderClient), About.PROVIDER),
+    _change("RemoveClientIDFromOpenIDConnectProvider", of(OidcProvider, asks.ProviderClient), About.PROVIDER),
+    _change("UpdateOpenIDConnectProviderThumbprint", of(OidcProvider, asks.ProviderThumbprints), About.PROVIDER),
+)
 _ACCOUNT: Final = (
     _read("GetAccountSummary", Ask, About.ACCOUNT),
     _read("SimulateCustomPolicy", asks.SimulateCustomPolicy, About.ACCOUNT),
@@ -122,7 +137,8 @@ def _table() -> Iterator[Action]:
     yield from _of_everything_tagged(User, "User")
     yield from _of_everything_tagged(Role, "Role")
     yield from _of_everything_tagged(ManagedPolicy, "Policy")
-    yield from (*_USERS, *_GROUPS, *_ROLES, *_POLICIES, *_ACCOUNT, *_EMPTY)
+    yield from _of_everything_tagged(OidcProvider, "OpenIDConnectProvider")
+    yield from (*_USERS, *_GROUPS, *_ROLES, *_POLICIES, *_PROVIDERS, *_ACCOUNT, *_EMPTY)
 
 
 ACTIONS: Final[dict[str, Action]] = by_name(_table())

@@ -1,7 +1,8 @@
 """What each action of IAM asks for.
 
-Users, groups, roles and policies have the same actions in the same words, so each class below is written once with a `name`, and
-`of` makes the class for one kind of entity, in which `name` is the parameter `UserName`, `GroupName`, `RoleName` or `PolicyArn`.
+Users, groups, roles, policies and providers have the same actions in the same words, so each class below is written once with a
+`name`, and `of` makes the class for one kind of entity, in which `name` is the parameter `UserName`, `GroupName`, `RoleName`,
+`PolicyArn` or `OpenIDConnectProviderArn`.
 
 Source: AWS IAM API Reference, "Actions"; every pattern and length is from there.
 """
@@ -11,7 +12,8 @@ from typing import Annotated, ClassVar, Final, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, field
 
-from siegel.domain.identities import Entity, Group, ManagedPolicy, Role, User
+from siegel.domain.identities import Entity, Group, ManagedPolicy, OidcProvider, Role, User
+from siegel.domain.limits import CLIENT_IDS_MAX
 from siegel.iamwire.ask import Ask, Part, Tag
 
 N = TypeVar("N", bound="Named")
@@ -30,6 +32,11 @@ MaxItems: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 SessionSeconds: TypeAlias = Annotated[int, Meta(ge=3600, le=43_200)]
 ActionName: TypeAlias = Annotated[str, Meta(min_length=3, max_length=128)]
 ResourceName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2048)]
+IssuerUrl: TypeAlias = Annotated[
+    str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9._-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*)?\Z", min_length=1, max_length=255)
+]
+ClientId: TypeAlias = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]+\Z", min_length=1, max_length=255)]
+Thumbprints: TypeAlias = Annotated[tuple[Annotated[str, Meta(pattern=r"\A[0-9A-Fa-f]{40}\Z")], ...], Meta(max_length=5)]
 ContextKeyName: TypeAlias = Annotated[str, Meta(min_length=5, max_length=256)]
 
 _PAGE_DEFAULT: Final = 100
@@ -253,6 +260,27 @@ class SimulatePrincipalPolicy(SimulateCustomPolicy, frozen=True, kw_only=True):
     policy_input_list: Annotated[tuple[PolicyText, ...], Meta(max_length=10)] = ()
 
 
+class CreateProvider(Ask, frozen=True, kw_only=True):
+    """CreateOpenIDConnectProvider."""
+
+    url: IssuerUrl
+    client_ids: Annotated[tuple[ClientId, ...], Meta(max_length=CLIENT_IDS_MAX)] = field(name="ClientIDList", default=())
+    thumbprints: Thumbprints = field(name="ThumbprintList", default=())
+    tags: tuple[Tag, ...] = ()
+
+
+class ProviderClient(Named, frozen=True, kw_only=True):
+    """AddClientIDToOpenIDConnectProvider, RemoveClientIDFromOpenIDConnectProvider."""
+
+    client_id: ClientId = field(name="ClientID")
+
+
+class ProviderThumbprints(Named, frozen=True, kw_only=True):
+    """UpdateOpenIDConnectProviderThumbprint."""
+
+    thumbprints: Thumbprints = field(name="ThumbprintList")
+
+
 class MfaDevices(Page, frozen=True, kw_only=True):
     """ListVirtualMFADevices."""
 
@@ -264,6 +292,7 @@ _NAMES: Final[dict[type[Entity], tuple[str, object]]] = {
     Group: ("GroupName", Name),
     Role: ("RoleName", ShortName),
     ManagedPolicy: ("PolicyArn", Arn),
+    OidcProvider: ("OpenIDConnectProviderArn", Arn),
 }
 
 

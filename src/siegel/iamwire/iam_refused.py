@@ -20,10 +20,6 @@ _BY_REASON: Final = {
     "identities of others come by OpenID Connect, not by SAML": """
         CreateSAMLProvider DeleteSAMLProvider GetSAMLProvider ListSAMLProviderTags ListSAMLProviders TagSAMLProvider
         UntagSAMLProvider UpdateSAMLProvider""",
-    "identities of others are not accepted by this release": """
-        AddClientIDToOpenIDConnectProvider CreateOpenIDConnectProvider DeleteOpenIDConnectProvider GetOpenIDConnectProvider
-        ListOpenIDConnectProviderTags ListOpenIDConnectProviders RemoveClientIDFromOpenIDConnectProvider
-        TagOpenIDConnectProvider UntagOpenIDConnectProvider UpdateOpenIDConnectProviderThumbprint""",
     "accounts stand for themselves, in no organization": """
         DisableOrganizationsRootCredentialsManagement DisableOrganizationsRootSessions
         EnableOrganizationsRootCredentialsManagement EnableOrganizationsRootSessions GenerateOrganizationsAccessReport

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from siegel.domain.identities import Entity, Group, ManagedPolicy, Pairs, PolicyVersion, Role, User, entity_arn
+from siegel.domain.identities import Entity, Group, ManagedPolicy, OidcProvider, Pairs, PolicyVersion, Role, User, entity_arn
 from siegel.domain.objects import Credential
 from siegel.iamwire.xml import Node, moment
 
@@ -96,6 +96,17 @@ def version_view(policy: ManagedPolicy, version: PolicyVersion, *, whole: bool =
         "VersionId": f"v{version.number}",
         "IsDefaultVersion": version.number == policy.default_number,
         "CreateDate": moment(version.created_at_ms),
+    }
+
+
+def provider_view(provider: OidcProvider) -> View:
+    """Return an identity provider; its URL is shown without the scheme, as AWS does."""
+    return {
+        "Url": provider.name,
+        "ClientIDList": provider.client_ids,
+        "ThumbprintList": provider.thumbprints,
+        "CreateDate": moment(provider.created_at_ms),
+        "Tags": tags_view(provider.tags),
     }
 
 

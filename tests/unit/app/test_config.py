@@ -35,9 +35,17 @@ def test_domains_come_as_a_list_or_separated_by_commas(tmp_path, monkeypatch):
     assert load_config(tmp_path, {"domains": ["e.org"]}).domains == ("e.org",)
 
 
+def test_what_may_be_asked_comes_as_a_list_too(tmp_path, monkeypatch):
+    assert load_config(written(tmp_path), {}).outbound_allow == ()
+    monkeypatch.setenv("SIEGEL_OUTBOUND_ALLOW", "idp.internal:8443, 10.1.0.0/16")
+    config = load_config(tmp_path, {})
+    assert resolve(config, tmp_path).outbound_allow == ("idp.internal:8443", "10.1.0.0/16")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ('outbound_allow = ["idp.internal"]', "neither HOST:PORT nor a network"),
         ("sse_c_defualt = 'allowed'", "sse_c_defualt is no setting"),
         ("sse_c_default = 'maybe'", "sse_c_default"),
         ("workers = 0", "workers"),

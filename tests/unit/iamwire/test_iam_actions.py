@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tests.unit.iamwire.model import service_model
 
-from siegel.domain.identities import Group, ManagedPolicy, Role, User
+from siegel.domain.identities import Group, ManagedPolicy, OidcProvider, Role, User
 from siegel.domain.query_errors import ValidationError
 from siegel.iamwire import iam_asks as asks
 from siegel.iamwire.action import About, read_call
@@ -59,6 +59,7 @@ def test_what_changes_is_said_to_change():
         (Group, "GroupName", "b"),
         (Role, "RoleName", "r"),
         (ManagedPolicy, "PolicyArn", "arn:aws:iam::aws:policy/P"),
+        (OidcProvider, "OpenIDConnectProviderArn", "arn:aws:iam::1:oidc-provider/idp"),
     ],
 )
 def test_one_class_serves_every_kind_of_entity(entity_type, parameter, name):

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from tests.unit.iamwire.model import parse
 
-from siegel.domain.identities import Group, ManagedPolicy, PolicyVersion, Role, User
+from siegel.domain.identities import Group, ManagedPolicy, OidcProvider, PolicyVersion, Role, User
 from siegel.domain.objects import Credential, CredentialKind
 from siegel.iamwire import iam_views as views
 from siegel.iamwire.iam_actions import IAM
@@ -78,6 +78,15 @@ def test_a_policy_and_its_versions():
     bare = read("CreatePolicyVersion", {"PolicyVersion": views.version_view(policy, versions[1], whole=False)})["PolicyVersion"]
     assert bare == {"VersionId": "v2", "IsDefaultVersion": True, "CreateDate": AT}
     assert policy.version(3) is None
+
+
+def test_an_identity_provider():
+    provider = OidcProvider(
+        name="idp.example/a", created_at_ms=AT_MS, url="https://idp.example/a", client_ids=("app",), thumbprints=("0" * 40,)
+    )
+    shown = read("GetOpenIDConnectProvider", views.provider_view(provider))
+    del shown["ResponseMetadata"]
+    assert shown == {"Url": "idp.example/a", "ClientIDList": ["app"], "ThumbprintList": ["0" * 40], "CreateDate": AT}
 
 
 def test_an_access_key():

@@ -26,8 +26,8 @@ def create_access_key(change: Change, ask: Named) -> Result:
     if len(change.writer.identities.credentials_of(change.account_id, name)) >= ACCESS_KEYS_PER_USER_MAX:
         raise LimitExceededError(f"Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_PER_USER_MAX}")
     access_key, credential = make_access_key(
-        change.key_ring,
-        change.randomness,
+        change.means.key_ring,
+        change.means.randomness,
         kind=CredentialKind.ROOT if name == ROOT_NAME else CredentialKind.USER,
         account_id=change.account_id,
         user_name=name,

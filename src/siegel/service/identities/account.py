@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 from siegel.domain import limits
-from siegel.domain.identities import Group, ManagedPolicy, Role, User
+from siegel.domain.identities import Group, ManagedPolicy, OidcProvider, Role, User
 from siegel.domain.query_errors import NoSuchEntityError
 from siegel.iamwire.iam_asks import Named
 from siegel.iamwire.xml import Entries
@@ -26,6 +26,7 @@ def get_summary(scene: Scene, _ask: object) -> Result:
                 "RolesQuota": limits.ROLES_MAX,
                 "Policies": len(policies),
                 "PoliciesQuota": limits.MANAGED_POLICIES_MAX,
+                "Providers": sum(1 for _ in scene.entities.scan(OidcProvider)),
                 "PolicyVersionsInUse": sum(len(policy.versions) for policy in policies),
                 "VersionsPerPolicyQuota": limits.POLICY_VERSIONS_MAX,
                 "PolicySizeQuota": limits.IDENTITY_POLICY_CHARS_MAX,

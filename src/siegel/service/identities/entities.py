@@ -1,4 +1,4 @@
-"""One account's users, groups, roles and managed policies, as a transaction or a read sees them."""
+"""One account's users, groups, roles, managed policies and identity providers, as a transaction or a read sees them."""
 
 from collections.abc import Iterator
 from typing import Final, TypeVar
@@ -9,13 +9,14 @@ from siegel.domain.identities import (
     Group,
     Holder,
     ManagedPolicy,
+    OidcProvider,
     Role,
     UniqueName,
     User,
     entity_arn,
     name_key,
 )
-from siegel.domain.limits import GROUPS_MAX, MANAGED_POLICIES_MAX, ROLES_MAX, USERS_MAX
+from siegel.domain.limits import GROUPS_MAX, MANAGED_POLICIES_MAX, OIDC_PROVIDERS_MAX, ROLES_MAX, USERS_MAX
 from siegel.domain.ports import Reader, Writer
 from siegel.domain.query_errors import EntityAlreadyExistsError, LimitExceededError, NoSuchEntityError
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, account_scope, decode_document, encode_document
@@ -30,11 +31,12 @@ _MAX: Final[dict[type[Entity], int]] = {
     Group: GROUPS_MAX,
     Role: ROLES_MAX,
     ManagedPolicy: MANAGED_POLICIES_MAX,
+    OidcProvider: OIDC_PROVIDERS_MAX,
 }
 
 
 class Entities:
-    """Reads. Names are found in the case in which they were given, and a managed policy by its ARN."""
+    """Reads. Names are found in the case in which they were given, managed policies and providers by their ARNs."""
 
     def __init__(self, reader: Reader, account_id: str) -> None:
         """Read what belongs to one account."""
@@ -53,9 +55,9 @@ class Entities:
         return found if found is not None and found.name == name else None
 
     def get(self, entity_type: type[E], name: str) -> E:
-        """Return the entity of that name; a managed policy is asked for by its ARN. Raises NoSuchEntityError."""
-        if entity_type is ManagedPolicy:
-            found = self.policy(name)
+        """Return the entity of that name; managed policies and providers are asked for by ARN. Raises NoSuchEntityError."""
+        if entity_type is ManagedPolicy or entity_type is OidcProvider:
+            found = self.policy(name) if entity_type is ManagedPolicy else self.provider(name)
             assert isinstance(found, entity_type)  # noqa: S101  (it is this very class)
             return found
         entity = self.find(entity_type, name)
@@ -74,6 +76,13 @@ class Entities:
         """Return a managed policy's ARN, whoever owns it."""
         owner = OWNER if policy in PROVIDED.values() else self.account_id
         return entity_arn(owner, policy.resource, policy.path, policy.name)
+
+    def provider(self, arn: str) -> OidcProvider:
+        """Return the identity provider of an ARN. Raises NoSuchEntityError."""
+        found = self.find(OidcProvider, arn.partition("/")[2])
+        if found is None or self.arn(found) != arn:
+            raise NoSuchEntityError(f"OpenIDConnect Provider not found for arn {arn}")
+        return found
 
     def scan(self, entity_type: type[E], after: str = "") -> Iterator[E]:
         """Yield all entities of a kind in order of their names, beginning behind the key `after`."""

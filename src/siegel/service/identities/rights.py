@@ -5,7 +5,7 @@ from typing import Final
 
 from siegel.access.condition_keys import ConditionKeys
 from siegel.access.evaluation import Asked
-from siegel.domain.identities import Entity, Group, ManagedPolicy, Role, User, entity_arn
+from siegel.domain.identities import Entity, Group, ManagedPolicy, OidcProvider, Role, User, entity_arn, provider_name
 from siegel.iamwire import iam_asks as asks
 from siegel.iamwire.action import About, Spoken
 from siegel.service.identities.access_keys import find_own_key
@@ -53,8 +53,8 @@ def _place(scene: Scene, spoken: Spoken) -> tuple[Entity | None, str]:
         return None, ask.policy_source_arn
     if isinstance(ask, asks.KeyLastUsed):
         return _key_owner(scene, ask.access_key_id)
-    if isinstance(ask, asks.CreatePolicy):
-        return None, entity_arn(scene.account_id, ManagedPolicy.resource, ask.path, ask.policy_name)
+    if isinstance(ask, asks.CreatePolicy | asks.CreateProvider):
+        return None, _new_arn(scene.account_id, ask)
     listed = _LISTS.get(spoken.action.about)
     if listed is not None:
         prefix = ask.path_prefix if isinstance(ask, asks.PathPage) else "/"
@@ -62,10 +62,19 @@ def _place(scene: Scene, spoken: Spoken) -> tuple[Entity | None, str]:
     return None, _EVERYTHING
 
 
+def _new_arn(account_id: str, ask: asks.CreatePolicy | asks.CreateProvider) -> str:
+    if isinstance(ask, asks.CreatePolicy):
+        return entity_arn(account_id, ManagedPolicy.resource, ask.path, ask.policy_name)
+    return entity_arn(account_id, OidcProvider.resource, "/", provider_name(ask.url))
+
+
 def _named(scene: Scene, ask: asks.Named) -> tuple[Entity | None, str]:
     if ask.entity_type is ManagedPolicy:
         found = PROVIDED.get(ask.name) or scene.entities.find(ManagedPolicy, ask.name.rpartition("/")[2])
         return (found if found is not None and scene.entities.policy_arn(found) == ask.name else None), ask.name
+    if ask.entity_type is OidcProvider:
+        provider = scene.entities.find(OidcProvider, ask.name.partition("/")[2])
+        return (provider if provider is not None and scene.entities.arn(provider) == ask.name else None), ask.name
     name = ask.name or scene.subject(ask)
     if name == ROOT_NAME:
         return None, f"arn:aws:iam::{scene.account_id}:root"
@@ -102,12 +111,12 @@ def _own_keys(ask: object, entity: Entity | None) -> Values:
         keys["iam:permissionsboundary"] = (boundary,)
     if isinstance(ask, asks.Attachment):
         keys["iam:policyarn"] = (ask.policy_arn,)
-    if isinstance(ask, asks.CreateUser | asks.CreatePolicy | asks.Tagged) and ask.tags:
+    if isinstance(ask, asks.CreateUser | asks.CreatePolicy | asks.CreateProvider | asks.Tagged) and ask.tags:
         keys |= {f"aws:requesttag/{tag.key.lower()}": (tag.value,) for tag in ask.tags}
         keys["aws:tagkeys"] = tuple(tag.key for tag in ask.tags)
     if isinstance(ask, asks.Untagged) and ask.tag_keys:
         keys["aws:tagkeys"] = ask.tag_keys
-    if isinstance(entity, User | Role | ManagedPolicy):
+    if isinstance(entity, User | Role | ManagedPolicy | OidcProvider):
         for key, value in entity.tags:
             keys[f"aws:resourcetag/{key.lower()}"] = keys[f"iam:resourcetag/{key.lower()}"] = (value,)
     return keys

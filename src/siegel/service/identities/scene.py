@@ -5,11 +5,13 @@ from binascii import Error as Base64Error
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 
+from msgspec import Struct
+
 from siegel.access.caller import Caller, CallerKind
 from siegel.access.policy import PolicyKind, parse_policy
 from siegel.domain import ids
 from siegel.domain.errors import PolicyError
-from siegel.domain.ports import Randomness, Reader, Writer
+from siegel.domain.ports import Outbound, Randomness, Reader, Writer
 from siegel.domain.query_errors import MalformedPolicyDocumentError, ValidationError
 from siegel.iamwire.iam_asks import Named
 from siegel.iamwire.xml import Node
@@ -59,20 +61,27 @@ class Scene:
         raise ValidationError("Must specify userName when calling with non-User credentials")
 
 
+class Means(Struct, frozen=True):
+    """What it takes to make something new. `key_ring` seals the secrets of access keys, `outbound` judges URLs."""
+
+    randomness: Randomness
+    key_ring: KeyRing
+    outbound: Outbound
+
+
 class Change(Scene):
     """A change, inside its transaction."""
 
-    def __init__(self, writer: Writer, caller: Caller, now_ms: int, randomness: Randomness, key_ring: KeyRing) -> None:
-        """Change the caller's account; `key_ring` seals the secrets of new access keys."""
+    def __init__(self, writer: Writer, caller: Caller, now_ms: int, means: Means) -> None:
+        """Change the caller's account."""
         super().__init__(writer, caller, now_ms)
         self.writer = writer
         self.entities: EntityWriter = EntityWriter(writer, caller.account_id)
-        self.randomness = randomness
-        self.key_ring = key_ring
+        self.means = means
 
     def unique_id(self, resource: str) -> str:
         """Return a fresh unique id."""
-        return ids.make_unique_id(resource, self.randomness.bytes(ids.UNIQUE_ID_RANDOM_BYTES))
+        return ids.make_unique_id(resource, self.means.randomness.bytes(ids.UNIQUE_ID_RANDOM_BYTES))
 
 
 def check_policy(text: str, kind: PolicyKind = PolicyKind.IDENTITY) -> None:

@@ -1,11 +1,11 @@
-"""Tags of users, roles and policies."""
+"""Tags of users, roles, policies and identity providers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
-from siegel.domain.identities import ManagedPolicy, Role, User
+from siegel.domain.identities import ManagedPolicy, OidcProvider, Role, User
 from siegel.iamwire.iam_asks import Named, NamedPage, Tagged, Untagged
 from siegel.iamwire.iam_views import page_view
 from siegel.service.identities.entities import Entities
@@ -14,8 +14,8 @@ from siegel.service.identities.scene import Change, Result, Scene, take_page
 from siegel.service.identities.tag_values import merge_tags
 
 
-def _tagged(entities: Entities, ask: Named) -> User | Role | ManagedPolicy:
-    return entities.get(cast("type[User | Role | ManagedPolicy]", ask.entity_type), ask.name)
+def _tagged(entities: Entities, ask: Named) -> User | Role | ManagedPolicy | OidcProvider:
+    return entities.get(cast("type[User | Role | ManagedPolicy | OidcProvider]", ask.entity_type), ask.name)
 
 
 def put_tags(change: Change, ask: Tagged) -> Result:
@@ -41,7 +41,7 @@ def list_tags(scene: Scene, ask: NamedPage) -> Result:
     return page_view("Tags", *take_page(tags, ask))
 
 
-_EVERY: Final = ("User", "Role", "Policy")
+_EVERY: Final = ("User", "Role", "Policy", "OpenIDConnectProvider")
 
 READS: Final[Mapping[str, Callable[[Scene, Any], Result]]] = {f"List{word}Tags": list_tags for word in _EVERY}
 CHANGES: Final[Mapping[str, Callable[[Change, Any], Result]]] = {

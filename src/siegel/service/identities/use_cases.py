@@ -7,15 +7,14 @@ from collections.abc import Mapping
 
 from siegel.access.decide import decide
 from siegel.access.evaluation import ResourceSide
-from siegel.domain.ports import Clock, Journal, MetaStore, Randomness, Writer
+from siegel.domain.ports import Clock, Journal, MetaStore, Writer
 from siegel.iamwire.action import Spoken
 from siegel.iamwire.xml import Node
 from siegel.s3wire.conditionkeys import RequestKeys
 from siegel.s3wire.request import Request
-from siegel.service.identities import access_keys, account, groups, holders, managed, roles, simulation, tags, users
+from siegel.service.identities import access_keys, account, groups, holders, managed, providers, roles, simulation, tags, users
 from siegel.service.identities.rights import demands
-from siegel.service.identities.scene import Change, Scene
-from siegel.service.keys import KeyRing
+from siegel.service.identities.scene import Change, Means, Scene
 from siegel.service.trail import Trail
 
 READS = {
@@ -24,6 +23,7 @@ READS = {
     **groups.READS,
     **holders.READS,
     **managed.READS,
+    **providers.READS,
     **roles.READS,
     **simulation.READS,
     **tags.READS,
@@ -34,6 +34,7 @@ CHANGES = {
     **groups.CHANGES,
     **holders.CHANGES,
     **managed.CHANGES,
+    **providers.CHANGES,
     **roles.CHANGES,
     **tags.CHANGES,
     **users.CHANGES,
@@ -48,16 +49,14 @@ class Identities:
         store: MetaStore,
         journal: Journal,
         *,
-        key_ring: KeyRing,
+        means: Means,
         clock: Clock,
-        randomness: Randomness,
         region: str,
     ) -> None:
         self._store = store
         self._journal = journal
-        self._key_ring = key_ring
+        self._means = means
         self._clock = clock
-        self._randomness = randomness
         self._region = region
 
     async def answer(self, spoken: Spoken, request: Request, trail: Trail) -> Mapping[str, Node] | None:
@@ -69,7 +68,7 @@ class Identities:
         if spoken.action.changes:
 
             def change(tx: Writer) -> Mapping[str, Node] | None:
-                scene = Change(tx, trail.caller, self._clock.now_ms(), self._randomness, self._key_ring)
+                scene = Change(tx, trail.caller, self._clock.now_ms(), self._means)
                 self._decide(scene, spoken, request, trail)
                 result = CHANGES[name](scene, spoken.ask)
                 tx.invalidate()

@@ -6,8 +6,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 place="$root/.clients"
-debian=(rclone restic docker-registry nodejs npm)
-programs=(rclone restic docker-registry node npm)
+debian=(rclone restic docker-registry nodejs npm chromium)
+programs=(rclone restic docker-registry node npm chromium)
 mkdir -p "$place"
 
 fail() {

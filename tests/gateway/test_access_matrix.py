@@ -20,6 +20,7 @@ from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.sts_actions import STS
 from siegel.web.admin import ADMIN_ROUTES
 
+from .form import PostForm, signed_form
 from .matrix import KEY, ROUTES, Place, actions_of, request_of
 from .raw import Answer, RawClient, with_length
 from .service import Service
@@ -173,6 +174,41 @@ def test_t25_whoever_has_exactly_the_right_gets_in(route: Any, cast: Cast, servi
         assert not refusal_of(answer, route.method), (name, answer.status, answer.body[:300])
         assert answer.status != 403
         assert answer.status < 500 or (answer.status == 501 and route.state == "refused" and route.reason.encode()[:20])
+
+
+def form_of(caller: CallerOf, bucket: str) -> PostForm:
+    if caller.keys is None:
+        return PostForm((("key", KEY),), file=b"evil")
+    token = {"x_amz_security_token": caller.token} if caller.token else {}
+    return signed_form(caller.keys, bucket, KEY, **token)
+
+
+def test_t25_a_form_is_for_whoever_may_put_and_for_nobody_else(
+    guarded: tuple[Shelf, Place, object], cast: Cast, service: Service, s3: Any
+) -> None:
+    shelf, place, before = guarded
+    for name, caller in cast.denied.items():
+        answer = form_of(caller, place.bucket).post(service.raw(), place.bucket)
+        assert refusal_of(answer, "POST"), (name, answer.status, answer.body[:300])
+        assert answer.status == 403
+    assert everything(shelf) == before
+    cast.grant(["s3:PutObject"])
+    _, own = furnish(service, s3)
+    for caller in cast.allowed.values():
+        assert form_of(caller, own.bucket).post(service.raw(), own.bucket).status == 204
+
+
+def test_t25_a_preflight_asks_for_everybody_and_changes_nothing(
+    guarded: tuple[Shelf, Place, object], cast: Cast, service: Service
+) -> None:
+    shelf, place, before = guarded
+    raw = service.raw()
+    asked = [("Origin", "https://a.example"), ("Access-Control-Request-Method", "PUT")]
+    for key in (None, KEY):
+        ask = raw.ask("OPTIONS", place.bucket, key, headers=asked)
+        answers = [raw.send(caller.sign(raw, ask)) for caller in {**cast.denied, **cast.allowed}.values()]
+        assert {(answer.status, answer.code) for answer in answers} == {(403, "AccessForbidden")}
+    assert everything(shelf) == before
 
 
 VERSIONED = [route for route in ROUTES if route.version_action not in {"", route.action} and route.operation != "DeleteObjects"]

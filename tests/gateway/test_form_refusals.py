@@ -6,13 +6,14 @@ import json
 import os
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from .form import BOUNDARY, Part, PostForm, policy_of, sign_form, signed_form
 from .raw import Answer, Wire
 from .service import Service
-from .shelf import MIB, Shelf, refused
+from .shelf import MIB, Shelf, refused, sdk
 from .signer import Ask, Keys
 
 DATA = b"content of the file"
@@ -59,6 +60,18 @@ def test_a_form_of_signature_version_2_is_told_what_to_do(bucket: Shelf):
 
 def test_temporary_credentials_that_are_none(bucket: Shelf, owner: Keys):
     refused(signed_form(owner, bucket.name, x_amz_security_token="x").post(bucket.raw, bucket.name), 400, "InvalidToken")
+
+
+def test_temporary_credentials_sign_forms(bucket: Shelf, service: Service):
+    sts = sdk(service, name="sts")
+    found = sts.get_session_token(DurationSeconds=900)["Credentials"]
+    keys = Keys(found["AccessKeyId"], found["SecretAccessKey"])
+    form = signed_form(keys, bucket.name, x_amz_security_token=found["SessionToken"])
+    assert form.post(bucket.raw, bucket.name).status == 204
+    assert bucket.get("key") == DATA
+    refused(signed_form(keys, bucket.name).post(bucket.raw, bucket.name), 403, "InvalidAccessKeyId")
+    uncovered = signed_form(keys, bucket.name).having(x_amz_security_token=found["SessionToken"])
+    refused(uncovered.post(bucket.raw, bucket.name), 403, "AccessDenied")
 
 
 def test_an_anonymous_form_is_a_matter_of_the_buckets_policy(bucket: Shelf):
@@ -201,16 +214,24 @@ def test_t61_python_multipart_cve_2024_53981_a_million_fields(bucket: Shelf):
         refused(wire.read(), 400, "MaxPostPreDataLengthExceededError")
 
 
+def peak_memory(service: Service) -> int:
+    """Return the most memory that each process of the service ever held, in bytes and all together."""
+    status = [Path(f"/proc/{pid}/status").read_text(encoding="utf-8") for pid in service.processes()]
+    return sum(int(line.split()[1]) for text in status for line in text.splitlines() if line.startswith("VmHWM")) * 1024
+
+
 def test_t61_class_a_file_without_an_end_is_no_object_and_memory_stays_flat(bucket: Shelf, service: Service, owner: Keys):
     """Class: a boundary that never comes; the file goes through, none of it is kept, and nothing of it is visible."""
     form = replace(signed_form(owner, bucket.name), file=b"")
     body = form.body().removesuffix(f"\r\n--{BOUNDARY}--\r\n".encode())
-    size = 64 * MIB
+    size = 128 * MIB
+    before = peak_memory(service)
     with begin(bucket, len(body) + size, body) as wire:
         block = os.urandom(MIB)
         for _ in range(size // MIB):
             wire.send(block)
         refused(wire.read(), 400, "MalformedPOSTRequest")
+    assert peak_memory(service) - before < 32 * MIB
     assert bucket.keys() == []
 
 

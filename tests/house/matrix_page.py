@@ -4,6 +4,7 @@ from siegel.iamwire.action import About
 from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.sts_actions import STS
 from siegel.s3wire.route import ROUTES
+from siegel.s3wire.routes.browsers import FORM_ROUTE, PREFLIGHT_ROUTES
 from siegel.s3wire.routes.row import Route
 from siegel.web.admin import ADMIN_ROUTES
 
@@ -25,7 +26,9 @@ COLUMNS = """| Operation | Permission | Account's root | Its users and roles | O
 
 
 def render_access_matrix() -> str:
-    s3 = [_s3_row(route) for route in ROUTES]
+    s3 = [_s3_row(route) for route in (*ROUTES, FORM_ROUTE)]
+    # A preflight asks what a bucket's rules let pages do, and opens nothing.
+    s3.append(f"| {PREFLIGHT_ROUTES[0].operation} | none | yes | yes | yes | yes | yes |")
     query = [
         f"| {action.name} | `{action.permission}` | yes | {'yes' if action.about is About.CALLER else 'by policy'} "
         f"| {_others(action.name)} | {'with a token' if action.unsigned else 'no'} | no |"

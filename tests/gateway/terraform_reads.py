@@ -49,6 +49,8 @@ REFRESH = (
     Step("aws_s3_bucket", "GET", "location", 200),
     Step("aws_s3_bucket", "GET", "policy", 404, "NoSuchBucketPolicy"),
     Step("aws_s3_bucket", "GET", "acl", 200),
+    Step("aws_s3_bucket", "GET", "cors", 404, "NoSuchCORSConfiguration"),
+    Step("aws_s3_bucket", "GET", "lifecycle", 404, "NoSuchLifecycleConfiguration"),
     Step("aws_s3_bucket", "GET", "website", 404, "NoSuchWebsiteConfiguration"),
     Step("aws_s3_bucket", "GET", "versioning", 200),
     Step("aws_s3_bucket", "GET", "accelerate", 200),
@@ -66,6 +68,11 @@ _BLOCK = "".join(
 )
 _AES = "<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>"
 _BLOCKED = "<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>"
+_LIFECYCLE = (
+    "<Rule><ID>tidy</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><Expiration><Days>30</Days></Expiration>"
+    "<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>"
+)
+_CORS = "<CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>https://example.org</AllowedOrigin></CORSRule>"
 
 
 def policy_for(bucket: str) -> bytes:
@@ -78,6 +85,28 @@ def policy_for(bucket: str) -> bytes:
         "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.0"}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+
+
+NOT_CONFIGURED = (
+    Step("website_configuration", "GET", "website", 404, "NoSuchWebsiteConfiguration"),
+    Step("website_configuration", "DELETE", "website", 204),
+    Step("logging", "GET", "logging", 200),
+    Step("notification", "GET", "notification", 200),
+    Step("abac", "GET", "abac", 200),
+    Step("replication_configuration", "GET", "replication", 404, "ReplicationConfigurationNotFoundError"),
+    Step("replication_configuration", "DELETE", "replication", 204),
+    Step("accelerate_configuration", "GET", "accelerate", 200),
+    Step("request_payment_configuration", "GET", "requestPayment", 200),
+    Step("analytics_configuration", "GET", "analytics&id=all", 404, "NoSuchConfiguration"),
+    Step("analytics_configuration", "DELETE", "analytics&id=all", 204),
+    Step("inventory", "GET", "inventory&id=all", 404, "NoSuchConfiguration"),
+    Step("inventory", "DELETE", "inventory&id=all", 204),
+    Step("metric", "GET", "metrics&id=all", 404, "NoSuchConfiguration"),
+    Step("metric", "DELETE", "metrics&id=all", 204),
+    Step("intelligent_tiering_configuration", "GET", "intelligent-tiering&id=all", 404, "NoSuchConfiguration"),
+    Step("intelligent_tiering_configuration", "DELETE", "intelligent-tiering&id=all", 204),
+)
+"""What the resources of what is not configured here read and destroy."""
 
 
 def companions(bucket: str) -> tuple[Step, ...]:
@@ -129,23 +158,22 @@ def companions(bucket: str) -> tuple[Step, ...]:
         Step("tags", "GET", "tagging", 200),
         Step("tags", "DELETE", "tagging", 204),
         Step("tags", "GET", "tagging", 404, "NoSuchTagSet"),
-        Step("website_configuration", "GET", "website", 404, "NoSuchWebsiteConfiguration"),
-        Step("website_configuration", "DELETE", "website", 204),
-        Step("logging", "GET", "logging", 200),
-        Step("notification", "GET", "notification", 200),
-        Step("abac", "GET", "abac", 200),
-        Step("replication_configuration", "GET", "replication", 404, "ReplicationConfigurationNotFoundError"),
-        Step("replication_configuration", "DELETE", "replication", 204),
-        Step("accelerate_configuration", "GET", "accelerate", 200),
-        Step("request_payment_configuration", "GET", "requestPayment", 200),
-        Step("analytics_configuration", "GET", "analytics&id=all", 404, "NoSuchConfiguration"),
-        Step("analytics_configuration", "DELETE", "analytics&id=all", 204),
-        Step("inventory", "GET", "inventory&id=all", 404, "NoSuchConfiguration"),
-        Step("inventory", "DELETE", "inventory&id=all", 204),
-        Step("metric", "GET", "metrics&id=all", 404, "NoSuchConfiguration"),
-        Step("metric", "DELETE", "metrics&id=all", 204),
-        Step("intelligent_tiering_configuration", "GET", "intelligent-tiering&id=all", 404, "NoSuchConfiguration"),
-        Step("intelligent_tiering_configuration", "DELETE", "intelligent-tiering&id=all", 204),
+        Step(
+            "lifecycle_configuration",
+            "PUT",
+            "lifecycle",
+            200,
+            body=_xml("LifecycleConfiguration", _LIFECYCLE),
+            header=("x-amz-transition-default-minimum-object-size", "all_storage_classes_128K"),
+        ),
+        Step("lifecycle_configuration", "GET", "lifecycle", 200),
+        Step("lifecycle_configuration", "DELETE", "lifecycle", 204),
+        Step("lifecycle_configuration", "GET", "lifecycle", 404, "NoSuchLifecycleConfiguration"),
+        Step("cors_configuration", "PUT", "cors", 200, body=_xml("CORSConfiguration", _CORS)),
+        Step("cors_configuration", "GET", "cors", 200),
+        Step("cors_configuration", "DELETE", "cors", 204),
+        Step("cors_configuration", "GET", "cors", 404, "NoSuchCORSConfiguration"),
+        *NOT_CONFIGURED,
     )
 
 

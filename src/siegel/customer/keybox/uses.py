@@ -17,6 +17,16 @@ REASON: Final = "reason"
 DONE: Final = "ok"
 
 
+def _pairs_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise ValueError("a name is there twice")
+    return read
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs_once)
+
+
 class Use(Struct, omit_defaults=True):
     """One call. It grows while the call is understood; `entry()` is what the log keeps of it.
 
@@ -69,20 +79,13 @@ def read_context(aad: bytes) -> dict[str, str] | None:
     if aad[:1] != b"{":
         return None
     try:
-        read = json.loads(aad, object_pairs_hook=_pairs_once)
+        read = _DECODER.decode(aad.decode())
         text_only = all(isinstance(value, str) for value in read.values())
         # Halves of surrogate pairs are no text: they cannot be written down again.
         msgspec.json.encode(read)
     except (ValueError, RecursionError):
         return None
     return read if text_only else None
-
-
-def _pairs_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    read = dict(pairs)
-    if len(read) != len(pairs):
-        raise ValueError("a name is there twice")
-    return read
 
 
 def operation_of(face: Face, name: str) -> str:

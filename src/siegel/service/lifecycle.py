@@ -119,10 +119,9 @@ class LifecycleSteward:
         lifecycle = self._directory.document(bucket, Kind.LIFECYCLE, Lifecycle)
         if lifecycle is None:
             return
-        now_ms = self._lock_time.now_ms()
-        guard = Guard(now_ms, self._lock_time.reference_ms())
+        guard = Guard(*self._lock_time.moment())
         target = Target(bucket, generation, self._directory.keys_of(bucket), guard)
-        work = Work(target, lifecycle, now_ms)
+        work = Work(target, lifecycle, guard.lock_ms)
         await self._do_all(work, self._due_versions(work), self._end_version, applied)
         await self._do_all(work, self._due_uploads(work), self._abort, applied)
 

@@ -65,9 +65,10 @@ class LockTime:
         """Return the time by which locks are judged. Raises StorageError if what is stored of it is damaged."""
         return self.look().lock_ms
 
-    def reference_ms(self) -> int:
-        """Return the time from which a new retention counts: no clock that was set back makes it end early."""
-        return max(self._clock.now_ms(), self.now_ms())
+    def moment(self) -> tuple[int, int]:
+        """Return `now_ms`, and the time from which a new retention counts: no clock that was set back makes it end early."""
+        lock_ms = self.now_ms()
+        return lock_ms, max(self._clock.now_ms(), lock_ms)
 
     def lag_ms(self) -> int:
         """Return how far the lock clock is behind the time of day; negative where it is ahead of it."""

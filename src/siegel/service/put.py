@@ -66,7 +66,7 @@ class Putter:
             bucket=bucket,
             generation=directory.generation(),
             keys=directory.keys_of(bucket),
-            guard=Guard(self._lock_time.now_ms(), self._lock_time.reference_ms(), may_bypass),
+            guard=Guard(*self._lock_time.moment(), may_bypass),
             object_lock=directory.document(bucket, Kind.OBJECT_LOCK, ObjectLock),
         )
 

@@ -10,17 +10,20 @@ from msgspec.structs import replace
 
 from siegel.access.caller import Caller, CallerKind, Rights, root_caller
 from siegel.access.policy import PolicyKind, parse_policy
+from siegel.domain.addresses import Allowed
 from siegel.domain.errors import AccessDeniedError
 from siegel.domain.identities import User
 from siegel.domain.query_errors import LimitExceededError, NoSuchEntityError, QueryError, ValidationError
 from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.memory import MemoryStore
+from siegel.drivers.outbound import HttpOutbound
 from siegel.drivers.system import SystemRandomness
 from siegel.iamwire.action import About, find_action, read_call
 from siegel.iamwire.iam_actions import ACTIONS, IAM
 from siegel.s3wire.request import parse_request
 from siegel.service.identities import entities
 from siegel.service.identities.entities import Entities
+from siegel.service.identities.scene import Means
 from siegel.service.identities.use_cases import CHANGES, READS, Identities
 from siegel.service.keys import KeyRing
 from siegel.service.trail import Trail
@@ -50,8 +53,8 @@ def store():
 @pytest.fixture
 def ask(store):
     randomness = SystemRandomness()
-    ring = KeyRing(LocalCustodian(bytes(32)), randomness)
-    cases = Identities(store, store, key_ring=ring, clock=FixedClock(), randomness=randomness, region="eu-central-1")
+    means = Means(randomness, KeyRing(LocalCustodian(bytes(32)), randomness), HttpOutbound(Allowed()))
+    cases = Identities(store, store, means=means, clock=FixedClock(), region="eu-central-1")
     request = parse_request("POST", "http", b"/", b"", [(b"host", b"h")], "192.0.2.1", ())
 
     def answer(action, caller=ROOT, **parameters):
@@ -108,6 +111,10 @@ PARAMETERS = {
     "VersionId": "v1",
     "AccessKeyId": "SGK" + "E" * 17,
     "Status": "Inactive",
+    "Url": "https://idp.example",
+    "OpenIDConnectProviderArn": f"arn:aws:iam::{OWN}:oidc-provider/idp.example",
+    "ClientID": "app",
+    "ThumbprintList.member.1": "0" * 40,
     "Tags.member.1.Key": "k",
     "Tags.member.1.Value": "v",
     "TagKeys.member.1": "k",

@@ -33,6 +33,15 @@ class Store:
     access_key_id: str
     secret_access_key: str
     ca_file: Path
+    data: Path
+
+    def new_account(self, name: str) -> dict[str, str]:
+        """Make another account beside the running service; return its id and access key."""
+        words = [siegel_command(), "account", "create", name, "--data", self.data, "--json"]
+        made = subprocess.run(words, capture_output=True, text=True, timeout=READY_S, check=False)
+        assert made.returncode == 0, made.stderr
+        account: dict[str, str] = json.loads(made.stdout)
+        return account
 
     def endpoint(self, style: Style) -> str:
         """Return the address that a client is given: the loopback address, or the name that buckets stand before."""
@@ -76,7 +85,13 @@ def running_store(scheme: Scheme, certificates: Certificates) -> Iterator[Store]
                 port = _port_when_ready(process, log)
                 account = first["account"]
                 yield Store(
-                    scheme, port, first["region"], account["access_key_id"], account["secret_access_key"], certificates.ca_file
+                    scheme,
+                    port,
+                    first["region"],
+                    account["access_key_id"],
+                    account["secret_access_key"],
+                    certificates.ca_file,
+                    data,
                 )
             finally:
                 _stop(process)

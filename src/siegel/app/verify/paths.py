@@ -5,6 +5,8 @@ import hashlib
 import re
 from typing import Final
 
+import msgspec
+
 from siegel.app.verify.canaries import Canary
 from siegel.app.verify.client import UNSIGNED_FRAMES, InProcessClient
 from siegel.domain.limits import INLINE_BYTES_MAX, PART_BYTES_MIN
@@ -46,6 +48,11 @@ class WritePaths:
             "object names": self._put(self._canary.mark, SMALL_BYTES, {}),
             "metadata and headers": self._put("described", SMALL_BYTES, self._description()),
             "tags": self._put("tagged", SMALL_BYTES, {"x-amz-tagging": f"{self._canary.mark}=of-{self._canary.mark}"}),
+            "changed tags": self._configure("tagging", self._tags(), "tagged"),
+            "bucket's tags": self._configure("tagging", self._tags()),
+            "bucket policy": self._configure("policy", self._policy()),
+            "rules for other origins": self._configure("cors", self._origins()),
+            "lifecycle rules": self._configure("lifecycle", self._lifecycle()),
             "customer's key, small": self._put("private-small", SMALL_BYTES, self._customer_key()),
             "customer's key, large": self._put("private-large", LARGE_BYTES, self._customer_key()),
             "copy": self._copy("large", "copied"),
@@ -87,6 +94,37 @@ class WritePaths:
                 hashlib.md5(key, usedforsecurity=False).digest()
             ).decode(),
         }
+
+    def _tags(self) -> bytes:
+        mark = self._canary.mark
+        return f"<Tagging><TagSet><Tag><Key>{mark}</Key><Value>of-{mark}</Value></Tag></TagSet></Tagging>".encode()
+
+    def _policy(self) -> bytes:
+        # It denies what nobody asks for, so that nothing else on the walk is kept from its place.
+        statement = {
+            "Sid": self._canary.mark,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObjectTorrent",
+            "Resource": f"arn:aws:s3:::{self._bucket[1:]}/{self._canary.mark}",
+        }
+        return msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]})
+
+    def _origins(self) -> bytes:
+        rule = f"<AllowedOrigin>https://{self._canary.mark}.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
+        return f"<CORSConfiguration><CORSRule>{rule}</CORSRule></CORSConfiguration>".encode()
+
+    def _lifecycle(self) -> bytes:
+        mark = self._canary.mark
+        rule = f"<ID>{mark}</ID><Filter><Prefix>{mark}</Prefix></Filter><Status>Disabled</Status>"
+        expiration = "<Expiration><Days>1</Days></Expiration>"
+        return f"<LifecycleConfiguration><Rule>{rule}{expiration}</Rule></LifecycleConfiguration>".encode()
+
+    async def _configure(self, query: str, body: bytes, name: str = "") -> None:
+        """Put a configuration of the bucket, or of the object `name` in it."""
+        digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        place = f"{self._bucket}/{name}" if name else self._bucket
+        await self._client.call("PUT", place, query=f"{query}=", headers={"content-md5": digest}, body=body)
 
     async def _put(self, name: str, size_bytes: int, headers: dict[str, str]) -> None:
         body = self._canary.body(name, size_bytes)

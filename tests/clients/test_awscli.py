@@ -124,6 +124,38 @@ def test_a_user_reads_with_a_key_of_its_own_that_is_replaced(bench: Bench) -> No
     bench.run("aws", "iam", "get-user", *user, status=255)
 
 
+def test_a_role_is_taken_on_for_a_while(bench: Bench) -> None:
+    role = ("--role-name", f"role-{bench.bucket}"[:64])
+    actions = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bench.bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [actions]})
+
+    def told(*words: str, **more: Any) -> dict[str, Any]:
+        answer = bench.run("aws", *words, **more)
+        return json.loads(answer) if answer.strip() else {}
+
+    owner = told("sts", "get-caller-identity")
+    trusting = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": owner["Arn"]}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusting]})
+    arn = told("iam", "create-role", *role, "--assume-role-policy-document", trust)["Role"]["Arn"]
+    told("iam", "put-role-policy", *role, "--policy-name", "read", "--policy-document", policy)
+    session = ("--role-arn", arn, "--role-session-name", "nightly", "--duration-seconds", "900")
+    made = told("sts", "assume-role", *session)["Credentials"]
+    keys = {
+        "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": made["SessionToken"],
+    }
+    assert told("sts", "get-caller-identity", **keys)["Arn"].endswith("/nightly")
+    read = ("aws", "s3api", "get-object", "--bucket", bench.bucket, "--key", "piped", "read-by-role")
+    bench.run(*read, **keys)
+    assert (bench.home / "read-by-role").read_text() == "from the pipe\n"
+    bench.run("aws", "s3", "rm", f"s3://{bench.bucket}/piped", status=1, **keys)
+    told("iam", "delete-role-policy", *role, "--policy-name", "read")
+    bench.run(*read, status=255, **keys)
+    told("iam", "delete-role", *role)
+    bench.run("aws", "sts", "get-caller-identity", status=255, **keys)
+
+
 def test_everything_is_deleted(bench: Bench) -> None:
     bench.do("delete", object="")
     assert bench.stored_keys() == []

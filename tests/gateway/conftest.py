@@ -18,6 +18,9 @@ from .signer import Keys
 
 OPEN_SSE_C = {"SIEGEL_SSE_C_OVER_HTTP": "true", "SIEGEL_SSE_C_DEFAULT": "allowed"}
 
+# Identity providers of the tests run on this machine.
+NEAR = {"SIEGEL_OUTBOUND_ALLOW": "127.0.0.1/32"}
+
 
 @pytest.fixture(scope="session", autouse=True)
 def names_on_this_machine() -> Iterator[None]:
@@ -37,7 +40,7 @@ def names_on_this_machine() -> Iterator[None]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Plain HTTP, two workers, virtual hosts, SSE-C allowed."""
     directory = tmp_path_factory.mktemp("plain") / "data"
-    with running(directory, *arguments(domain=DOMAIN), env=OPEN_SSE_C) as started:
+    with running(directory, *arguments(domain=DOMAIN), env={**OPEN_SSE_C, **NEAR}) as started:
         yield started
 
 

@@ -4,6 +4,7 @@ from siegel.app.cli import app
 from siegel.app.config_pages import render_reference
 from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.statuspage import render_status_page as render_actions_page
+from siegel.iamwire.sts_actions import STS
 from siegel.s3wire.faults import render_error_page
 from siegel.s3wire.statuspage import render_status_page
 from siegel.web.admin import render_admin_page
@@ -41,6 +42,7 @@ PAGES = {
     "docs/reference/errors.md": render_error_page,
     "docs/reference/iam-status.md": lambda: render_actions_page("IAM", IAM),
     "docs/reference/s3-status.md": render_status_page,
+    "docs/reference/sts-status.md": lambda: render_actions_page("STS", STS),
 }
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
 from siegel.service.session_tokens import SessionTokens
 from siegel.service.sessions import Sessions
+from siegel.service.webidentities import WebIdentities
+from siegel.service.webkeys import WebKeys
 from siegel.web.body import IdleReaper
 from siegel.web.call import Rules, UseCases
 from siegel.web.gate import Gate
@@ -58,6 +60,8 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     parts = DoorParts(directory=directory, journal=store, key_uses=KeyUses(store), reaper=IdleReaper(), region=settings.region)
     means = Means(randomness, keyring, deployment.outbound)
     identities = Identities(store, store, means=means, clock=clock, region=settings.region)
+    web_identities = WebIdentities(store, WebKeys(deployment.outbound, clock), clock)
+    sessions = Sessions(store, store, tokens, web_identities, clock=clock, region=settings.region)
     getter = Getter(store, blobs, directory, keyring, executor)
     return Gateway(
         UseCases(
@@ -83,6 +87,6 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
         ),
         doors={
             "iam": iam_door(identities, parts),
-            "sts": sts_door(Sessions(store, store, tokens, clock, settings.region), parts),
+            "sts": sts_door(sessions, parts),
         },
     )

@@ -36,11 +36,42 @@ class EntityAlreadyExistsError(QueryError):
     message = "An entity of that name already exists."
 
 
+class ExpiredTokenExceptionError(QueryError):
+    """`ExpiredTokenException`"""
+
+    code = "ExpiredTokenException"
+    message = "The web identity token that was passed is expired."
+
+
+class IdpCommunicationError(QueryError):
+    """`IDPCommunicationError`"""
+
+    code = "IDPCommunicationError"
+    message = "The identity provider that vouches for the token could not be asked. Try again in a while."
+
+
+class IdpRejectedClaimError(QueryError):
+    """`IDPRejectedClaim`"""
+
+    code = "IDPRejectedClaim"
+    message = (
+        "The web identity token does not prove who you are: its issuer, audience, signature or another claim is not accepted by"
+        " the role's account."
+    )
+
+
 class InvalidActionError(QueryError):
     """`InvalidAction`"""
 
     code = "InvalidAction"
     message = "The action or operation requested is not valid. Verify that the action is typed correctly."
+
+
+class InvalidIdentityTokenError(QueryError):
+    """`InvalidIdentityToken`"""
+
+    code = "InvalidIdentityToken"
+    message = "The web identity token that was passed is not a signed JWT."
 
 
 class InvalidInputError(QueryError):

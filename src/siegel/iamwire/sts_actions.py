@@ -12,8 +12,9 @@ from siegel.iamwire.ask import Ask
 SERVICE: Final = "sts"
 
 
-def _action(name: str, ask: type[Ask], about: About) -> Action:
-    return Action(name=name, permission=f"{SERVICE}:{name}", kind=kind_of(SERVICE, name), ask=ask, about=about)
+def _action(name: str, ask: type[Ask], about: About, *, unsigned: bool = False) -> Action:
+    permission, kind = f"{SERVICE}:{name}", kind_of(SERVICE, name)
+    return Action(name=name, permission=permission, kind=kind, ask=ask, about=about, unsigned=unsigned)
 
 
 REFUSED: Final = {
@@ -34,6 +35,7 @@ STS: Final = QueryProtocol(
             _action("GetSessionToken", asks.GetSessionToken, About.CALLER),
             _action("GetAccessKeyInfo", asks.GetAccessKeyInfo, About.ACCOUNT),
             _action("AssumeRole", asks.AssumeRole, About.ROLE),
+            _action("AssumeRoleWithWebIdentity", asks.AssumeRoleWithWebIdentity, About.ROLE, unsigned=True),
         ]
     ),
     refused=REFUSED,

@@ -7,7 +7,14 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta, field
 
-from siegel.domain.limits import ROLE_SESSION_S_MAX, SESSION_POLICIES_MAX, SESSION_S_MIN, SESSION_TAGS_MAX, SESSION_TOKEN_S_MAX
+from siegel.domain.limits import (
+    ROLE_SESSION_S_MAX,
+    SESSION_POLICIES_MAX,
+    SESSION_S_MIN,
+    SESSION_TAGS_MAX,
+    SESSION_TOKEN_S_MAX,
+    WEB_TOKEN_CHARS_MAX,
+)
 from siegel.iamwire.ask import Ask, Part, Tag
 
 _NAME: Final = r"^[\w+=,.@-]*$"
@@ -61,3 +68,10 @@ class AssumeRole(SessionLimits, frozen=True, kw_only=True):
     source_identity: Annotated[str, Meta(max_length=64, pattern=_NAME)] = ""
     serial_number: str = ""
     token_code: str = ""
+
+
+class AssumeRoleWithWebIdentity(SessionLimits, frozen=True, kw_only=True):
+    """A role to take on by the word of an identity provider. `provider_id` is for kinds of providers that do not exist here."""
+
+    web_identity_token: Annotated[str, Meta(min_length=4, max_length=WEB_TOKEN_CHARS_MAX)]
+    provider_id: Annotated[str, Meta(max_length=2048)] = ""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from siegel.access.caller import Caller, CallerKind
+from siegel.access.caller import ANONYMOUS, Caller, CallerKind
 from siegel.access.decide import decide
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.policy import PolicyKind
@@ -21,7 +22,14 @@ from siegel.domain.ports import Clock, Journal, MetaStore
 from siegel.domain.query_errors import NoSuchEntityError, ValidationError
 from siegel.domain.sessions import Session, SessionOf
 from siegel.iamwire.action import Spoken
-from siegel.iamwire.sts_asks import AssumeRole, GetAccessKeyInfo, GetCallerIdentity, GetSessionToken, SessionLimits
+from siegel.iamwire.sts_asks import (
+    AssumeRole,
+    AssumeRoleWithWebIdentity,
+    GetAccessKeyInfo,
+    GetCallerIdentity,
+    GetSessionToken,
+    SessionLimits,
+)
 from siegel.iamwire.xml import Node, moment
 from siegel.s3wire.conditionkeys import RequestKeys, Values
 from siegel.s3wire.request import Request
@@ -31,6 +39,7 @@ from siegel.service.principals import default_text, trust_of
 from siegel.service.session_callers import SOURCE_IDENTITY, TRANSITIVE, parse_role_arn
 from siegel.service.session_tokens import Issued, SessionTokens
 from siegel.service.trail import Trail
+from siegel.service.webidentities import WebIdentities, WebIdentity
 
 Result = Mapping[str, Node]
 
@@ -49,10 +58,20 @@ class Found(Struct, frozen=True):
 class Sessions:
     """The use cases behind the door of STS."""
 
-    def __init__(self, store: MetaStore, journal: Journal, tokens: SessionTokens, clock: Clock, region: str) -> None:
+    def __init__(
+        self,
+        store: MetaStore,
+        journal: Journal,
+        tokens: SessionTokens,
+        web_identities: WebIdentities,
+        *,
+        clock: Clock,
+        region: str,
+    ) -> None:
         self._store = store
         self._journal = journal
         self._tokens = tokens
+        self._web_identities = web_identities
         self._clock = clock
         self._region = region
         self._work: Final[dict[type, Callable[..., Result]]] = {
@@ -64,7 +83,10 @@ class Sessions:
 
     async def answer(self, spoken: Spoken, request: Request, trail: Trail) -> Result:
         """Decide on a call and do it. Raises AccessDeniedError, and errors of the query protocol."""
-        result = self._work[type(spoken.ask)](spoken.ask, request, trail)
+        if isinstance(spoken.ask, AssumeRoleWithWebIdentity):
+            result = await self._assume_by_token(spoken.ask, request, trail)
+        else:
+            result = self._work[type(spoken.ask)](spoken.ask, request, trail)
         await self._journal.append(trail.entry(200))
         return result
 
@@ -103,7 +125,7 @@ class Sessions:
         caller = trail.caller
         found = self.find_role(ask.role_arn)
         tags = _session_tags(caller, ask)
-        others = _role_keys(ask, tags)
+        others = _role_keys(ask, tags, ask.transitive_tag_keys, ask.source_identity, ask.external_id)
         side = ResourceSide(found.account_id, trust_of(found.role), kind=PolicyKind.TRUST)
         self._decide(trail, "sts:AssumeRole", found.arn, side, request, others=others)
         if ask.tags:
@@ -121,6 +143,46 @@ class Sessions:
             transitive_keys=(*caller.keys.get(TRANSITIVE, ()), *ask.transitive_tag_keys),
             source_identity=ask.source_identity or inherited,
         )
+
+    async def _assume_by_token(self, ask: AssumeRoleWithWebIdentity, request: Request, trail: Trail) -> Result:
+        if ask.provider_id:
+            raise ValidationError("ProviderId is for OAuth 2.0 access tokens, which are not taken here: leave it out.")
+        account_id = parse_role_arn(ask.role_arn).account_id
+        if self._store.reader.identities.find_account(account_id) is not None:
+            trail.account_id, trail.object_key = account_id, ask.role_arn
+        identity = await self._web_identities.prove(account_id, ask.web_identity_token)
+        trail.caller = replace(ANONYMOUS, arn=identity.name, federated_provider=identity.provider_arn, keys=identity.keys)
+        try:
+            found = self._trusting_role(ask, identity, request, trail)
+        except AccessDeniedError:
+            raise AccessDeniedError("Not authorized to perform sts:AssumeRoleWithWebIdentity") from None
+        result = self.role_session(
+            found,
+            ask,
+            is_chained=False,
+            tags=identity.tags,
+            transitive_keys=identity.transitive_keys,
+            source_identity=identity.source_identity,
+            keys=tuple(identity.keys.items()),
+        )
+        return {
+            **result,
+            "SubjectFromWebIdentityToken": identity.subject,
+            "Audience": identity.audience,
+            "Provider": identity.issuer,
+        }
+
+    def _trusting_role(self, ask: AssumeRoleWithWebIdentity, identity: WebIdentity, request: Request, trail: Trail) -> Found:
+        """Return the role that is asked for, if its trust policy lets a web identity take it on. Raises AccessDeniedError."""
+        found = self.find_role(ask.role_arn)
+        side = ResourceSide(found.account_id, trust_of(found.role), kind=PolicyKind.TRUST)
+        others = _role_keys(ask, identity.tags, identity.transitive_keys, identity.source_identity)
+        self._decide(trail, "sts:AssumeRoleWithWebIdentity", found.arn, side, request, others=others)
+        if identity.tags:
+            self._decide(trail, "sts:TagSession", found.arn, side, request, others=others)
+        if identity.source_identity:
+            self._decide(trail, "sts:SetSourceIdentity", found.arn, side, request, others=others)
+        return found
 
     def find_role(self, arn: str) -> Found:
         """Return the role of an ARN. Raises AccessDeniedError if there is none: nobody learns which roles there are."""
@@ -243,15 +305,21 @@ def _session_tags(caller: Caller, ask: AssumeRole) -> tuple[tuple[str, str], ...
     return tuple(tags.items())
 
 
-def _role_keys(ask: AssumeRole, tags: Sequence[tuple[str, str]]) -> dict[str, Values]:
+def _role_keys(
+    ask: SessionLimits,
+    tags: Sequence[tuple[str, str]],
+    transitive_keys: tuple[str, ...],
+    source_identity: str,
+    external_id: str = "",
+) -> dict[str, Values]:
     """Return the condition keys of a call that takes on a role."""
     keys: dict[str, Values] = {"sts:rolesessionname": (ask.role_session_name,)}
-    if ask.external_id:
-        keys["sts:externalid"] = (ask.external_id,)
-    if ask.source_identity:
-        keys["sts:sourceidentity"] = (ask.source_identity,)
-    if ask.transitive_tag_keys:
-        keys["sts:transitivetagkeys"] = ask.transitive_tag_keys
+    if external_id:
+        keys["sts:externalid"] = (external_id,)
+    if source_identity:
+        keys["sts:sourceidentity"] = (source_identity,)
+    if transitive_keys:
+        keys["sts:transitivetagkeys"] = transitive_keys
     if tags:
         keys["aws:tagkeys"] = tuple(key for key, _ in tags)
         keys.update({f"aws:requesttag/{key.lower()}": (value,) for key, value in tags})

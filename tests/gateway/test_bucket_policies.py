@@ -53,6 +53,30 @@ def nobody(service: Service) -> Any:
     )
 
 
+def test_a_copy_takes_tags_along_only_for_those_who_may_read_and_set_them(
+    bucket: Shelf, second_bucket: Shelf, service: Service, stranger_s3: Any
+) -> None:
+    bucket.put("plain", b"1")
+    bucket.put("tagged", b"1", Tagging="secret=name")
+    them = account(service)
+    put_policy(second_bucket, statement(second_bucket, them, "s3:PutObject"))
+    put_policy(bucket, statement(bucket, them, "s3:GetObject"))
+
+    def copy(key: str, **options: Any) -> None:
+        stranger_s3.copy_object(Bucket=second_bucket.name, Key="copy", CopySource=f"{bucket.name}/{key}", **options)
+
+    copy("plain")
+    with second_bucket.unchanged(), fails(403, "AccessDenied"):
+        copy("tagged")
+    put_policy(bucket, statement(bucket, them, ["s3:GetObject", "s3:GetObjectTagging"]))
+    with second_bucket.unchanged(), fails(403, "AccessDenied"):
+        copy("tagged")
+    put_policy(second_bucket, statement(second_bucket, them, ["s3:PutObject", "s3:PutObjectTagging"]))
+    copy("tagged")
+    found = second_bucket.s3.get_object_tagging(Bucket=second_bucket.name, Key="copy")["TagSet"]
+    assert found == [{"Key": "secret", "Value": "name"}]
+
+
 def test_a_policy_comes_back_as_it_was_put(bucket: Shelf, service: Service) -> None:
     with fails(404, "NoSuchBucketPolicy"):
         bucket.s3.get_bucket_policy(Bucket=bucket.name)

@@ -150,7 +150,10 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         )
     directive = parse_directive(headers, "x-amz-metadata-directive")
     _refuse_idle_copy(call, source, directive, key)
-    wanted = _with_source_metadata(wanted, opened, directive, parse_directive(headers, "x-amz-tagging-directive"))
+    tagging = parse_directive(headers, "x-amz-tagging-directive")
+    if tagging is Directive.COPY and opened.version.sealed_tags:
+        _permit_copied_tags(cases, call, source)
+    wanted = _with_source_metadata(wanted, opened, directive, tagging)
     algorithm = headers.get("x-amz-checksum-algorithm")
     body = OpenedBody(
         cases.getter,
@@ -213,6 +216,15 @@ def _refuse_idle_copy(call: Call, source: Source, directive: Directive, key: Cus
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
             "metadata, storage class, website redirect location or encryption attributes."
         )
+
+
+def _permit_copied_tags(cases: UseCases, call: Call, source: Source) -> None:
+    """Raise AccessDeniedError unless the caller may read the source's tags, and give them to the copy."""
+    named = parse_copy_source(call.request.headers["x-amz-copy-source"]).version_id
+    read = "s3:GetObjectTagging" if named is None else "s3:GetObjectVersionTagging"
+    source_key = source.opened.version.object_key
+    permit(cases, call, read, bucket=source.bucket, object_key=source_key, version_id=named)
+    permit(cases, call, "s3:PutObjectTagging", object_key=call.request.object_key)
 
 
 def _with_source_metadata(wanted: PutRequest, opened: Opened, directive: Directive, tagging: Directive) -> PutRequest:

@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"which to run: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--cycles", type=int, default=300, help="kills in the part crash (default %(default)s)")
+    parser.add_argument("--pairs", type=int, default=5_000_000, help="requests that both evaluators decide (default %(default)s)")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="repeat a run's random choices")
     parser.add_argument("--thorough", action="store_true", help="flip a bit of every byte of a large blob")
     parser.add_argument("--keep", type=Path, help="folder for the data, kept afterwards")
@@ -57,7 +58,7 @@ def _run(name: str, folder: Path, options: argparse.Namespace) -> bool:
         "damage": lambda: _texts(*damage.run(folder, thorough=options.thorough, seed=options.seed)),
         "tidy": lambda: _texts(*tidy.run(folder)),
         "order": lambda: _texts(*order.run(folder)),
-        "policies": lambda: policies.run(options.seed),
+        "policies": lambda: policies.run(options.seed, options.pairs),
     }
     try:
         notes, violations = parts[name]()

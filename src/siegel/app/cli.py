@@ -1,5 +1,7 @@
 """The command line. Exit status: 0 done, 1 failed, 252 wrong usage, 253 a configuration that does not work (as in the AWS CLI).
 
+`siegel open` ends with 3 where an object is not what was sealed.
+
 Commands are named here and imported when they are called, so that `siegel --version` does not wait for a database.
 """
 
@@ -11,6 +13,7 @@ from cyclopts import App, CycloptsError
 from siegel import __version__
 from siegel.app.keybox_cli import keybox
 from siegel.app.output import print_error
+from siegel.app.sealing_cli import add_sealing
 from siegel.domain.errors import ConfigurationError, SiegelError
 
 EXIT_FAILED: Final = 1
@@ -78,6 +81,7 @@ verify.command("siegel.app.commands.verify:sealed", name="sealed", help=_SEALED)
 app.command(verify)
 
 app.command(keybox)
+add_sealing(app)
 
 
 def main() -> None:

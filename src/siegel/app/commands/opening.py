@@ -1,0 +1,190 @@
+"""`siegel open` and `siegel names`: what comes from the store is opened on this machine, and believed only if it is authentic."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Final
+
+from cyclopts import Parameter
+
+from siegel.app.commands.options import AsJson
+from siegel.app.commands.sealing_options import Account, Endpoint, State, load_seen, moving, read_recipients
+from siegel.app.output import print_error, print_json, print_text
+from siegel.customer.sealing.keyfile import KeyFile, read_key_file
+from siegel.customer.sealing.names import open_name, seal_name
+from siegel.customer.sealing.opening import open_sealed, open_stream
+from siegel.customer.sealing.place import ObjectPlace, parse_prefix, parse_uri
+from siegel.customer.sealing.refusals import SealedObjectError, SealingError
+from siegel.customer.sealing.sealedfile import SealedFile
+from siegel.customer.sealing.store import S3Source, connect, list_keys
+
+EXIT_BROKEN: Final = 3
+
+_RANGE: Final = re.compile(r"(\d*)-(\d*)")
+_STDOUT: Final = Path("-")
+KeyFilePath = Annotated[Path, Parameter(help="Key file that opens it.")]
+
+
+def open_object(
+    uri: Annotated[str, Parameter(name="S3-URI", help="s3://BUCKET/OBJECT-KEY")],
+    /,
+    *,
+    key: KeyFilePath,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True, help="Where to write; - for standard output.")
+    ] = None,
+    span: Annotated[
+        str | None,
+        Parameter(
+            name="--range",
+            allow_leading_hyphen=True,
+            help="First and last byte, as in 0-99; 100- or -100 for the rest or the end.",
+        ),
+    ] = None,
+    from_: Annotated[
+        list[str] | None,
+        Parameter(name="--from", help="Line or file of a sealer to trust besides the key itself. May be repeated."),
+    ] = None,
+    sealed_name: Annotated[
+        bool, Parameter(negative="", help="The object was stored with --seal-names; S3-URI has its real name.")
+    ] = False,
+    allow_unsigned: Annotated[bool, Parameter(negative="", help="Open what nobody signed.")] = False,
+    forget: Annotated[bool, Parameter(negative="", help="Believe an older object than the one seen before.")] = False,
+    force: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
+    account_id: Account = "",
+    endpoint_url: Endpoint = None,
+    state: State = None,
+    json: AsJson = False,
+) -> None:
+    """Fetch a sealed object and open it; the help text is in `sealing_cli.py`."""
+    if json and output == _STDOUT:
+        raise SealingError("standard output cannot take both the object and --json\ntry: -o FILE")
+    secret = read_key_file(key)
+    place = parse_uri(uri, account_id)
+    if sealed_name:
+        folder, name = _split(place)
+        place = seal_name(secret.names_secret, folder, name)
+    trusted = [secret.sealer, *(one.sealer for one in read_recipients(from_ or []))]
+    client, seen = connect(endpoint_url), load_seen(state)
+    if forget:
+        seen.forget(place)
+    try:
+        file = open_sealed(S3Source(client, place), place, key=secret, trusted=trusted, allow_unsigned=allow_unsigned, seen=seen)
+        start, stop = _range(span, file.size_bytes)
+        target = output or _own_name(file)
+        with _written(target, force=force) as stream, moving(place.uri, stop - start, quiet=json) as progress:
+            _copy(file, start, stop, stream, progress)
+    except SealedObjectError as error:
+        print_error(str(error))
+        sys.exit(EXIT_BROKEN)
+    if json:
+        print_json(_described(place, file, target, stop - start))
+    elif target != _STDOUT:
+        print_text(f"{place.uri}  ->  {target}  ({stop - start} bytes)")
+
+
+def names(
+    uri: Annotated[str, Parameter(name="S3-URI", help="s3://BUCKET/FOLDER/")],
+    /,
+    *,
+    key: KeyFilePath,
+    account_id: Account = "",
+    endpoint_url: Endpoint = None,
+    json: AsJson = False,
+) -> None:
+    """List sealed names; the help text is in `sealing_cli.py`."""
+    secret = read_key_file(key)
+    folder = parse_prefix(uri, account_id)
+    if folder.object_key and not folder.object_key.endswith("/"):
+        raise SealingError(f"names are sealed within folders\ntry: {folder.uri}/")
+    found = sorted(_opened_names(secret, folder, connect(endpoint_url)), key=lambda row: row["name"])
+    if json:
+        print_json({"objects": found})
+    else:
+        for row in found:
+            print_text(row["name"])
+
+
+def _opened_names(secret: KeyFile, folder: ObjectPlace, client: object) -> Iterator[dict[str, str]]:
+    for object_key in list_keys(client, folder):
+        try:
+            name = open_name(secret.names_secret, folder, object_key.removeprefix(folder.object_key))
+        except SealedObjectError:
+            continue  # another key's, or a name in the clear: the help text says that they are left out
+        yield {"name": name.encode(errors="replace").decode(), "uri": f"s3://{folder.bucket}/{object_key}"}
+
+
+def _split(place: ObjectPlace) -> tuple[ObjectPlace, str]:
+    head, slash, name = place.object_key.rpartition("/")
+    return ObjectPlace(place.bucket, head + slash, place.account_id), name
+
+
+def _range(text: str | None, size_bytes: int) -> tuple[int, int]:
+    """Return the bytes that a range names, the end excluded. Raises SealingError."""
+    if text is None:
+        return 0, size_bytes
+    found = _RANGE.fullmatch(text)
+    if not found or text == "-":
+        raise SealingError(f"{text!r} is not a range\ntry: 0-99, 100-, or -100")
+    first, last = found.groups()
+    start = int(first) if first else max(0, size_bytes - int(last))
+    stop = min(int(last) + 1, size_bytes) if first and last else size_bytes
+    if start >= stop:
+        raise SealingError(f"the range {text} lies outside of the object, which has {size_bytes} bytes")
+    return start, stop
+
+
+def _own_name(file: SealedFile) -> Path:
+    """Return the name that was sealed with the object: a name only, whatever path a sealer may have written."""
+    name = file.manifest.name or ""
+    if not name or name in {".", ".."} or "/" in name or "\0" in name or name.startswith("-"):
+        raise SealingError("no usable name was sealed with the object\ntry: -o FILE")
+    return Path(name)
+
+
+def _copy(file: SealedFile, start: int, stop: int, stream: IO[bytes], progress: Callable[[int], None]) -> None:
+    for piece in open_stream(file, start, stop):
+        stream.write(piece)
+        progress(len(piece))
+
+
+@contextmanager
+def _written(target: Path, *, force: bool) -> Iterator[IO[bytes]]:
+    """Yield a stream whose file appears under its name only once everything was written. Raises SealingError."""
+    if target == _STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if target.exists() and not force:
+        raise SealingError(f"{target} is there already\ntry: --force, or -o FILE")
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name[:100]}.", delete=False) as stream:
+            fresh = Path(stream.name)
+            try:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                fresh.replace(target)
+            finally:
+                fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise SealingError(f"{target} cannot be written: {error.strerror}") from None
+
+
+def _described(place: ObjectPlace, file: SealedFile, target: Path, written_bytes: int) -> dict[str, object]:
+    manifest = file.manifest
+    return {
+        "uri": place.uri,
+        "file": str(target),
+        "written_bytes": written_bytes,
+        "size_bytes": manifest.size_bytes,
+        "name": manifest.name,
+        "sequence": manifest.sequence,
+        "sealed_at_ms": manifest.sealed_at_ms,
+        "sealer": manifest.sealer,
+        "digest": file.digest.hex(),
+    }

@@ -1,0 +1,66 @@
+"""What the commands share that seal and open: where the store is, whom to believe, what was seen before, a bar of progress."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from siegel.customer.sealing.keyfile import RECIPIENT_MARKER, Recipient, parse_recipient
+from siegel.customer.sealing.refusals import KeyFileError
+from siegel.customer.sealing.seen import Seen
+
+Endpoint = Annotated[str | None, Parameter(help="Address of the store, as for the AWS command line.")]
+Account = Annotated[
+    str,
+    Parameter(
+        env_var="SIEGEL_ACCOUNT_ID", help="Account that the object belongs to: bound into the seal, so the same for all readers."
+    ),
+]
+State = Annotated[
+    Path | None, Parameter(help="Memory of what was seen, against rollbacks; ~/.local/state/siegel/seen.db unless given.")
+]
+_RECIPIENT_BYTES_MAX = 64 * 1024
+
+
+def load_seen(path: Path | None) -> Seen:
+    """Return the memory of what was seen, where the user's programs keep their state."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return Seen(path or folder / "siegel" / "seen.db")
+
+
+def read_recipients(words: Sequence[str]) -> list[Recipient]:
+    """Read lines, or files that hold one each. Raises KeyFileError."""
+    return [parse_recipient(word if word.startswith(RECIPIENT_MARKER) else _text_of(Path(word))) for word in words]
+
+
+@contextmanager
+def moving(what: str, total_bytes: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar on the terminal while bytes move; yield what is to be told how many did."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _count: None
+        return
+    from rich.console import Console  # noqa: PLC0415  a tenth of a second that only a terminal is worth
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415  the same
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(what, total=total_bytes)
+        yield lambda count: bars.advance(task, count)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_RECIPIENT_BYTES_MAX).decode(errors="replace")
+    except OSError as error:
+        raise KeyFileError(f"{path} is neither a recipient's line nor a file that can be read: {error.strerror}") from None

@@ -1,0 +1,101 @@
+"""Opening: whatever can be read by ranges becomes a file of plaintext, every byte of it authenticated before it is given out."""
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Final
+
+from siegel.customer.sealing.header import OpenedHeader, open_header, outline
+from siegel.customer.sealing.keyfile import KeyFile
+from siegel.customer.sealing.place import ObjectPlace
+from siegel.customer.sealing.refusals import HeaderChangedError, MovedError, NotSealedError, WrongLengthError
+from siegel.customer.sealing.sealedfile import SealedFile, SealedReader, Source
+from siegel.customer.sealing.seen import Seen, Sighting
+from siegel.domain.errors import SealBrokenError
+from siegel.envelope.ranges import HEADER_BYTES as SEGMENT_HEADER_BYTES
+from siegel.envelope.ranges import sealed_size as segment_size
+from siegel.envelope.segment import SegmentOpener
+
+# One read is enough for a header with some fifty recipients.
+FIRST_READ_BYTES: Final = 64 * 1024
+
+
+class StreamSource:
+    """A seekable binary stream as a source."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Take the stream; it is read through `seek` and `readinto`."""
+        self._stream = stream
+        self.size_bytes: int = stream.seek(0, io.SEEK_END)
+
+    def read_into(self, offset: int, room: memoryview) -> int:
+        """See `Source`."""
+        self._stream.seek(offset)
+        filled = 0
+        while filled < len(room) and (count := self._stream.readinto(room[filled:])):  # type: ignore[attr-defined] # as in seal.py
+            filled += count
+        return filled
+
+
+def open_sealed(
+    source: Source,
+    place: ObjectPlace,
+    *,
+    key: KeyFile,
+    trusted: Sequence[bytes],
+    allow_unsigned: bool = False,
+    seen: Seen | None = None,
+) -> SealedFile:
+    """Open the object at `place` as a file of plaintext: seekable, every read a range of the source.
+
+    `trusted`: public keys of sealers that are believed. `seen`: the memory that rollbacks are held against; without one
+    they do not show. Raises the errors of `refusals.py`, each for its own attack.
+    """
+    header = _read_header(source, key, trusted, allow_unsigned=allow_unsigned)
+    manifest = header.manifest
+    if manifest.place != place:
+        raise MovedError(f"{place.uri} was sealed as {manifest.place.uri}{_accounts(manifest.place, place)}")
+    if source.size_bytes != header.body_at + segment_size(manifest.size_bytes):
+        raise WrongLengthError(f"{place.uri} is shorter or longer than it was sealed")
+    try:
+        opener = SegmentOpener(
+            header.data_key,
+            place.context(header.object_id),
+            header.object_id,
+            0,
+            header=header.segment_header,
+            plain_size=manifest.size_bytes,
+            stored_size=source.size_bytes - header.body_at,
+        )
+    except SealBrokenError:
+        raise HeaderChangedError("the body's own header does not belong to the object") from None
+    if seen is not None:
+        seen.check_and_note(place, Sighting(manifest.sequence, header.digest))
+    return SealedFile(SealedReader(source, opener, manifest, header.body_at), header.digest)
+
+
+def open_stream(file: SealedFile, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+    """Yield plaintext bytes `start` up to, not including, `stop`, in pieces that are valid until the next one is asked for."""
+    return file.reader.stream(start, file.size_bytes if stop is None else stop)
+
+
+def _read_header(source: Source, key: KeyFile, trusted: Sequence[bytes], *, allow_unsigned: bool) -> OpenedHeader:
+    """Read as much as the header takes, and open it."""
+    start = _read(source, 0, min(FIRST_READ_BYTES, source.size_bytes))
+    needed = outline(start).body_at + SEGMENT_HEADER_BYTES
+    if needed > len(start):
+        start += _read(source, len(start), max(0, min(needed, source.size_bytes) - len(start)))
+    return open_header(start, key, trusted, allow_unsigned=allow_unsigned)
+
+
+def _read(source: Source, offset: int, count: int) -> bytes:
+    room = bytearray(count)
+    if source.read_into(offset, memoryview(room)) != count:
+        raise NotSealedError("the store gave less of the object's beginning than there is")
+    return bytes(room)
+
+
+def _accounts(sealed: ObjectPlace, asked: ObjectPlace) -> str:
+    """Name the accounts where they are what differs."""
+    if sealed.account_id == asked.account_id:
+        return ""
+    return f", for account {sealed.account_id or '(none)'} instead of {asked.account_id or '(none)'}"

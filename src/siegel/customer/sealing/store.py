@@ -1,0 +1,154 @@
+"""The store's side: sealed objects to and from S3 by plain requests. Needs the extra `siegel[client]`, and says so.
+
+Credentials, region and profile are found as the SDK finds them: environment, shared files, instance.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from siegel.customer.sealing.opening import FIRST_READ_BYTES
+from siegel.customer.sealing.place import ObjectPlace
+from siegel.customer.sealing.refusals import ChangedWhileReadingError, NoSuchObjectError, NotSealedError, SealingError, StoreError
+from siegel.customer.sealing.seal import Piece, SealedStream
+
+PART_BYTES: Final = 16 * 1024 * 1024
+PART_BYTES_MIN: Final = 5 * 1024 * 1024
+_PARTS_MAX: Final = 10_000
+_MISSING: Final = {"NoSuchKey": "does not exist", "NoSuchBucket": "does not exist: no such bucket", "404": "does not exist"}
+
+Progress = Callable[[int], None]
+
+
+def connect(endpoint_url: str | None = None, region: str | None = None) -> Any:
+    """Return a client of S3. Raises StoreError if the library is missing, or nobody says who is asking."""
+    try:
+        import boto3  # noqa: PLC0415  an extra: only who stores anything needs it, and it takes its time
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415  the same
+    except ImportError:
+        raise StoreError("boto3 is missing, which speaks to the store\ntry: pip install 'siegel[client]'") from None
+    try:
+        # A session of its own: the library's default one keeps the first credentials that it ever found.
+        return boto3.session.Session().client("s3", endpoint_url=endpoint_url, region_name=region)
+    except (BotoCoreError, ValueError) as error:
+        raise StoreError(str(error)) from None
+
+
+def nothing(_count: int) -> None:
+    """Report no progress."""
+
+
+class S3Source:
+    """One object of a store as a source: the first read asks for the header, later ones for ranges of the same object."""
+
+    def __init__(self, client: Any, place: ObjectPlace) -> None:
+        """Ask for the object's beginning. Raises StoreError: no such object, no permission, no answer."""
+        self._client = client
+        self._place = place
+        self._pinned: dict[str, str] = {}
+        with _answers(place):
+            answer = client.get_object(Bucket=place.bucket, Key=place.object_key, Range=f"bytes=0-{FIRST_READ_BYTES - 1}")
+            with answer["Body"] as stream:
+                self._start: bytes = stream.read(FIRST_READ_BYTES)
+        self.size_bytes = _whole_size(answer, len(self._start))
+        self._pinned["IfMatch"] = answer["ETag"]
+        if answer.get("VersionId", "null") != "null":
+            self._pinned["VersionId"] = answer["VersionId"]
+
+    def read_into(self, offset: int, room: memoryview) -> int:
+        """See `Source`. Raises ChangedWhileReadingError, StoreError."""
+        if offset + len(room) <= len(self._start):
+            room[:] = self._start[offset : offset + len(room)]
+            return len(room)
+        asked = f"bytes={offset}-{offset + len(room) - 1}"
+        filled = 0
+        with _answers(self._place):
+            answer = self._client.get_object(Bucket=self._place.bucket, Key=self._place.object_key, Range=asked, **self._pinned)
+            with answer["Body"] as stream:
+                while filled < len(room) and (count := stream.readinto(room[filled:])):
+                    filled += count
+        return filled
+
+
+def upload(client: Any, sealed: SealedStream, *, part_bytes: int = PART_BYTES, progress: Progress = nothing) -> None:
+    """Store a sealed stream at its place: in one request if it fits into a part, else in parts of constant size.
+
+    One part is held in memory. `progress` is told the sealed bytes of every request that is done. Whatever fails, no object
+    appears. Raises StoreError, SealingError.
+    """
+    if part_bytes < PART_BYTES_MIN:
+        raise SealingError(f"a part has at least {PART_BYTES_MIN} bytes")
+    place = sealed.manifest.place
+    # S3 takes 10,000 parts: larger objects need larger ones.
+    part_bytes = max(part_bytes, -(-sealed.sealed_size_bytes // _PARTS_MAX))
+    parts = _parts(sealed, part_bytes)
+    where = {"Bucket": place.bucket, "Key": place.object_key}
+    with _answers(place):
+        if sealed.sealed_size_bytes <= part_bytes:
+            body = b"".join(bytes(part) for part in parts)
+            client.put_object(**where, Body=body, ContentType="application/vnd.siegel.sealed")
+            progress(len(body))
+            return
+        where["UploadId"] = client.create_multipart_upload(**where, ContentType="application/vnd.siegel.sealed")["UploadId"]
+        try:
+            done = []
+            for number, part in enumerate(parts, 1):
+                answer = client.upload_part(**where, PartNumber=number, Body=part)
+                done.append({"PartNumber": number, "ETag": answer["ETag"]})
+                progress(len(part))
+            client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})
+        except BaseException:
+            client.abort_multipart_upload(**where)
+            raise
+
+
+def list_keys(client: Any, folder: ObjectPlace) -> Iterator[str]:
+    """Yield the object keys below a prefix. Raises StoreError."""
+    with _answers(folder):
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.object_key):
+            yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+
+def _parts(pieces: Iterable[Piece], part_bytes: int) -> Iterator[bytearray]:
+    """Collect pieces into parts of `part_bytes`; the last one is shorter. The same memory serves every part."""
+    part = bytearray(part_bytes)
+    filled = 0
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            taken = min(len(view), part_bytes - filled)
+            part[filled : filled + taken] = view[:taken]
+            filled += taken
+            view = view[taken:]
+            if filled == part_bytes:
+                yield part
+                filled = 0
+    if filled:
+        del part[filled:]
+        yield part
+
+
+def _whole_size(answer: dict[str, Any], received: int) -> int:
+    """Return the size of the whole object: of `bytes 0-9/100` the 100; a store that ignores ranges sends the whole."""
+    told = str(answer.get("ContentRange", "")).rpartition("/")[2]
+    return int(told) if told.isdigit() else max(received, int(answer.get("ContentLength", received)))
+
+
+@contextmanager
+def _answers(place: ObjectPlace) -> Iterator[None]:
+    """Turn the SDK's errors into ours."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  an extra: see `connect`
+
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in {"PreconditionFailed", "412"}:
+            raise ChangedWhileReadingError(f"{place.uri} was replaced while it was being read") from None
+        if code == "InvalidRange":
+            raise NotSealedError(f"{place.uri} is empty, so it is no sealed object") from None
+        if code in _MISSING:
+            raise NoSuchObjectError(f"{place.uri} {_MISSING[code]}") from None
+        raise StoreError(f"{place.uri}: {error}") from None
+    except BotoCoreError as error:
+        raise StoreError(f"{place.uri}: {error}") from None

@@ -20,6 +20,7 @@ from siegel.customer.sealing.opening import open_sealed, open_stream
 from siegel.customer.sealing.place import ObjectPlace, parse_prefix, parse_uri
 from siegel.customer.sealing.refusals import SealedObjectError, SealingError
 from siegel.customer.sealing.sealedfile import SealedFile
+from siegel.customer.sealing.seen import Sighting
 from siegel.customer.sealing.store import S3Source, connect, list_keys
 
 EXIT_BROKEN: Final = 3
@@ -70,10 +71,15 @@ def open_object(
         place = seal_name(secret.names_secret, folder, name)
     trusted = [secret.sealer, *(one.sealer for one in read_recipients(from_ or []))]
     client, seen = connect(endpoint_url), load_seen(state)
-    if forget:
-        seen.forget(place)
     try:
-        file = open_sealed(S3Source(client, place), place, key=secret, trusted=trusted, allow_unsigned=allow_unsigned, seen=seen)
+        memory = None if forget else seen
+        file = open_sealed(
+            S3Source(client, place), place, key=secret, trusted=trusted, allow_unsigned=allow_unsigned, seen=memory
+        )
+        if forget:
+            # Only now: an object that did not open is no reason to forget a newer one.
+            seen.forget(place)
+            seen.check_and_note(place, Sighting(file.manifest.sequence, file.digest))
         start, stop = _range(span, file.size_bytes)
         target = output or _own_name(file)
         with _written(target, force=force) as stream, moving(place.uri, stop - start, quiet=json) as progress:

@@ -27,6 +27,7 @@ def test_a_sealed_file_reads_and_seeks_like_a_file():
         assert file.seek(offset, whence) == like.seek(offset, whence)
         assert file.read(count) == like.read(count)
         assert file.tell() == like.tell()
+    assert (file.seek(0, 2), file.read()) == (len(data), b"")
     buffered = io.BufferedReader(unseal(seal(data)), 1000)
     buffered.seek(20_000)
     assert buffered.read(5) == data[20_000:20_005]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -85,6 +86,28 @@ def test_a_token_opens_what_the_role_may(bucket: Shelf, service: Service, realm:
         with_session(service, limited["Credentials"]).get_object(Bucket=bucket.name, Key="k")
     caller = with_session(service, answer["Credentials"], "sts").get_caller_identity()
     assert caller["Arn"] == answer["AssumedRoleUser"]["Arn"]
+
+
+def test_sdks_take_on_the_role_by_themselves(
+    bucket: Shelf, realm: Realm, role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a pod: nothing is configured but a role and the file of a token."""
+    bucket.put("k", b"x")
+    (tmp_path / "token").write_text(realm.token(), encoding="utf-8")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {
+        "AWS_ENDPOINT_URL": bucket.service.url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ROLE_ARN": role,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    s3 = boto3.Session().client("s3", config=Config(s3={"addressing_style": "path"}))
+    assert s3.get_object(Bucket=bucket.name, Key="k")["Body"].read() == b"x"
 
 
 def test_a_trust_policy_says_for_whom(realm: Realm, role: str, service: Service, iam: Any, anonymous: Any) -> None:

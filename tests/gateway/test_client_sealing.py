@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import fsspec
 import pytest
 
 from siegel.customer.sealing import ObjectPlace, new_key_file, open_sealed, parse_recipient, read_key_file, seal_stream
+from siegel.customer.sealing.names import seal_name
 from siegel.customer.sealing.refusals import (
     BodyChangedError,
     ChangedWhileReadingError,
@@ -25,7 +27,7 @@ from siegel.customer.sealing.refusals import (
     StoreError,
     WrongLengthError,
 )
-from siegel.customer.sealing.store import PART_BYTES_MIN, S3Source, connect, upload
+from siegel.customer.sealing.store import PART_BYTES_MIN, S3Source, connect, enough_for, upload
 
 from .service import SIEGEL, Service
 from .shelf import MIB, Shelf, seeded
@@ -175,6 +177,49 @@ def test_large_files_go_up_in_parts_of_constant_size(bucket: Shelf):
         at, count = chance.randrange(len(data)), chance.choice([1, 100, 70_000])
         file.seek(at)
         assert file.read(count) == data[at : at + count]
+
+
+def test_the_largest_objects_fit_into_the_parts_there_are():
+    assert enough_for(5, PART_BYTES_MIN) == PART_BYTES_MIN
+    assert enough_for(50_000 * PART_BYTES_MIN, PART_BYTES_MIN) == 5 * PART_BYTES_MIN
+    assert enough_for(10_000 * PART_BYTES_MIN + 1, PART_BYTES_MIN) == PART_BYTES_MIN + 1
+
+
+def forms(secret: bytes) -> list[bytes]:
+    return [secret, secret.hex().encode(), base64.b64encode(secret)[:-4], base64.urlsafe_b64encode(secret)[:-4]]
+
+
+def test_the_store_is_never_told_a_key_a_name_or_a_byte(bucket: Shelf, tmp_path: Path):
+    """Every byte that leaves for the store is searched for the data key, the key file's secrets, content and name."""
+    sent: list[bytes] = []
+
+    def watch(request: Any, **_: Any) -> None:
+        body = request.body.read() if hasattr(request.body, "read") else bytes(request.body or b"")
+        if hasattr(request.body, "seek"):
+            request.body.seek(0)
+        sent.append(request.method.encode() + request.url.encode() + str(dict(request.headers)).encode() + body)
+
+    bucket.s3.meta.events.register("before-send.s3", watch)
+    drawn: list[bytes] = []
+
+    def draw(count: int) -> bytes:
+        drawn.append(os.urandom(count))
+        return drawn[-1]
+
+    key, data = new_key_file(), seeded(6 * MIB)
+    folder = ObjectPlace(bucket.name, "case/")
+    place = seal_name(key.names_secret, folder, "witness-miller.mp4")
+    name = "witness-miller.mp4"
+    sealed = seal_stream(io.BytesIO(data), len(data), place, sealer=key, recipients=[], name=name, random=draw)
+    upload(bucket.s3, sealed, part_bytes=PART_BYTES_MIN)
+    assert open_sealed(S3Source(bucket.s3, place), place, key=key, trusted=[key.sealer]).read() == data
+    data_key, object_id = drawn[:2]
+    everything = b"".join(sent)
+    assert object_id in everything
+    secrets = base64.urlsafe_b64decode(key.line.partition(":")[2])
+    parts = [secrets[at : at + 32] for at in range(0, 160, 32)]
+    for secret in [data_key, *parts, name.encode(), data[:32], data[-32:], data[3 * MIB : 3 * MIB + 32]]:
+        assert not any(form in everything for form in forms(secret))
 
 
 def test_an_upload_that_fails_leaves_nothing(bucket: Shelf):

@@ -1,5 +1,6 @@
 """What `siegel seal` and `siegel open` refuse before they ask a store, and where they write."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     (tmp_path / "folder").mkdir()
     (tmp_path / "a").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe")
     sealing.new_key(Path("my.key"))
     return tmp_path
 
@@ -32,7 +34,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("a", "./a", "s3://b/"), {"key": Path("my.key")}, "same object key"),
         (("a", "folder/a", "s3://b/"), {"key": Path("my.key")}, "same object key"),
         (("missing", "s3://b/k"), {"key": Path("my.key")}, "cannot be read"),
-        (("folder", "s3://b/k"), {"key": Path("my.key")}, "cannot be read"),
+        (("folder", "s3://b/k"), {"key": Path("my.key")}, "not a regular file"),
+        (("pipe", "s3://b/k"), {"key": Path("my.key")}, "not a regular file"),
         (("/dev/null", "s3://b/k"), {"key": Path("my.key")}, "not a regular file"),
         (("a", "s3://b/k"), {"to": ["my.key.pub"], "seal_names": True}, "names are sealed with a key file"),
         (("a", "s3://b/k"), {"key": Path("my.key"), "part_mib": 1}, "a part has at least"),
@@ -81,7 +84,7 @@ def test_a_file_appears_whole_or_not_at_all(desk):
 
     with pytest.raises(SealedObjectError):
         fail()
-    assert sorted(path.name for path in desk.iterdir()) == ["a", "folder", "my.key", "my.key.pub"]
+    assert sorted(path.name for path in desk.iterdir()) == ["a", "folder", "my.key", "my.key.pub", "pipe"]
     with opening._written(target, force=False) as stream:
         stream.write(b"one")
     with pytest.raises(SealingError, match="there already"), opening._written(target, force=False):

@@ -1,5 +1,6 @@
 """`siegel seal` and `siegel keys`: files are sealed on this machine, and leave it sealed."""
 
+import stat
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -110,10 +111,12 @@ def _seal_one(
 ) -> dict[str, object]:
     """Seal and store one file; return what `--json` says of it."""
     try:
+        found = path.stat()
+        # Before it is opened: opening a pipe would wait for whoever writes into it.
+        if not stat.S_ISREG(found.st_mode):
+            raise SealingError(f"{path} is not a regular file")
+        size_bytes = found.st_size
         with path.open("rb") as stream:
-            size_bytes = path.stat().st_size
-            if not path.is_file():
-                raise SealingError(f"{path} is not a regular file")
             name = path.name.encode(errors="replace").decode()
             sealed = seal_stream(
                 stream, size_bytes, place, sealer=sealer, recipients=recipients, name=name, last=seen.last(place)

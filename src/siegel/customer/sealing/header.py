@@ -171,7 +171,7 @@ def _unwrap(open_part: bytes, object_id: bytes, key: KeyFile) -> bytes:
         if stanza[:_ID_BYTES] == wanted:
             try:
                 return _HPKE.decrypt(stanza[_ID_BYTES:], key.private_key, info=_WRAP_LABEL + object_id)
-            except InvalidTag:
+            except (InvalidTag, ValueError):
                 raise HeaderChangedError("the header was changed: the data key does not unwrap") from None
     raise NotForThisKeyError("the object is sealed for others than this key")
 

@@ -10,10 +10,11 @@ from siegel.customer.sealing.refusals import HeaderChangedError
 from siegel.envelope.ranges import CHUNK_BYTES, CHUNKS_MAX
 
 SIZE_BYTES_MAX: Final = (CHUNKS_MAX - 1) * CHUNK_BYTES
+SEQUENCE_MAX: Final = (1 << 63) - 1
 PADDED_TO_BYTES: Final = 256
 
 _Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-_Natural = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+_Natural = Annotated[int, Meta(ge=0, le=SEQUENCE_MAX)]
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 
 from siegel.customer.sealing.header import OBJECT_ID_BYTES, build_header, wrap
 from siegel.customer.sealing.keyfile import KeyFile, Recipient
-from siegel.customer.sealing.manifest import SIZE_BYTES_MAX, Manifest
+from siegel.customer.sealing.manifest import SEQUENCE_MAX, SIZE_BYTES_MAX, Manifest
 from siegel.customer.sealing.place import ObjectPlace
 from siegel.customer.sealing.refusals import SealingError
 from siegel.customer.sealing.seen import Sighting
@@ -78,13 +78,16 @@ def seal_stream(
     if name is not None and not name.isprintable():
         raise SealingError("the name of the file holds characters that cannot be shown\ntry: another name")
     at_ms = now_ms()
+    sequence = max(at_ms, last.sequence + 1) if last else at_ms
+    if sequence > SEQUENCE_MAX:
+        raise SealingError("the object that was last seen here has the highest number there is")
     manifest = Manifest(
         account_id=place.account_id,
         bucket=place.bucket,
         object_key=place.object_key,
         size_bytes=size_bytes,
         chunk_bytes=CHUNK_BYTES,
-        sequence=max(at_ms, last.sequence + 1) if last else at_ms,
+        sequence=sequence,
         sealed_at_ms=at_ms,
         name=name,
         previous=last.digest.hex() if last else None,

@@ -79,8 +79,7 @@ def upload(client: Any, sealed: SealedStream, *, part_bytes: int = PART_BYTES, p
     if part_bytes < PART_BYTES_MIN:
         raise SealingError(f"a part has at least {PART_BYTES_MIN} bytes")
     place = sealed.manifest.place
-    # S3 takes 10,000 parts: larger objects need larger ones.
-    part_bytes = max(part_bytes, -(-sealed.sealed_size_bytes // _PARTS_MAX))
+    part_bytes = enough_for(sealed.sealed_size_bytes, part_bytes)
     parts = _parts(sealed, part_bytes)
     where = {"Bucket": place.bucket, "Key": place.object_key}
     with _answers(place):
@@ -100,6 +99,11 @@ def upload(client: Any, sealed: SealedStream, *, part_bytes: int = PART_BYTES, p
         except BaseException:
             client.abort_multipart_upload(**where)
             raise
+
+
+def enough_for(size_bytes: int, part_bytes: int) -> int:
+    """Return a size of parts, at least `part_bytes`, by which an object fits into the 10,000 parts that S3 takes."""
+    return max(part_bytes, -(-size_bytes // _PARTS_MAX))
 
 
 def list_keys(client: Any, folder: ObjectPlace) -> Iterator[str]:

@@ -81,6 +81,8 @@ def test_a_new_object_counts_as_newer_whatever_the_clock_says():
     assert stream(b"", last=last, now_ms=lambda: 9000).manifest.sequence == 9000
     assert stream(b"", now_ms=lambda: 9000).manifest.previous is None
     assert stream(b"", last=last).manifest.previous == bytes(32).hex()
+    with pytest.raises(SealingError, match="highest number"):
+        stream(b"", last=Sighting((1 << 63) - 1, bytes(32)))
 
 
 def test_a_source_that_gives_little_at_a_time_is_read_to_its_end():

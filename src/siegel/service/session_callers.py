@@ -73,10 +73,16 @@ def _role_caller(reader: Reader, session: Session, access_key_id: str) -> Caller
         arn=f"arn:aws:sts::{account_id}:assumed-role/{role.name}/{session.session_name}",
         principal_id=f"{role.unique_id}:{session.session_name}",
         role_arn=entity_arn(account_id, Role.resource, role.path, role.name),
-        tags={**dict(role.tags), **dict(session.tags)},
+        tags=_tags_of(role, session),
         rights=rights_of(reader, account_id, role, [(name, _parse(name, text)) for name, text in session.policies]),
         keys=keys,
     )
+
+
+def _tags_of(role: Role, session: Session) -> dict[str, str]:
+    # A session's tag takes the place of the role's: keys are matched without regard to case.
+    taken = {key.lower() for key, _ in session.tags}
+    return {**{key: value for key, value in role.tags if key.lower() not in taken}, **dict(session.tags)}
 
 
 def _parse(name: str, text: str) -> Policy:

@@ -114,7 +114,7 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
     action = "s3:DeleteObject" if item.version_id is None else "s3:DeleteObjectVersion"
     try:
         permit(cases, call, action, object_key=item.object_key, version_id=item.version_id)
-        target = target_of(cases, call, item.object_key)
+        target = target_of(cases, call, item.object_key, item.version_id)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
     except S3Error as error:
         await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code))

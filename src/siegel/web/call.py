@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.access.caller import Caller
 from siegel.access.decide import Permit
@@ -150,7 +152,13 @@ def may_list(cases: UseCases, call: Call) -> bool:
     return cases.gate.allows(call.verified, call.caller, "s3:ListBucket", call.bucket)
 
 
-def is_permitted(cases: UseCases, call: Call, action: str, object_key: str | None = None) -> bool:
-    """Whether the caller may do this as well, to the request's own object unless another is named."""
-    named = call.request.object_key if object_key is None else object_key
-    return cases.gate.allows(call.verified, call.caller, action, call.bucket, object_key=named)
+def is_permitted(cases: UseCases, call: Call, action: str, object_key: str, version_id: str | None) -> bool:
+    """Whether the caller may do this as well, to an object of the request's bucket or to one version of it."""
+    return cases.gate.allows(call.verified, call.caller, action, call.bucket, object_key=object_key, version_id=version_id)
+
+
+def with_tags(call: Call, tags: Mapping[str, str]) -> Call:
+    """Return the call as policies are to see it that gives `tags` to an object, whatever its own header says of tags."""
+    request = call.request
+    request = replace(request, headers={**request.headers, "x-amz-tagging": urlencode(tags)})
+    return replace(call, verified=replace(call.verified, request=request))

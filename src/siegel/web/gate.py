@@ -21,6 +21,8 @@ from siegel.service.get import Getter
 
 NO_VALUES: Final[Mapping[str, Values]] = MappingProxyType({})
 _NO_TAGS: Final[Tags] = MappingProxyType({})
+# What these are about stands in their bodies: their handlers ask for the permits.
+_DECIDED_BY_BODY: Final = frozenset({"DeleteObjects", "PutObjectTagging"})
 
 
 class Gate:
@@ -36,10 +38,10 @@ class Gate:
     def admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
         """Return the permits for all that a request's operation needs. Raises AccessDeniedError.
 
-        `bucket` is None where the request names none, or one that is still to be made. DeleteObjects needs none to begin with:
-        each of its keys is decided for itself.
+        `bucket` is None where the request names none, or one that is still to be made. DeleteObjects and PutObjectTagging need
+        none to begin with: each key, and the tags, are decided on once the body is read.
         """
-        if route.operation == "DeleteObjects" and bucket is not None:
+        if route.operation in _DECIDED_BY_BODY and bucket is not None:
             self._refuse_hopeless(caller, bucket)
             return ()
         request = verified.request
@@ -52,7 +54,7 @@ class Gate:
         )
 
     def _refuse_hopeless(self, caller: Caller, bucket: Bucket) -> None:
-        """Refuse at once whoever has no right to anything in the bucket, before any of his thousand keys is looked at."""
+        """Refuse at once whoever has no right to anything in the bucket, before the body is looked at."""
         side = self._directory.resource_side(bucket)
         if side.policy is None and caller.account_id != side.account_id:
             raise AccessDeniedError
@@ -70,9 +72,12 @@ class Gate:
     ) -> Permit:
         """Return the permit for one action on a bucket, or on an object in it. Raises AccessDeniedError.
 
-        `others` are values of condition keys that stand in no header, by their names in lower case.
+        `version_id` is the version that the action is about, wherever in the request it is named. `others` are values of
+        condition keys that stand in no header, by their names in lower case.
         """
         request = verified.request
+        if version_id is not None:
+            others = {**others, "s3:versionid": (version_id,)}
         if bucket is None:
             side, name = ResourceSide(caller.account_id), request.bucket
         else:
@@ -96,10 +101,19 @@ class Gate:
         )
         return self._decisions.decide(caller, Asked(action, resource, keys), side)
 
-    def allows(self, verified: VerifiedRequest, caller: Caller, action: str, bucket: Bucket, *, object_key: str = "") -> bool:
+    def allows(
+        self,
+        verified: VerifiedRequest,
+        caller: Caller,
+        action: str,
+        bucket: Bucket,
+        *,
+        object_key: str = "",
+        version_id: str | None = None,
+    ) -> bool:
         """Whether the caller may do that as well."""
         try:
-            self.permit(verified, caller, action, bucket, object_key=object_key)
+            self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id)
         except AccessDeniedError:
             return False
         return True

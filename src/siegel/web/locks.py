@@ -63,9 +63,9 @@ def require_digest(plan: BodyPlan, target: Target, *, is_locked: bool) -> None:
         )
 
 
-def target_of(cases: UseCases, call: Call, object_key: str) -> Target:
-    """Return the target of a request that may bypass GOVERNANCE: if it asks for that, and its caller may do it to this key."""
-    bypass = asks_for_bypass(call.request.headers) and is_permitted(cases, call, _BYPASS_ACTION, object_key)
+def target_of(cases: UseCases, call: Call, object_key: str, version_id: str | None) -> Target:
+    """Return the target of a request that may bypass GOVERNANCE: if it asks for that, and its caller may, to this version."""
+    bypass = asks_for_bypass(call.request.headers) and is_permitted(cases, call, _BYPASS_ACTION, object_key, version_id)
     return cases.putter.target(call.bucket, may_bypass=bypass)
 
 
@@ -73,11 +73,12 @@ def shown_lock(cases: UseCases, call: Call, version: ObjectVersion) -> HeaderLis
     """Return the headers that show a version's lock, as far as the caller may see it."""
     if not version.lock:
         return []
+    version_id = call.request.query.get("versionId")
     return lock_headers(
         version.lock,
         version.retain_until_ms,
-        retention=is_permitted(cases, call, "s3:GetObjectRetention"),
-        hold=is_permitted(cases, call, "s3:GetObjectLegalHold"),
+        retention=is_permitted(cases, call, "s3:GetObjectRetention", version.object_key, version_id),
+        hold=is_permitted(cases, call, "s3:GetObjectLegalHold", version.object_key, version_id),
     )
 
 
@@ -128,8 +129,8 @@ async def put_object_retention(cases: UseCases, call: Call, exchange: Exchange) 
     refuse_unsupported(request.headers)
     wish = parse_retention(await read_body(cases, call, exchange))
     _permit_retention(cases, call, wish)
-    target = target_of(cases, call, request.object_key)
     version_id = request.query.get("versionId")
+    target = target_of(cases, call, request.object_key, version_id)
     await cases.amender.set_retention(target, request.object_key, version_id, wish, _entry_of(call, 200))
     await exchange.answer(200)
 

@@ -4,10 +4,11 @@ from typing import Final
 
 from siegel.domain.entry import Entry
 from siegel.domain.objects import ObjectVersion
+from siegel.s3wire.demands import action_of
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.s3wire.tagsxml import parse_object_tags, render_tag_set
 from siegel.service.get import version_text
-from siegel.web.call import Call, UseCases
+from siegel.web.call import Call, UseCases, permit, with_tags
 from siegel.web.configurations import read_body
 from siegel.web.exchange import XML, Exchange, HeaderList
 from siegel.web.objects import version_headers
@@ -25,6 +26,9 @@ async def put_object_tagging(cases: UseCases, call: Call, exchange: Exchange) ->
     """PutObjectTagging."""
     refuse_unsupported(call.request.headers)
     tags = parse_object_tags(await read_body(cases, call, exchange))
+    version_id = call.request.query.get("versionId")
+    action = action_of(call.route, has_version=version_id is not None)
+    permit(cases, with_tags(call, tags), action, object_key=call.request.object_key, version_id=version_id)
     await _set(cases, call, exchange, tuple(tags.items()), 200)
 
 

@@ -41,7 +41,7 @@ from siegel.service.heads import Head, open_part_checksums, open_tags, place_of
 from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
-from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, permit
+from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, permit, with_tags
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
@@ -224,7 +224,9 @@ def _permit_copied_tags(cases: UseCases, call: Call, source: Source) -> None:
     read = "s3:GetObjectTagging" if named is None else "s3:GetObjectVersionTagging"
     source_key = source.opened.version.object_key
     permit(cases, call, read, bucket=source.bucket, object_key=source_key, version_id=named)
-    permit(cases, call, "s3:PutObjectTagging", object_key=call.request.object_key)
+    place = place_of(source.bucket.account_id, source.opened.version)
+    tags = open_tags(source.opened.keys.metadata, place, source.opened.version.sealed_tags)
+    permit(cases, with_tags(call, dict(tags)), "s3:PutObjectTagging", object_key=call.request.object_key)
 
 
 def _with_source_metadata(wanted: PutRequest, opened: Opened, directive: Directive, tagging: Directive) -> PutRequest:
@@ -396,7 +398,7 @@ async def delete_object(cases: UseCases, call: Call, exchange: Exchange) -> None
     def entry(done: Deleted) -> Entry:
         return call.trail.entry(204, version_id="" if done.version is None else version_text(done.version))
 
-    target = target_of(cases, call, request.object_key)
+    target = target_of(cases, call, request.object_key, version_id)
     done = await cases.deleter.delete(target, request.object_key, version_id, conditions, entry)
     headers: HeaderList = []
     if version_id is not None:

@@ -1,0 +1,131 @@
+"""What a policy is told of a request is what the request does: no version, tag or copy goes by another name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .people import allow, deny, make_person
+from .raw import RawClient
+from .service import Service
+from .shelf import Shelf, fails, md5_b64, refused, sdk
+from .test_bucket_policies import account, put_policy, statement
+from .test_object_lock import locked, put_locked
+from .test_sts import document, make_role, with_session
+
+__all__ = ["locked"]
+
+
+def tag_set(**tags: str) -> dict[str, Any]:
+    return {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def test_t27_a_copy_tells_the_policy_which_version_of_its_source_it_reads(
+    versioned: Shelf, second_bucket: Shelf, service: Service, stranger_s3: Any
+) -> None:
+    """Class: a version that a condition shuts, read by way of a copy."""
+    shut = versioned.put("k", b"secret")["VersionId"]
+    free = versioned.put("k", b"free")["VersionId"]
+    them, action = account(service), "s3:GetObjectVersion"
+    put_policy(second_bucket, statement(second_bucket, them, "s3:PutObject"))
+    only = {"StringEquals": {"s3:VersionId": free}}
+    never = {"StringEquals": {"s3:VersionId": shut}}
+
+    def copy(version: str) -> None:
+        source = {"Bucket": versioned.name, "Key": "k", "VersionId": version}
+        stranger_s3.copy_object(Bucket=second_bucket.name, Key="copy", CopySource=source)
+
+    for statements in (
+        [statement(versioned, them, action), statement(versioned, "*", action, effect="Deny", Condition=never)],
+        [statement(versioned, them, action, Condition=only)],
+    ):
+        put_policy(versioned, *statements)
+        copy(free)
+        with second_bucket.unchanged(), fails(403, "AccessDenied"):
+            copy(shut)
+
+
+def test_each_of_many_deletes_tells_the_policy_its_version(versioned: Shelf) -> None:
+    kept = versioned.put("k", b"1")["VersionId"]
+    gone = versioned.put("k", b"2")["VersionId"]
+    condition = {"StringEquals": {"s3:VersionId": kept}}
+    put_policy(versioned, statement(versioned, "*", "s3:DeleteObjectVersion", effect="Deny", Condition=condition))
+    names = [{"Key": "k", "VersionId": version} for version in (kept, gone)]
+    done = versioned.s3.delete_objects(Bucket=versioned.name, Delete={"Objects": names})
+    assert [entry["VersionId"] for entry in done["Deleted"]] == [gone]
+    assert [(entry["VersionId"], entry["Code"]) for entry in done["Errors"]] == [(kept, "AccessDenied")]
+
+
+def test_the_bypass_of_a_lock_is_decided_by_the_tags_of_the_version_it_is_about(
+    locked: Shelf, service: Service, iam: Any
+) -> None:
+    version = put_locked(locked, "k", "GOVERNANCE")
+    locked.put("k", b"2", Tagging="temporary=yes")
+    condition = {"StringEquals": {"s3:ExistingObjectTag/temporary": "yes"}}
+    person = make_person(
+        service,
+        iam,
+        allow(["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"]),
+        allow("s3:BypassGovernanceRetention", Condition=condition),
+    )
+    name = {"Key": "k", "VersionId": version}
+    with locked.unchanged(), fails(403, "AccessDenied"):
+        person.s3.delete_object(Bucket=locked.name, **name, BypassGovernanceRetention=True)
+    done = person.s3.delete_objects(Bucket=locked.name, Delete={"Objects": [name]}, BypassGovernanceRetention=True)
+    assert [entry["Code"] for entry in done["Errors"]] == ["AccessDenied"]
+    with locked.unchanged(), fails(403, "AccessDenied"):
+        person.s3.put_object_retention(Bucket=locked.name, **name, Retention={}, BypassGovernanceRetention=True)
+    locked.s3.put_object_tagging(Bucket=locked.name, **name, Tagging=tag_set(temporary="yes"))
+    person.s3.delete_object(Bucket=locked.name, **name, BypassGovernanceRetention=True)
+
+
+def test_tags_are_decided_by_what_the_body_says_and_no_header(bucket: Shelf, service: Service, iam: Any) -> None:
+    bucket.put("k", b"x")
+    only = {"StringEquals": {"s3:RequestObjectTag/team": "a"}}
+    person = make_person(service, iam, allow("s3:PutObjectTagging", Condition=only))
+    raw: RawClient = service.raw(person.keys)
+
+    def tag(headers: list[tuple[str, str]], team: str) -> Any:
+        xml = f"<Tagging><TagSet><Tag><Key>team</Key><Value>{team}</Value></Tag></TagSet></Tagging>".encode()
+        digest = [("content-md5", md5_b64(xml))]
+        return raw.call("PUT", bucket.name, "k", query="tagging", headers=[*digest, *headers], body=xml)
+
+    with bucket.unchanged():
+        refused(tag([("x-amz-tagging", "team=a")], "admin"), 403, "AccessDenied")
+        refused(tag([], "admin"), 403, "AccessDenied")
+    assert tag([], "a").status == 200
+    never = {"StringEquals": {"s3:RequestObjectTag/team": "b"}}
+    other = make_person(service, iam, allow("s3:PutObjectTagging"), deny("s3:PutObjectTagging", Condition=never))
+    with fails(403, "AccessDenied"):
+        other.s3.put_object_tagging(Bucket=bucket.name, Key="k", Tagging=tag_set(team="b"))
+    other.s3.put_object_tagging(Bucket=bucket.name, Key="k", Tagging=tag_set(team="c"))
+
+
+def test_a_copy_tells_the_policy_the_tags_that_it_takes_along(bucket: Shelf, service: Service, iam: Any) -> None:
+    bucket.put("k", b"x", Tagging="team=admin")
+    only = {"StringEquals": {"s3:RequestObjectTag/team": "a"}}
+    person = make_person(
+        service, iam, allow(["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject"]), allow("s3:PutObjectTagging", Condition=only)
+    )
+    source = f"{bucket.name}/k"
+    with bucket.unchanged(), fails(403, "AccessDenied"):
+        person.s3.copy_object(Bucket=bucket.name, Key="copy", CopySource=source)
+    with bucket.unchanged(), fails(403, "AccessDenied"):
+        person.s3.copy_object(Bucket=bucket.name, Key="copy", CopySource=source, Tagging="team=a")
+    bucket.put("k", b"x", Tagging="team=a")
+    person.s3.copy_object(Bucket=bucket.name, Key="copy", CopySource=source)
+
+
+def test_a_session_tag_takes_the_place_of_the_roles_tag_in_any_case(bucket: Shelf, service: Service, iam: Any) -> None:
+    bucket.put("k", b"x")
+    role, arn = make_role(iam, service)
+    iam.tag_role(RoleName=role, Tags=[{"Key": "Team", "Value": "readers"}])
+    condition = {"StringEquals": {"aws:PrincipalTag/team": "readers"}}
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document(allow("s3:*", Condition=condition)))
+    sts = sdk(service, name="sts")
+    with_session(service, sts.assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"]).get_object(
+        Bucket=bucket.name, Key="k"
+    )
+    tags = [{"Key": "team", "Value": "others"}]
+    session = sts.assume_role(RoleArn=arn, RoleSessionName="bob", Tags=tags)["Credentials"]
+    with fails(403, "AccessDenied"):
+        with_session(service, session).get_object(Bucket=bucket.name, Key="k")

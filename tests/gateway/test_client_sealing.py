@@ -142,6 +142,7 @@ def test_a_server_that_cheats_is_told_by_the_exit_status(desk: Desk, bucket: She
     desk.file("a", b"new" * 10_000)
     desk.seal("a", uri, "--key", "my.key")
     new = bucket.get("a")
+    assert len(desk.open(uri, "--key", "my.key", "-o", "first")["previous"]) == 64
     tries = {
         "older object": old,
         "shorter or longer": new[:-1],

@@ -39,6 +39,8 @@ def test_every_pure_room_is_named_where_purity_is_demanded():
         ("domain/ids.py", "import siegel.access.decide"),
         ("service/put.py", "import siegel.drivers.blob.files"),
         ("web/gateway.py", "import apsw"),
+        ("customer/sealing/store.py", "import siegel.service.put"),
+        ("service/put.py", "import boto3"),
         ("app/serve.py", "import siegel.drivers.meta.sqlite"),
     ],
 )

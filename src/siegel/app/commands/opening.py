@@ -192,5 +192,6 @@ def _described(place: ObjectPlace, file: SealedFile, target: Path, written_bytes
         "sequence": manifest.sequence,
         "sealed_at_ms": manifest.sealed_at_ms,
         "sealer": manifest.sealer,
+        "previous": manifest.previous,
         "digest": file.digest.hex(),
     }

@@ -98,4 +98,5 @@ def _accounts(sealed: ObjectPlace, asked: ObjectPlace) -> str:
     """Name the accounts where they are what differs."""
     if sealed.account_id == asked.account_id:
         return ""
-    return f", for account {sealed.account_id or '(none)'} instead of {asked.account_id or '(none)'}"
+    told = f", for account {sealed.account_id or '(none)'} instead of {asked.account_id or '(none)'}"
+    return f"{told}\ntry: --account-id, if that is what you expect"

@@ -1,5 +1,6 @@
 """The AWS command line keeps a tree of files in the store."""
 
+import base64
 import json
 import time
 from typing import Any
@@ -154,6 +155,31 @@ def test_a_role_is_taken_on_for_a_while(bench: Bench) -> None:
     bench.run(*read, status=255, **keys)
     told("iam", "delete-role", *role)
     bench.run("aws", "sts", "get-caller-identity", status=255, **keys)
+
+
+def test_a_key_encrypts_and_rotates_and_is_disabled(bench: Bench) -> None:
+    alias = f"alias/{bench.bucket}"
+
+    def kms(action: str, *words: str, **more: Any) -> dict[str, Any]:
+        answer = bench.run("aws", "kms", action, *words, **more)
+        return json.loads(answer) if answer.strip() else {}
+
+    key_id = kms("create-key", "--description", "reports", "--tags", "TagKey=team,TagValue=red")["KeyMetadata"]["KeyId"]
+    kms("create-alias", "--alias-name", alias, "--target-key-id", key_id)
+    (bench.home / "secret").write_text("for nobody else\n")
+    context = ("--encryption-context", "purpose=report")
+    sealed = kms("encrypt", "--key-id", alias, "--plaintext", "fileb://secret", *context)["CiphertextBlob"]
+    (bench.home / "sealed").write_bytes(base64.b64decode(sealed))
+    kms("rotate-key-on-demand", "--key-id", key_id)
+    opened = kms("decrypt", "--ciphertext-blob", "fileb://sealed", *context)
+    assert base64.b64decode(opened["Plaintext"]) == b"for nobody else\n"
+    assert len(kms("list-key-rotations", "--key-id", key_id)["Rotations"]) == 1
+    assert kms("list-aliases", "--key-id", key_id)["Aliases"][0]["AliasName"] == alias
+    kms("decrypt", "--ciphertext-blob", "fileb://sealed", status=255)
+    kms("disable-key", "--key-id", key_id)
+    kms("decrypt", "--ciphertext-blob", "fileb://sealed", *context, status=255)
+    told = kms("schedule-key-deletion", "--key-id", key_id, "--pending-window-in-days", "7")
+    assert told["KeyState"] == "PendingDeletion"
 
 
 def test_everything_is_deleted(bench: Bench) -> None:

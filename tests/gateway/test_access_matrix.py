@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,15 @@ from botocore.exceptions import ClientError
 
 from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.sts_actions import STS
+from siegel.kmswire.operation import About as KmsAbout
+from siegel.kmswire.operations import OPERATIONS
 from siegel.web.admin import ADMIN_ROUTES
 
 from .form import PostForm, signed_form
 from .matrix import KEY, ROUTES, Place, actions_of, request_of
 from .raw import Answer, RawClient, with_length
 from .service import Service
-from .shelf import Shelf, make_shelf, sdk
+from .shelf import Shelf, make_shelf, new_name, sdk
 from .signer import REGION, Ask, Keys
 from .test_admin import ask
 
@@ -253,8 +256,22 @@ def sample(shape: Any) -> Any:
 
 def call(service: Service, name: str, operation: str, caller: CallerOf) -> str:
     """Call an action of IAM or STS with a sample; return why it was refused, "" if it was not."""
+    client = client_of(service, name, caller)
+    model = client.meta.service_model.operation_model(operation)
+    try:
+        getattr(client, xform_name(operation))(**(sample(model.input_shape) if model.input_shape else {}))
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return code if code in QUERY_DENIALS else ""
+    finally:
+        client.close()
+    return ""
+
+
+def client_of(service: Service, name: str, caller: CallerOf) -> Any:
+    """Return the SDK's client of a caller, who may have no keys."""
     keys = caller.keys or Keys("", "")
-    client = boto3.client(
+    return boto3.client(
         name,
         endpoint_url=service.url,
         region_name=REGION,
@@ -267,15 +284,6 @@ def call(service: Service, name: str, operation: str, caller: CallerOf) -> str:
             **({} if caller.keys else {"signature_version": UNSIGNED}),
         ),
     )
-    model = client.meta.service_model.operation_model(operation)
-    try:
-        getattr(client, xform_name(operation))(**(sample(model.input_shape) if model.input_shape else {}))
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        return code if code in QUERY_DENIALS else ""
-    finally:
-        client.close()
-    return ""
 
 
 QUERY_DENIALS = {"AccessDenied", "InvalidClientTokenId", "MissingAuthenticationToken", "SignatureDoesNotMatch"}
@@ -315,6 +323,112 @@ def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(
     if action.name != "AssumeRole":
         cast.grant([action.permission])
         assert not call(service, name, action.name, CallerOf(cast.user))
+
+
+class Vault:
+    """A key with all that operations of KMS may be about, and calls of each of them."""
+
+    def __init__(self, service: Service) -> None:
+        self.kms = sdk(service, name="kms")
+        self.principal = f"arn:aws:iam::{service.owner.account_id}:root"
+        self.key = self.kms.create_key()["KeyMetadata"]["Arn"]
+        self.alias = f"alias/{new_name()}"
+        self.kms.create_alias(AliasName=self.alias, TargetKeyId=self.key)
+        self.blob = self.kms.encrypt(KeyId=self.key, Plaintext=b"mine")["CiphertextBlob"]
+        grant = self.kms.create_grant(KeyId=self.key, GranteePrincipal=self.principal, Operations=["Encrypt"])
+        self.grant_id = grant["GrantId"]
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Return the members of a call that would succeed; whatever is not said here is about the key alone."""
+        of_key = {"KeyId": self.key}
+        said: dict[str, dict[str, Any]] = {
+            "CreateKey": {},
+            "ListKeys": {},
+            "ListAliases": {},
+            "GenerateRandom": {"NumberOfBytes": 8},
+            "ListRetirableGrants": {"RetiringPrincipal": self.principal},
+            "CreateAlias": {"AliasName": f"alias/{new_name()}", "TargetKeyId": self.key},
+            "UpdateAlias": {"AliasName": self.alias, "TargetKeyId": self.key},
+            "DeleteAlias": {"AliasName": self.alias},
+            "PutKeyPolicy": {**of_key, "Policy": self.policy, "BypassPolicyLockoutSafetyCheck": True},
+            "CreateGrant": {**of_key, "GranteePrincipal": self.principal, "Operations": ["Decrypt"]},
+            "RevokeGrant": {**of_key, "GrantId": self.grant_id},
+            "RetireGrant": {**of_key, "GrantId": self.grant_id},
+            "Encrypt": {**of_key, "Plaintext": b"x"},
+            "Decrypt": {"CiphertextBlob": self.blob},
+            "GenerateDataKey": {**of_key, "KeySpec": "AES_256"},
+            "GenerateDataKeyWithoutPlaintext": {**of_key, "KeySpec": "AES_256"},
+            "ReEncrypt": {"CiphertextBlob": self.blob, "DestinationKeyId": self.key},
+            "TagResource": {**of_key, "Tags": [{"TagKey": "k", "TagValue": "v"}]},
+            "UntagResource": {**of_key, "TagKeys": ["k"]},
+            "UpdateKeyDescription": {**of_key, "Description": "other"},
+        }
+        return said.get(name, of_key)
+
+    @property
+    def policy(self) -> str:
+        return str(self.kms.get_key_policy(KeyId=self.key)["Policy"])
+
+    def everything(self) -> object:
+        """What a call could have changed."""
+        kms, of_key = self.kms, {"KeyId": self.key}
+        keys = [key for page in kms.get_paginator("list_keys").paginate() for key in page["Keys"]]
+        aliases = [alias for page in kms.get_paginator("list_aliases").paginate() for alias in page["Aliases"]]
+        read = [
+            kms.describe_key(**of_key)["KeyMetadata"],
+            self.policy,
+            kms.list_grants(**of_key)["Grants"],
+            kms.list_resource_tags(**of_key)["Tags"],
+            kms.get_key_rotation_status(**of_key)["KeyRotationEnabled"],
+            kms.list_key_rotations(**of_key)["Rotations"],
+        ]
+        return json.loads(json.dumps([keys, aliases, read], default=str))
+
+
+@pytest.fixture(scope="module")
+def vault(service: Service) -> Vault:
+    return Vault(service)
+
+
+KMS_DENIALS = {
+    *("AccessDeniedException", "UnrecognizedClientException", "MissingAuthenticationTokenException"),
+    *("InvalidSignatureException", "ExpiredTokenException"),
+}
+
+
+def call_kms(service: Service, operation: str, caller: CallerOf, options: dict[str, Any]) -> str:
+    """Call an operation of KMS; return why it was refused, "" if it was not."""
+    with closing(client_of(service, "kms", caller)) as client:
+        try:
+            getattr(client, xform_name(operation))(**options)
+        except ClientError as error:
+            code = str(error.response["Error"]["Code"])
+            return code if code in KMS_DENIALS else f"!{code}"
+    return ""
+
+
+@pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
+def test_t25_kms_lets_in_whoever_has_the_right_and_nobody_else(row: Any, vault: Vault, cast: Cast, service: Service) -> None:
+    before = vault.everything()
+    for kind, caller in cast.denied.items():
+        if kind == "the other account's root" and row.about is KmsAbout.ACCOUNT and row.name != "ListRetirableGrants":
+            continue
+        # An alias without an account in its name is one of the caller's own account.
+        expected = {"NotFoundException"} if kind == "the other account's root" and row.name in OF_OWN_ALIASES else set()
+        reason = call_kms(service, row.name, caller, vault.options(row.name))
+        assert reason in KMS_DENIALS | {f"!{code}" for code in expected}, (kind, reason)
+    assert vault.everything() == before
+    cast.grant(["kms:DescribeKey" if row.name != "DescribeKey" else "kms:ListKeys"])
+    assert call_kms(service, row.name, CallerOf(cast.user), vault.options(row.name)) == "AccessDeniedException"
+    cast.grant([row.permission])
+    for caller in cast.allowed.values():
+        own = Vault(service)
+        if row.name == "CancelKeyDeletion":
+            own.kms.schedule_key_deletion(KeyId=own.key)
+        assert call_kms(service, row.name, caller, own.options(row.name)) == ""
+
+
+OF_OWN_ALIASES = {"UpdateAlias", "DeleteAlias"}
 
 
 @pytest.mark.parametrize("row", ADMIN_ROUTES, ids=lambda row: row.operation)

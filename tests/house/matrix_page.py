@@ -3,6 +3,9 @@
 from siegel.iamwire.action import About
 from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.sts_actions import STS
+from siegel.kmswire.operation import About as KmsAbout
+from siegel.kmswire.operation import Operation
+from siegel.kmswire.operations import OPERATIONS
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import FORM_ROUTE, PREFLIGHT_ROUTES
 from siegel.s3wire.routes.row import Route
@@ -17,6 +20,8 @@ each of them as each kind of caller to a running service, and sees that a refuse
 - *by policy*: where a policy of the caller's own account allows the permission, within its boundary and its session's policies.
 - *by the bucket's policy*: where the bucket's policy grants it (and, to another account, that account's own policies too), and
   no public access block forbids it.
+- *by the key's policy*: where the key's policy or a grant gives the right, or the key's policy lets the account's own policies
+  give it, as that of a key does that was created without one. Not even the account's root has a right that it does not give.
 - *no*: never. Keys that are inactive, deleted or expired, and temporary keys without their token, are nobody's: they get in
   nowhere.
 
@@ -36,12 +41,27 @@ def render_access_matrix() -> str:
         for action in protocol.actions.values()
     ]
     admin = [f"| {row.operation} | an operator's key | no | no | no | no | yes |" for row in ADMIN_ROUTES]
-    sections = [("The S3 port: S3", s3), ("The S3 port: IAM and STS", query), ("The admin port", admin)]
+    kms = [_kms_row(operation) for operation in OPERATIONS.values()]
+    sections = [
+        ("The S3 port: S3", s3),
+        ("The S3 port: IAM and STS", query),
+        ("The S3 port: KMS", kms),
+        ("The admin port", admin),
+    ]
     return HEAD + "\n".join("\n".join([f"## {title}", "", COLUMNS, *rows, ""]) for title, rows in sections)
 
 
 def _others(name: str) -> str:
     return "by the role's trust policy" if name.startswith("AssumeRole") else "no"
+
+
+def _kms_row(operation: Operation) -> str:
+    if operation.about is KmsAbout.ACCOUNT:
+        root, own, others = "yes", "by policy", "about their own account"
+    else:
+        root = own = "by the key's policy"
+        others = "by the key's policy" if operation.across else "no"
+    return f"| {operation.name} | `{operation.permission}` | {root} | {own} | {others} | no | no |"
 
 
 def _s3_row(route: Route) -> str:

@@ -5,6 +5,7 @@ from siegel.app.config_pages import render_reference
 from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.statuspage import render_status_page as render_actions_page
 from siegel.iamwire.sts_actions import STS
+from siegel.kmswire.statuspage import render_status_page as render_kms_page
 from siegel.s3wire.faults import render_error_page
 from siegel.s3wire.statuspage import render_status_page
 from siegel.web.admin import render_admin_page
@@ -42,6 +43,7 @@ PAGES = {
     "docs/reference/configuration.md": render_reference,
     "docs/reference/errors.md": render_error_page,
     "docs/reference/iam-status.md": lambda: render_actions_page("IAM", IAM),
+    "docs/reference/kms-status.md": render_kms_page,
     "docs/reference/s3-status.md": render_status_page,
     "docs/reference/sts-status.md": lambda: render_actions_page("STS", STS),
 }

@@ -22,6 +22,7 @@ from siegel.service.identities.scene import Means
 from siegel.service.identities.use_cases import Identities
 from siegel.service.key_uses import KeyUses
 from siegel.service.keys import KeyRing
+from siegel.service.kms.use_cases import KeyService
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.principals import unique_id_of
@@ -32,11 +33,12 @@ from siegel.service.webidentities import WebIdentities
 from siegel.service.webkeys import WebKeys
 from siegel.web.body import IdleReaper
 from siegel.web.call import Rules, UseCases
+from siegel.web.door_steps import DoorParts
 from siegel.web.gate import Gate
 from siegel.web.gateway import Gateway
 from siegel.web.iam import iam_door
+from siegel.web.kms_door import KmsDoor
 from siegel.web.peer import Proxies
-from siegel.web.query_door import DoorParts
 from siegel.web.sts import sts_door
 
 # Large bodies are checked, sealed and written here; one per core would let a slow disk keep the others waiting.
@@ -62,6 +64,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     identities = Identities(store, store, means=means, clock=clock, region=settings.region)
     web_identities = WebIdentities(store, WebKeys(deployment.outbound, clock), clock)
     sessions = Sessions(store, store, tokens, web_identities, clock=clock, region=settings.region)
+    keys = KeyService(store, store, deployment.custodian, clock=clock, randomness=randomness, region=settings.region)
     getter = Getter(store, blobs, directory, keyring, executor)
     return Gateway(
         UseCases(
@@ -86,6 +89,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             key_uses=parts.key_uses,
         ),
         doors={
+            "kms": KmsDoor(keys, parts),
             "iam": iam_door(identities, parts),
             "sts": sts_door(sessions, parts),
         },

@@ -20,6 +20,7 @@ from siegel.domain.errors import SiegelError, StorageError
 from siegel.service.directory import Directory
 from siegel.service.expiry import Calendar
 from siegel.service.keys import KeyRing
+from siegel.service.kms.upkeep import KeyUpkeep
 from siegel.service.lifecycle import LifecycleSteward
 from siegel.service.lockclock import LockTime
 from siegel.service.operators import Operators
@@ -58,6 +59,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
             asyncio.create_task(_tidy_up(steward, settings.steward_interval_s)),
             asyncio.create_task(_keep_lock_clock(deployment.lock_time)),
             asyncio.create_task(_apply_lifecycles(_lifecycle_steward(deployment, settings), settings)),
+            asyncio.create_task(_keep_keys(_key_upkeep(deployment), settings.steward_interval_s)),
         ]
         settle_memory()
         report_ready_soon()
@@ -84,6 +86,28 @@ async def _tidy_up(steward: Steward, interval_s: float) -> None:
             _log.error("this round of the steward failed, the next one goes on: %s", error)
         else:
             _log.debug("swept %s", swept)
+
+
+def _key_upkeep(deployment: Deployment) -> KeyUpkeep:
+    return KeyUpkeep(
+        deployment.store,
+        deployment.custodian,
+        clock=deployment.clock,
+        lock_time=deployment.lock_time,
+        randomness=deployment.randomness,
+    )
+
+
+async def _keep_keys(upkeep: KeyUpkeep, interval_s: float) -> None:
+    """Delete and rotate keys of the key service when their time has come."""
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            kept = await upkeep.run_once()
+        except SiegelError as error:
+            _log.error("this round of keys failed, the next one goes on: %s", error)
+        else:
+            _log.debug("keys %s", kept)
 
 
 async def _keep_lock_clock(lock_time: LockTime) -> None:

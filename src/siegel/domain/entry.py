@@ -3,7 +3,12 @@
 Entries are durable before the first byte of the answer leaves. Format page: `docs/design/formats/journal.md`.
 """
 
+import re
+from typing import Final
+
 from msgspec import Struct
+
+_WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Entry(Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -24,3 +29,8 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True):
     status: int = 200
     reason: str = ""
     source: str = ""
+
+
+def kind_of(service: str, name: str) -> str:
+    """Return the kind of an operation's entries: `CreateUser` of IAM is `iam.create_user`."""
+    return f"{service}.{_WORD.sub('_', name).lower()}"

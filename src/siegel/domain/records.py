@@ -34,6 +34,10 @@ class Kind(StrEnum):
     MANAGED_POLICY = "managed-policy"
     OIDC_PROVIDER = "oidc-provider"
     KEY_USE = "key-use"
+    WRAPPING_KEY = "wrapping-key"
+    KEY_ALIAS = "key-alias"
+    KEY_GRANT = "key-grant"
+    RETIRABLE_GRANT = "retirable-grant"
     # Of the deployment.
     UNIQUE_ID = "unique-id"
     LOCK_CLOCK = "lock-clock"

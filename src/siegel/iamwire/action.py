@@ -5,7 +5,6 @@ The access matrix, the status page and the kinds of journal entries come from th
 Source: AWS Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access Management".
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
@@ -16,7 +15,6 @@ from siegel.domain.query_errors import InvalidActionError, MissingActionError
 from siegel.iamwire.ask import Ask, read_ask
 from siegel.iamwire.form import read_tree
 
-_WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAME_CHARS_SHOWN: Final = 64
 
 
@@ -73,11 +71,6 @@ class Spoken(Struct, frozen=True):
 def by_name(actions: Iterable[Action]) -> dict[str, Action]:
     """Return the table's rows by the names of their actions."""
     return {action.name: action for action in actions}
-
-
-def kind_of(service: str, name: str) -> str:
-    """Return the ledger's kind of an action: `CreateUser` of IAM is `iam.create_user`."""
-    return f"{service}.{_WORD.sub('_', name).lower()}"
 
 
 def find_action(protocol: QueryProtocol, parameters: Mapping[str, str]) -> Action:

@@ -8,9 +8,10 @@ Source: AWS IAM API Reference, "Actions"; AWS Service Authorization Reference, "
 from collections.abc import Iterator
 from typing import Final
 
+from siegel.domain.entry import kind_of
 from siegel.domain.identities import Entity, Group, ManagedPolicy, OidcProvider, Role, User
 from siegel.iamwire import iam_asks as asks
-from siegel.iamwire.action import About, Action, QueryProtocol, by_name, kind_of
+from siegel.iamwire.action import About, Action, QueryProtocol, by_name
 from siegel.iamwire.ask import Ask
 from siegel.iamwire.iam_asks import of
 from siegel.iamwire.iam_refused import REFUSED

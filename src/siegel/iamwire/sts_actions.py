@@ -5,8 +5,9 @@ Source: AWS STS API Reference, "Actions"; AWS Service Authorization Reference, "
 
 from typing import Final
 
+from siegel.domain.entry import kind_of
 from siegel.iamwire import sts_asks as asks
-from siegel.iamwire.action import About, Action, QueryProtocol, by_name, kind_of
+from siegel.iamwire.action import About, Action, QueryProtocol, by_name
 from siegel.iamwire.ask import Ask
 
 SERVICE: Final = "sts"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from siegel.kmswire.operations import SERVICE, TARGET_PREFIX
 from siegel.s3wire.claims import signing_service
 from siegel.s3wire.request import Request
 from siegel.service.trail import Trail
@@ -23,9 +24,12 @@ class Door(Protocol):
 def find_door(doors: Mapping[str, Door], request: Request) -> Door | None:
     """Return the door that a request knocks at, None for S3's own.
 
-    Requests to STS may be unsigned: a form posted to the root, which is no request of S3.
+    Requests to STS may be unsigned: a form posted to the root, which is no request of S3. What names an operation of KMS is told
+    by KMS that it must be signed.
     """
     service = signing_service(request)
+    if not service and request.headers.get("x-amz-target", "").startswith(TARGET_PREFIX):
+        service = SERVICE
     is_posted_to_root = request.method == "POST" and not (request.bucket or request.object_key or request.control_account)
     if not service and is_posted_to_root:
         service = "sts"

@@ -2,7 +2,8 @@
 
 from siegel.iamwire.iam_actions import IAM
 from siegel.service.identities.use_cases import Identities
-from siegel.web.query_door import DoorParts, QueryDoor
+from siegel.web.door_steps import DoorParts
+from siegel.web.query_door import QueryDoor
 
 
 def iam_door(identities: Identities, parts: DoorParts) -> QueryDoor:

@@ -6,16 +6,11 @@ before the signature holds; the actions that are meant to come without one are t
 
 import logging
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Final, Protocol
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from siegel.access.caller import ANONYMOUS
-from siegel.domain.errors import SiegelError, StorageError
+from siegel.domain.errors import SiegelError
 from siegel.domain.limits import QUERY_BODY_BYTES_MAX
-from siegel.domain.ports import Journal
 from siegel.domain.query_errors import (
     InvalidActionError,
     MissingAuthenticationTokenError,
@@ -28,13 +23,10 @@ from siegel.iamwire.action import Action, QueryProtocol, Spoken, find_action, re
 from siegel.iamwire.faults import to_fault
 from siegel.iamwire.form import read_form
 from siegel.iamwire.xml import Node, render_answer, render_error
-from siegel.s3wire.claims import Claim, parse_claim
+from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.request import SIGNING_QUERY_NAMES, Request
-from siegel.s3wire.sigv4 import verify
-from siegel.service.directory import Directory
-from siegel.service.key_uses import KeyUses
 from siegel.service.trail import Trail
-from siegel.web.body import IdleReaper
+from siegel.web.door_steps import DoorParts, note_refusal, prove, read_body
 from siegel.web.exchange import Exchange
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -53,16 +45,6 @@ class Answerer(Protocol):
         Raises a SiegelError; then the door writes the entry.
         """
         ...
-
-
-class DoorParts(Struct, frozen=True):
-    """What every such door needs of the deployment. `region` is the deployment's own."""
-
-    directory: Directory
-    journal: Journal
-    key_uses: KeyUses
-    reaper: IdleReaper
-    region: str
 
 
 class QueryDoor:
@@ -91,7 +73,7 @@ class QueryDoor:
         body = await self._body(request, exchange)
         if claim is None:
             return self._admit_unsigned(_parameters(request, body), trail)
-        self._verify(request, claim, body, trail)
+        prove(self._parts, request, claim, body, trail)
         parameters = _parameters(request, body)
         return read_call(self._name(parameters, trail), parameters)
 
@@ -110,38 +92,23 @@ class QueryDoor:
         trail.kind, trail.caller = action.kind, ANONYMOUS
         return read_call(action, parameters)
 
-    def _verify(self, request: Request, claim: Claim, body: bytes, trail: Trail) -> None:
-        parts = self._parts
-        claim = replace(claim, payload_hash=sha256(body).hexdigest())
-        verify(request, claim, parts.directory.signing_key(claim), now_ms=trail.at_ms, region=parts.region)
-        trail.caller = parts.directory.caller(claim)
-        trail.account_id = trail.caller.account_id
-        parts.key_uses.note(trail.account_id, claim, trail.at_ms)
-
     async def _body(self, request: Request, exchange: Exchange) -> bytes:
         if request.raw_path != b"/":
             raise InvalidActionError("Requests to this service go to the path /.")
         if request.method not in {"GET", "POST"}:
             raise InvalidActionError("Requests to this service are GET or POST.")
-        pieces: list[bytes] = []
-        size_bytes = exchange.body_left or 0
-        while exchange.body_left != 0 and size_bytes <= QUERY_BODY_BYTES_MAX:
-            pieces.append(await self._parts.reaper.receive(exchange))
-            size_bytes = sum(map(len, pieces))
-        if size_bytes > QUERY_BODY_BYTES_MAX:
+        body = await read_body(self._parts, exchange, QUERY_BODY_BYTES_MAX)
+        if body is None:
             raise RequestEntityTooLargeError(f"The body of a request has at most {QUERY_BODY_BYTES_MAX} bytes.")
-        return b"".join(pieces)
+        return body
 
     async def _refuse(self, error: Exception, exchange: Exchange, trail: Trail) -> None:
         fault = to_fault(error if isinstance(error, SiegelError) else ServiceFailureError())
         if not fault.is_sender:
             _log.error("request %s failed", exchange.request_id, exc_info=error)
-        if trail.account_id:
-            try:
-                await self._parts.journal.append(trail.entry(fault.status, reason=fault.code))
-            except StorageError as unwritten:
-                _log.error("request %s failed: %s", exchange.request_id, unwritten)
-                fault = to_fault(unwritten)
+        unwritten = await note_refusal(self._parts, trail, fault.status, fault.code)
+        if unwritten is not None:
+            fault = to_fault(unwritten)
         xml = render_error(self._protocol.namespace, fault.code, fault.text, exchange.request_id, is_sender=fault.is_sender)
         await self._send(exchange, fault.status, xml)
 

@@ -2,7 +2,8 @@
 
 from siegel.iamwire.sts_actions import STS
 from siegel.service.sessions import Sessions
-from siegel.web.query_door import DoorParts, QueryDoor
+from siegel.web.door_steps import DoorParts
+from siegel.web.query_door import QueryDoor
 
 
 def sts_door(sessions: Sessions, parts: DoorParts) -> QueryDoor:

@@ -3,8 +3,9 @@ from typing import Annotated
 import pytest
 from msgspec import Meta
 
+from siegel.domain.entry import kind_of
 from siegel.domain.query_errors import InvalidActionError, MissingActionError, ValidationError
-from siegel.iamwire.action import About, Action, QueryProtocol, by_name, find_action, kind_of, read_call
+from siegel.iamwire.action import About, Action, QueryProtocol, by_name, find_action, read_call
 from siegel.iamwire.ask import Ask, Tag
 
 

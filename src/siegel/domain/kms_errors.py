@@ -1,0 +1,183 @@
+"""Errors with a place in the protocol of KMS: one class per code, named after it.
+
+`kmswire/faults.py` holds the HTTP status of each. The tree's root, and what it hangs on, is in `domain/errors.py`.
+
+Source: AWS KMS API Reference, "Common Errors" and the errors of each operation.
+"""
+
+from typing import ClassVar
+
+from siegel.domain.errors import SiegelError
+
+
+class KmsError(SiegelError):
+    """An error with a place in the protocol of KMS; `text` is what the client reads."""
+
+    code: ClassVar[str] = "KMSInternalException"
+    message: ClassVar[str] = "The request failed inside the service. It can be retried."
+
+    def __init__(self, message: str | None = None) -> None:
+        """Take a more specific `message` than the class's own."""
+        self.text = message or self.message
+        super().__init__(self.text)
+
+
+class KmsAlreadyExistsError(KmsError):
+    """`AlreadyExistsException`"""
+
+    code = "AlreadyExistsException"
+    message = "An alias of that name already exists."
+
+
+class KmsDisabledError(KmsError):
+    """`DisabledException`"""
+
+    code = "DisabledException"
+    message = "The key is disabled."
+
+
+class KmsDryRunError(KmsError):
+    """`DryRunOperationException`"""
+
+    code = "DryRunOperationException"
+    message = "The request would have succeeded, but the DryRun option is set."
+
+
+class KmsIncorrectKeyError(KmsError):
+    """`IncorrectKeyException`"""
+
+    code = "IncorrectKeyException"
+    message = "The key ID in the request does not identify a key that can perform this operation."
+
+
+class KmsInvalidAliasNameError(KmsError):
+    """`InvalidAliasNameException`"""
+
+    code = "InvalidAliasNameException"
+    message = "Alias names that begin with alias/aws/ are reserved."
+
+
+class KmsInvalidArnError(KmsError):
+    """`InvalidArnException`"""
+
+    code = "InvalidArnException"
+    message = "The ARN is not valid."
+
+
+class KmsInvalidCiphertextError(KmsError):
+    """`InvalidCiphertextException`"""
+
+    code = "InvalidCiphertextException"
+    message = "The ciphertext, or the encryption context that came with it, is not what it was."
+
+
+class KmsInvalidGrantIdError(KmsError):
+    """`InvalidGrantIdException`"""
+
+    code = "InvalidGrantIdException"
+    message = "There is no such grant on the key."
+
+
+class KmsInvalidGrantTokenError(KmsError):
+    """`InvalidGrantTokenException`"""
+
+    code = "InvalidGrantTokenException"
+    message = "The grant token is not valid."
+
+
+class KmsInvalidMarkerError(KmsError):
+    """`InvalidMarkerException`"""
+
+    code = "InvalidMarkerException"
+    message = "The marker is none that a page of this list ended with."
+
+
+class KmsInvalidStateError(KmsError):
+    """`KMSInvalidStateException`"""
+
+    code = "KMSInvalidStateException"
+    message = "The state of the key does not permit the operation."
+
+
+class KmsInternalError(KmsError):
+    """`KMSInternalException`"""
+
+    code = "KMSInternalException"
+    message = "The request failed inside the service. It can be retried."
+
+
+class KmsLimitExceededError(KmsError):
+    """`LimitExceededException`"""
+
+    code = "LimitExceededException"
+    message = "A limit of this service would be exceeded."
+
+
+class KmsMalformedPolicyDocumentError(KmsError):
+    """`MalformedPolicyDocumentException`"""
+
+    code = "MalformedPolicyDocumentException"
+    message = "The key policy is not understood, or would shut its owner out."
+
+
+class KmsMissingAuthenticationTokenError(KmsError):
+    """`MissingAuthenticationTokenException`"""
+
+    code = "MissingAuthenticationTokenException"
+    message = "Missing Authentication Token"
+
+
+class KmsNotFoundError(KmsError):
+    """`NotFoundException`"""
+
+    code = "NotFoundException"
+    message = "The key or alias does not exist."
+
+
+class KmsRequestTooLargeError(KmsError):
+    """`RequestEntityTooLargeException`"""
+
+    code = "RequestEntityTooLargeException"
+    message = "The body of the request is too large."
+
+
+class KmsSerializationError(KmsError):
+    """`SerializationException`"""
+
+    code = "SerializationException"
+    message = "The body of the request is no JSON object."
+
+
+class KmsServiceUnavailableError(KmsError):
+    """`ServiceUnavailableException`"""
+
+    code = "ServiceUnavailableException"
+    message = "The request failed for the moment. Please retry."
+
+
+class KmsTagError(KmsError):
+    """`TagException`"""
+
+    code = "TagException"
+    message = "A tag is not valid."
+
+
+class KmsUnknownOperationError(KmsError):
+    """`UnknownOperationException`"""
+
+    code = "UnknownOperationException"
+    message = "There is no such operation."
+
+
+class KmsUnsupportedOperationError(KmsError):
+    """`UnsupportedOperationException`"""
+
+    code = "UnsupportedOperationException"
+    message = "The operation is not supported."
+
+
+class KmsValidationError(KmsError):
+    """`ValidationException`"""
+
+    code = "ValidationException"
+    message = "The input fails to satisfy the constraints of the service."

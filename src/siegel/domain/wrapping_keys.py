@@ -1,0 +1,120 @@
+"""The nouns of the key service as they are stored: keys with their material, aliases, grants.
+
+Format pages: `docs/design/formats/records.md`, `docs/design/formats/kms.md`. Fields are only ever added at the end of a
+class, with a default.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from msgspec import Struct
+
+from siegel.domain.records import Document, Kind
+
+Pairs = tuple[tuple[str, str], ...]
+
+ALIAS_PREFIX = "alias/"
+
+
+class KeyState(StrEnum):
+    """The states of a key, in the words of KMS."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    PENDING_DELETION = "PendingDeletion"
+
+
+class Material(Struct, frozen=True, array_like=True):
+    """One version of a key's material: 32 random bytes, sealed by the custodian for account, key and number.
+
+    `rotation` says what brought it: "" (the key's creation), "AUTOMATIC", "ON_DEMAND".
+    """
+
+    number: int
+    sealed: bytes
+    created_at_ms: int
+    rotation: str = ""
+
+
+class WrappingKey(Document, frozen=True, array_like=True):
+    """A customer's key. `policy_bindings` pairs principals' ARNs with the unique ids that these had when the policy was put.
+
+    `deletes_at_ms` is 0 unless its deletion is scheduled; `rotation_days` is 0 unless it rotates by itself, next at
+    `rotates_at_ms`. `materials` are in order of their numbers; the last one encrypts, all decrypt.
+    """
+
+    kind: ClassVar[Kind] = Kind.WRAPPING_KEY
+
+    key_id: str = ""
+    created_at_ms: int = 0
+    description: str = ""
+    policy_text: str = ""
+    policy_bindings: Pairs = ()
+    tags: Pairs = ()
+    is_enabled: bool = True
+    deletes_at_ms: int = 0
+    deletion_days: int = 0
+    rotation_days: int = 0
+    rotates_at_ms: int = 0
+    materials: tuple[Material, ...] = ()
+
+    @property
+    def state(self) -> KeyState:
+        """The key's state."""
+        if self.deletes_at_ms:
+            return KeyState.PENDING_DELETION
+        return KeyState.ENABLED if self.is_enabled else KeyState.DISABLED
+
+
+class KeyAlias(Document, frozen=True, array_like=True):
+    """Another name of a key, kept under that name; `name` begins with `alias/`."""
+
+    kind: ClassVar[Kind] = Kind.KEY_ALIAS
+
+    name: str = ""
+    key_id: str = ""
+    created_at_ms: int = 0
+    updated_at_ms: int = 0
+
+
+class Grant(Document, frozen=True, array_like=True):
+    """Rights on one key for one principal, kept under `KEY ID/GRANT ID`.
+
+    `bindings` pairs the ARNs of both principals with unique ids, as those of policies. `constraint` is "", "Equals" or "Subset":
+    how the encryption context must match `context`.
+    """
+
+    kind: ClassVar[Kind] = Kind.KEY_GRANT
+
+    grant_id: str = ""
+    key_id: str = ""
+    name: str = ""
+    created_at_ms: int = 0
+    issuer: str = ""
+    grantee: str = ""
+    retiring: str = ""
+    bindings: Pairs = ()
+    operations: tuple[str, ...] = ()
+    constraint: str = ""
+    context: Pairs = ()
+
+
+class RetirableGrant(Document, frozen=True, array_like=True):
+    """Where a grant is that a principal may retire; kept for that principal's account under the grant's id."""
+
+    kind: ClassVar[Kind] = Kind.RETIRABLE_GRANT
+
+    account_id: str = ""
+    key_id: str = ""
+    grant_id: str = ""
+    retiring: str = ""
+
+
+def key_arn(region: str, account_id: str, key_id: str) -> str:
+    """Return a key's ARN."""
+    return f"arn:aws:kms:{region}:{account_id}:key/{key_id}"
+
+
+def alias_arn(region: str, account_id: str, name: str) -> str:
+    """Return the ARN of an alias; its name begins with `alias/`."""
+    return f"arn:aws:kms:{region}:{account_id}:{name}"

@@ -1,0 +1,109 @@
+"""Answers as KMS writes them: JSON with times in seconds and bytes in base64, and an error's `__type`.
+
+Source: Smithy, "AWS JSON 1.1 protocol"; AWS KMS API Reference, "Data Types".
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from siegel.domain.wrapping_keys import Grant, KeyAlias, KeyState, Material, WrappingKey, alias_arn, key_arn
+from siegel.kmswire.faults import Fault
+
+Answer = Mapping[str, object]
+
+CONTENT_TYPE: Final = "application/x-amz-json-1.1"
+ALGORITHM: Final = "SYMMETRIC_DEFAULT"
+
+
+def render_answer(answer: Answer | None) -> bytes:
+    """Return an answer's body; an operation that answers nothing but success has none."""
+    return b"" if answer is None else msgspec.json.encode(answer)
+
+
+def render_error(fault: Fault) -> bytes:
+    """Return an error's body."""
+    return msgspec.json.encode({"__type": fault.code, "message": fault.text})
+
+
+def moment(at_ms: int) -> float:
+    """Return a time as KMS writes it: seconds since the epoch."""
+    return at_ms / 1000
+
+
+def material_id(account_id: str, key: WrappingKey, material: Material) -> str:
+    """Return the name of one material of a key: it says nothing about the material itself."""
+    return sha256(f"{account_id}/{key.key_id}/{material.number}".encode()).hexdigest()
+
+
+def key_view(region: str, account_id: str, key: WrappingKey) -> Answer:
+    """Return a key's KeyMetadata."""
+    view: dict[str, object] = {
+        "AWSAccountId": account_id,
+        "KeyId": key.key_id,
+        "Arn": key_arn(region, account_id, key.key_id),
+        "CreationDate": moment(key.created_at_ms),
+        "Enabled": key.state is KeyState.ENABLED,
+        "Description": key.description,
+        "KeyUsage": "ENCRYPT_DECRYPT",
+        "KeyState": key.state.value,
+        "Origin": "AWS_KMS",
+        "KeyManager": "CUSTOMER",
+        "CustomerMasterKeySpec": ALGORITHM,
+        "KeySpec": ALGORITHM,
+        "EncryptionAlgorithms": [ALGORITHM],
+        "MultiRegion": False,
+        "CurrentKeyMaterialId": material_id(account_id, key, key.materials[-1]),
+    }
+    if key.deletes_at_ms:
+        view["DeletionDate"] = moment(key.deletes_at_ms)
+    return view
+
+
+def alias_view(region: str, account_id: str, alias: KeyAlias) -> Answer:
+    """Return an alias's AliasListEntry."""
+    return {
+        "AliasName": alias.name,
+        "AliasArn": alias_arn(region, account_id, alias.name),
+        "TargetKeyId": alias.key_id,
+        "CreationDate": moment(alias.created_at_ms),
+        "LastUpdatedDate": moment(alias.updated_at_ms),
+    }
+
+
+def grant_view(region: str, account_id: str, grant: Grant) -> Answer:
+    """Return a grant's GrantListEntry."""
+    view: dict[str, object] = {
+        "KeyId": key_arn(region, account_id, grant.key_id),
+        "GrantId": grant.grant_id,
+        "Name": grant.name,
+        "CreationDate": moment(grant.created_at_ms),
+        "GranteePrincipal": grant.grantee,
+        "IssuingAccount": grant.issuer,
+        "Operations": grant.operations,
+    }
+    if grant.retiring:
+        view["RetiringPrincipal"] = grant.retiring
+    if grant.constraint:
+        view["Constraints"] = {f"EncryptionContext{grant.constraint}": dict(grant.context)}
+    return view
+
+
+def rotation_view(region: str, account_id: str, key: WrappingKey, material: Material) -> Answer:
+    """Return what ListKeyRotations says of one material."""
+    view: dict[str, object] = {
+        "KeyId": key_arn(region, account_id, key.key_id),
+        "KeyMaterialId": material_id(account_id, key, material),
+        "KeyMaterialState": "CURRENT" if material is key.materials[-1] else "NON_CURRENT",
+    }
+    if material.rotation:
+        view |= {"RotationDate": moment(material.created_at_ms), "RotationType": material.rotation}
+    return view
+
+
+def page_view(name: str, entries: Sequence[object], next_marker: str) -> Answer:
+    """Return one page of a list, with the marker of the next one if there is one."""
+    view: dict[str, object] = {name: entries, "Truncated": bool(next_marker)}
+    return view | {"NextMarker": next_marker} if next_marker else view

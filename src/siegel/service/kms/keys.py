@@ -1,0 +1,128 @@
+"""Keys: create, show, list, enable and disable, delete after a time of reflection, describe."""
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from siegel.domain.kms_errors import KmsLimitExceededError, KmsUnsupportedOperationError
+from siegel.domain.limits import KMS_KEYS_MAX
+from siegel.domain.wrapping_keys import WrappingKey, key_arn
+from siegel.kmswire.answers import Answer, key_view, moment, page_view
+from siegel.kmswire.asks import CreateKey, DescribeKey, ListKeys, OfKey, ScheduleKeyDeletion, UpdateKeyDescription
+from siegel.service.kms.policies import bind_policy, check_lockout, default_policy
+from siegel.service.kms.scene import Change, Scene, take_page
+from siegel.service.kms.tags import merge_tags
+from siegel.service.kms.views import FreshViews
+
+DAY_MS: Final = 24 * 3600 * 1000
+_ID_BYTES: Final = 16
+_SUPPORTED: Final = {"", "SYMMETRIC_DEFAULT"}
+
+
+def create_key(change: Change, ask: CreateKey) -> Answer:
+    """Create a key with fresh material. Without a policy, the account's root has every right, and may give rights to others."""
+    _refuse_others(ask)
+    change.admit_account()
+    if ask.tags:
+        change.admit_account(permission="kms:TagResource")
+    account_id = change.account_id
+    book = change.book_of(account_id)
+    if sum(1 for _ in islice(book.scan_keys(), KMS_KEYS_MAX)) >= KMS_KEYS_MAX:
+        raise KmsLimitExceededError(f"An account has at most {KMS_KEYS_MAX} keys.")
+    key_id = str(UUID(bytes=change.materials.randomness.bytes(_ID_BYTES), version=4))
+    text = ask.policy or default_policy(account_id)
+    key = WrappingKey(
+        key_id=key_id,
+        created_at_ms=change.now_ms,
+        description=ask.description,
+        policy_text=text,
+        policy_bindings=bind_policy(change.reader, text),
+        tags=merge_tags((), ask.tags),
+        materials=(change.materials.make(account_id, key_id, 1, at_ms=change.now_ms),),
+    )
+    book.put_key(key)
+    change.setting.trail.object_key = key_arn(change.region, account_id, key_id)
+    if ask.policy and not ask.bypass_policy_lockout_safety_check:
+        check_lockout(change, FreshViews(change.reader).find(account_id, key_id))
+    return {"KeyMetadata": key_view(change.region, account_id, key)}
+
+
+def _refuse_others(ask: CreateKey) -> None:
+    if ask.key_usage != "ENCRYPT_DECRYPT" or not {ask.key_spec, ask.customer_master_key_spec} <= _SUPPORTED:
+        raise KmsUnsupportedOperationError("Keys are symmetric here: KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT.")
+    if ask.origin != "AWS_KMS":
+        raise KmsUnsupportedOperationError("Key material is made here and never brought along: Origin is AWS_KMS.")
+    if ask.multi_region:
+        raise KmsUnsupportedOperationError("A key stays in the one region of its deployment.")
+
+
+def describe_key(scene: Scene, ask: DescribeKey) -> Answer:
+    """Show a key."""
+    view = scene.key(ask.key_id)
+    return {"KeyMetadata": key_view(scene.region, view.account_id, view.key)}
+
+
+def list_keys(scene: Scene, ask: ListKeys) -> Answer:
+    """List the account's keys."""
+    scene.admit_account()
+    is_asked = not ask.resource_owners or "SELF" in ask.resource_owners
+    found = ((key.key_id, _named(scene, key)) for key in scene.book.scan_keys()) if is_asked else iter(())
+    return page_view("Keys", *take_page(found, ask))
+
+
+def _named(scene: Scene, key: WrappingKey) -> object:
+    return {"KeyId": key.key_id, "KeyArn": key_arn(scene.region, scene.account_id, key.key_id)}
+
+
+def enable_key(change: Change, ask: OfKey) -> None:
+    """Let a key be used again."""
+    view = change.key(ask.key_id)
+    change.book_of(view.account_id).put_key(replace(view.key, is_enabled=True))
+
+
+def disable_key(change: Change, ask: OfKey) -> None:
+    """Let nothing be done with a key until it is enabled again."""
+    view = change.key(ask.key_id)
+    change.book_of(view.account_id).put_key(replace(view.key, is_enabled=False))
+
+
+def schedule_key_deletion(change: Change, ask: ScheduleKeyDeletion) -> Answer:
+    """Let a key be deleted after a time in which nothing can be done with it but to cancel that."""
+    view = change.key(ask.key_id)
+    at_ms = change.now_ms + ask.pending_window_in_days * DAY_MS
+    key = replace(view.key, deletes_at_ms=at_ms, deletion_days=ask.pending_window_in_days)
+    change.book_of(view.account_id).put_key(key)
+    return {
+        "KeyId": change.arn(view),
+        "DeletionDate": moment(at_ms),
+        "KeyState": key.state.value,
+        "PendingWindowInDays": ask.pending_window_in_days,
+    }
+
+
+def cancel_key_deletion(change: Change, ask: OfKey) -> Answer:
+    """Keep a key that was to be deleted; it is disabled."""
+    view = change.key(ask.key_id)
+    key = replace(view.key, deletes_at_ms=0, deletion_days=0, is_enabled=False)
+    change.book_of(view.account_id).put_key(key)
+    return {"KeyId": change.arn(view)}
+
+
+def update_key_description(change: Change, ask: UpdateKeyDescription) -> None:
+    """Describe a key otherwise."""
+    view = change.key(ask.key_id)
+    change.book_of(view.account_id).put_key(replace(view.key, description=ask.description))
+
+
+READS: Final[Mapping[str, Callable[[Scene, Any], Answer | None]]] = {"DescribeKey": describe_key, "ListKeys": list_keys}
+CHANGES: Final[Mapping[str, Callable[[Change, Any], Answer | None]]] = {
+    "CreateKey": create_key,
+    "EnableKey": enable_key,
+    "DisableKey": disable_key,
+    "ScheduleKeyDeletion": schedule_key_deletion,
+    "CancelKeyDeletion": cancel_key_deletion,
+    "UpdateKeyDescription": update_key_description,
+}

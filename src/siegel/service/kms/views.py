@@ -1,0 +1,170 @@
+"""Keys as decisions see them: the key, its policy, its grants; remembered while the store's generation stands."""
+
+import json
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from siegel.access.evaluation import ResourceSide
+from siegel.access.policy import Policy, PolicyKind, parse_policy
+from siegel.access.statement import Statements
+from siegel.domain.errors import PolicyError, StorageError
+from siegel.domain.ports import MetaStore, Reader
+from siegel.domain.wrapping_keys import Grant, WrappingKey
+from siegel.service.kms.keybook import KeyBook
+from siegel.service.kms.material import Materials
+
+REMEMBERED_MAX: Final = 10_000
+EQUALS: Final = "Equals"
+# Constraints of a grant bind where there is an encryption context.
+_WITHOUT_CONTEXT: Final = frozenset({"DescribeKey", "RetireGrant"})
+
+Context = Mapping[str, str]
+
+
+class GrantView(Struct, frozen=True):
+    """A grant, and the policies that it amounts to: for its grantee, and for whoever may retire it."""
+
+    grant: Grant
+    rights: Policy
+    retirement: Policy | None
+
+    def fits(self, operation: str, context: Context) -> bool:
+        """Tell whether the grant speaks of an operation under an encryption context."""
+        grant = self.grant
+        if operation not in grant.operations:
+            return False
+        if operation in _WITHOUT_CONTEXT:
+            return True
+        wanted = dict(grant.context)
+        if grant.constraint == EQUALS:
+            return wanted == dict(context)
+        return wanted.items() <= context.items()
+
+
+class KeyView(Struct, frozen=True):
+    """A key with all that decides on its use."""
+
+    account_id: str
+    key: WrappingKey
+    side: ResourceSide
+    grants: tuple[GrantView, ...]
+
+    def side_with(self, policies: list[Policy]) -> ResourceSide:
+        """Return the key's own policy together with further ones; what the key's policy denies stays denied."""
+        own = self.side.policy
+        if own is not None:
+            policies = [own, *policies]
+        statements = Statements(statement for policy in policies for statement in policy.statements.all)
+        return replace(self.side, policy=replace(policies[0], statements=statements))
+
+
+class Views(Protocol):
+    """Where keys are found."""
+
+    def find(self, account_id: str, key_id: str) -> KeyView | None:
+        """Return the key of an account, None if there is none. Raises StorageError if it cannot be read."""
+        ...
+
+    def key_id_of(self, account_id: str, alias: str) -> str | None:
+        """Return the id of the key that an alias names, None if there is none. Raises StorageError."""
+        ...
+
+
+class FreshViews:
+    """Keys as a transaction sees them."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def find(self, account_id: str, key_id: str) -> KeyView | None:
+        """Return the key of an account."""
+        return load_view(self._reader, account_id, key_id)
+
+    def key_id_of(self, account_id: str, alias: str) -> str | None:
+        """Return the id of the key that an alias names."""
+        found = KeyBook(self._reader, account_id).find_alias(alias)
+        return None if found is None else found.key_id
+
+
+class KeyDirectory:
+    """Keys and opened material from memory; asks the store again after any change, of whichever worker."""
+
+    def __init__(self, store: MetaStore, materials: Materials) -> None:
+        self._store = store
+        self._materials = materials
+        self._generation = -1
+        self._views: dict[tuple[str, str], KeyView] = {}
+        self._aliases: dict[tuple[str, str], str] = {}
+        self._opened: dict[tuple[str, str, int], bytes] = {}
+
+    def find(self, account_id: str, key_id: str) -> KeyView | None:
+        """Return the key of an account."""
+        self._refresh()
+        known = self._views.get((account_id, key_id))
+        if known is None:
+            known = load_view(self._store.reader, account_id, key_id)
+            if known is not None:
+                self._views[account_id, key_id] = known
+        return known
+
+    def key_id_of(self, account_id: str, alias: str) -> str | None:
+        """Return the id of the key that an alias names."""
+        self._refresh()
+        known = self._aliases.get((account_id, alias))
+        if known is None:
+            known = FreshViews(self._store.reader).key_id_of(account_id, alias)
+            if known is not None:
+                self._aliases[account_id, alias] = known
+        return known
+
+    def material(self, view: KeyView, number: int) -> bytes | None:
+        """Return a material of a key, None if the key has none of that number. Raises SealBrokenError."""
+        place = view.account_id, view.key.key_id, number
+        known = self._opened.get(place)
+        if known is None:
+            found = next((material for material in view.key.materials if material.number == number), None)
+            if found is None:
+                return None
+            known = self._opened[place] = self._materials.open(view.account_id, view.key.key_id, found)
+        return known
+
+    def _refresh(self) -> None:
+        generation = self._store.generation()
+        is_full = max(len(self._views), len(self._aliases), len(self._opened)) >= REMEMBERED_MAX
+        if generation != self._generation or is_full:
+            self._views.clear()
+            self._aliases.clear()
+            self._opened.clear()
+            self._generation = generation
+
+
+def load_view(reader: Reader, account_id: str, key_id: str) -> KeyView | None:
+    """Return a key with its policy and grants. Raises StorageError if one of them cannot be read: then nobody may use it."""
+    book = KeyBook(reader, account_id)
+    key = book.find_key(key_id)
+    if key is None:
+        return None
+    try:
+        policy = parse_policy(key.policy_text, PolicyKind.KEY, bindings=dict(key.policy_bindings))
+        grants = tuple(view_grant(grant) for grant in book.grants_of(key_id))
+    except PolicyError as error:
+        raise StorageError(f"the stored policy of key {key_id} cannot be read: {error}") from error
+    return KeyView(account_id, key, ResourceSide(account_id, policy, kind=PolicyKind.KEY), grants)
+
+
+def view_grant(grant: Grant) -> GrantView:
+    """Return a grant with the policies that it amounts to. Raises PolicyError for a principal of unknown form."""
+    retirement = _policy_for(grant, grant.retiring, ("RetireGrant",)) if grant.retiring else None
+    return GrantView(grant, _policy_for(grant, grant.grantee, grant.operations), retirement)
+
+
+def _policy_for(grant: Grant, principal: str, operations: tuple[str, ...]) -> Policy:
+    actions = [f"kms:{operation}" for operation in operations]
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": actions, "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = parse_policy(text, PolicyKind.KEY, bindings=dict(grant.bindings))
+    named = (replace(one, policy=f"grant {grant.grant_id}") for one in policy.statements.all)
+    return replace(policy, statements=Statements(named))

@@ -1,0 +1,63 @@
+"""What every door beside S3 does alike: take in a small body, prove who signed it, write down what was refused."""
+
+import logging
+from hashlib import sha256
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from siegel.domain.errors import StorageError
+from siegel.domain.ports import Journal
+from siegel.s3wire.claims import Claim
+from siegel.s3wire.request import Request
+from siegel.s3wire.sigv4 import verify
+from siegel.service.directory import Directory
+from siegel.service.key_uses import KeyUses
+from siegel.service.trail import Trail
+from siegel.web.body import IdleReaper
+from siegel.web.exchange import Exchange
+
+_log = logging.getLogger(__name__)
+
+
+class DoorParts(Struct, frozen=True):
+    """What every such door needs of the deployment. `region` is the deployment's own."""
+
+    directory: Directory
+    journal: Journal
+    key_uses: KeyUses
+    reaper: IdleReaper
+    region: str
+
+
+async def read_body(parts: DoorParts, exchange: Exchange, bytes_max: int) -> bytes | None:
+    """Return the whole body of a request, None if it is larger than `bytes_max`."""
+    pieces: list[bytes] = []
+    size_bytes = exchange.body_left or 0
+    while exchange.body_left != 0 and size_bytes <= bytes_max:
+        pieces.append(await parts.reaper.receive(exchange))
+        size_bytes = sum(map(len, pieces))
+    return None if size_bytes > bytes_max else b"".join(pieces)
+
+
+def prove(parts: DoorParts, request: Request, claim: Claim, body: bytes, trail: Trail) -> None:
+    """Verify that whom a claim speaks of signed the request with its body; then `trail` says who calls.
+
+    Raises what `sigv4.verify` and the directory raise.
+    """
+    claim = replace(claim, payload_hash=sha256(body).hexdigest())
+    verify(request, claim, parts.directory.signing_key(claim), now_ms=trail.at_ms, region=parts.region)
+    trail.caller = parts.directory.caller(claim)
+    trail.account_id = trail.caller.account_id
+    parts.key_uses.note(trail.account_id, claim, trail.at_ms)
+
+
+async def note_refusal(parts: DoorParts, trail: Trail, status: int, code: str) -> StorageError | None:
+    """Write down a refusal, once it is known whose it is; return why that failed, None if it did not."""
+    if trail.account_id:
+        try:
+            await parts.journal.append(trail.entry(status, reason=code))
+        except StorageError as unwritten:
+            _log.error("request %s failed: %s", trail.request_id, unwritten)
+            return unwritten
+    return None

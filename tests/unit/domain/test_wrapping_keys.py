@@ -1,0 +1,46 @@
+import msgspec
+import pytest
+
+from siegel.domain.errors import StorageError
+from siegel.domain.records import decode_document, encode_document
+from siegel.domain.wrapping_keys import (
+    Grant,
+    KeyAlias,
+    KeyState,
+    Material,
+    RetirableGrant,
+    WrappingKey,
+    alias_arn,
+    key_arn,
+)
+
+VECTORS = {
+    "9d01a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 91 94 01 c401 73 05 a0": WrappingKey(
+        key_id="k", created_at_ms=5, description="d", policy_text="P", materials=(Material(1, b"s", 5),)
+    ),
+    "9501a7 616c6961732f61 a1 6b 05 06": KeyAlias(name="alias/a", key_id="k", created_at_ms=5, updated_at_ms=6),
+    "9c01a1 67a1 6ba1 6e 05 a1 69a1 61a0 90 91a1 45 a0 90": Grant(
+        grant_id="g", key_id="k", name="n", created_at_ms=5, issuer="i", grantee="a", operations=("E",)
+    ),
+    "9501a1 31a1 6ba1 67a1 72": RetirableGrant(account_id="1", key_id="k", grant_id="g", retiring="r"),
+}
+
+
+@pytest.mark.parametrize(("stored", "document"), VECTORS.items(), ids=lambda value: type(value).__name__)
+def test_documents_rest_as_the_page_says(stored, document):
+    assert encode_document(document).hex() == stored.replace(" ", "")
+    assert decode_document(bytes.fromhex(stored), type(document)) == document
+    with pytest.raises(StorageError):
+        decode_document(msgspec.msgpack.encode([2]), type(document))
+
+
+def test_the_state_of_a_key():
+    key = WrappingKey(key_id="k")
+    assert key.state is KeyState.ENABLED
+    assert msgspec.structs.replace(key, is_enabled=False).state is KeyState.DISABLED
+    assert msgspec.structs.replace(key, deletes_at_ms=1).state is KeyState.PENDING_DELETION
+
+
+def test_arns():
+    assert key_arn("r", "1", "k") == "arn:aws:kms:r:1:key/k"
+    assert alias_arn("r", "1", "alias/a") == "arn:aws:kms:r:1:alias/a"

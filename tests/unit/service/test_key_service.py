@@ -1,0 +1,288 @@
+"""The key service as transactions and entries: what is written down, what time does to keys, what is never stored."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from siegel.access.caller import root_caller
+from siegel.domain.errors import AccessDeniedError, SealBrokenError, StorageError
+from siegel.domain.kms_errors import (
+    KmsDisabledError,
+    KmsError,
+    KmsInvalidCiphertextError,
+    KmsLimitExceededError,
+    KmsNotFoundError,
+)
+from siegel.domain.objects import Account
+from siegel.domain.records import Kind, account_scope, decode_document, encode_document
+from siegel.domain.wrapping_keys import WrappingKey
+from siegel.drivers.custody.local import LocalCustodian
+from siegel.drivers.meta.memory import MemoryStore
+from siegel.drivers.system import SystemRandomness
+from siegel.kmswire.operations import OPERATIONS, find_operation, read_call
+from siegel.s3wire.request import parse_request
+from siegel.service.kms import aliases, grants, keys
+from siegel.service.kms.keys import DAY_MS
+from siegel.service.kms.material import Materials, material_context
+from siegel.service.kms.upkeep import KeyUpkeep
+from siegel.service.kms.use_cases import CHANGES, READS, KeyService
+from siegel.service.trail import Trail
+
+OWN, OTHER = "111122223333", "444455556666"
+ROOT, STRANGER = root_caller(OWN, "SGL" + "A" * 17), root_caller(OTHER, "SGL" + "B" * 17)
+START_MS = 1_700_000_000_000
+
+
+class HandClock:
+    at_ms = START_MS
+
+    def now_ms(self):
+        return self.at_ms
+
+
+class Bench:
+    def __init__(self):
+        self.clock = HandClock()
+        self.lock_clock = HandClock()
+        self.store = MemoryStore(self.clock)
+        self.custodian = LocalCustodian(bytes(32))
+        self.randomness = SystemRandomness()
+        self.service = self.worker()
+        self.upkeep = KeyUpkeep(
+            self.store, self.custodian, clock=self.clock, lock_time=self.lock_clock, randomness=self.randomness
+        )
+        for account_id in (OWN, OTHER):
+            account = Account(account_id=account_id, name=account_id, created_at_ms=1, sealed_keys=b"")
+            asyncio.run(self.store.write(lambda tx, account=account: tx.identities.insert_account(account), None))
+
+    def worker(self):
+        return KeyService(
+            self.store, self.store, self.custodian, clock=self.clock, randomness=self.randomness, region="eu-central-1"
+        )
+
+    def ask(self, name, caller=ROOT, worker=None, **members):
+        body = json.dumps(members, default=lambda value: base64.b64encode(value).decode()).encode()
+        spoken = read_call(find_operation(f"TrentService.{name}"), body)
+        request = parse_request("POST", "http", b"/", b"", [(b"host", b"h")], "192.0.2.1", ())
+        trail = Trail(5, "REQUEST", "192.0.2.1")
+        trail.caller, trail.account_id, trail.kind = caller, caller.account_id, spoken.operation.kind
+        return asyncio.run((worker or self.service).answer(spoken, request, trail))
+
+    def make_key(self, caller=ROOT, **members):
+        return self.ask("CreateKey", caller, **members)["KeyMetadata"]["Arn"]
+
+    def pass_days(self, days):
+        self.clock.at_ms += days * DAY_MS
+        self.lock_clock.at_ms += days * DAY_MS
+
+    def tidy(self):
+        kept = asyncio.run(self.upkeep.run_once())
+        return kept.deleted, kept.rotated
+
+    def written(self):
+        return [entry for _, batch in self.store.entries(0, 1000) for entry in batch]
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def stored_key(bench, arn):
+    stored = bench.store.reader.records.find(account_scope(OWN), Kind.WRAPPING_KEY, arn.rpartition("/")[2])
+    return None if stored is None else decode_document(stored, WrappingKey)
+
+
+def put(bench, key):
+    def change(tx):
+        tx.records.put(account_scope(OWN), Kind.WRAPPING_KEY, key.key_id, encode_document(key))
+        tx.invalidate()
+
+    asyncio.run(bench.store.write(change, None))
+
+
+def test_every_operation_has_its_use_case(bench):
+    assert set(CHANGES) == {name for name, row in OPERATIONS.items() if row.changes}
+    assert set(bench.service._reads) == {name for name, row in OPERATIONS.items() if not row.changes}
+    assert set(READS) <= set(bench.service._reads)
+
+
+def test_every_call_is_written_down_with_its_key_and_without_its_plaintext(bench):
+    arn = bench.make_key()
+    blob = bench.ask("Encrypt", KeyId=arn, Plaintext=b"canary")["CiphertextBlob"]
+    bench.ask("Decrypt", CiphertextBlob=blob)
+    bench.ask("ListKeys")
+    bench.ask("GenerateRandom", NumberOfBytes=8)
+    seen = [(entry.kind, entry.object_key, entry.account_id, entry.status) for entry in bench.written()]
+    assert seen == [
+        ("kms.create_key", arn, OWN, 200),
+        ("kms.encrypt", arn, OWN, 200),
+        ("kms.decrypt", arn, OWN, 200),
+        ("kms.list_keys", "", OWN, 200),
+        ("kms.generate_random", "", OWN, 200),
+    ]
+    assert "canary" not in repr(bench.written())
+
+
+def test_a_call_about_keys_of_two_accounts_is_written_down_in_both(bench):
+    own, other = bench.make_key(), bench.make_key(STRANGER)
+    statements = [
+        {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "kms:*", "Resource": "*"} for account in (OWN, OTHER)
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    bench.ask("PutKeyPolicy", STRANGER, KeyId=other, Policy=policy)
+    blob = bench.ask("Encrypt", KeyId=own, Plaintext=b"x")["CiphertextBlob"]
+    bench.ask("ReEncrypt", CiphertextBlob=blob, DestinationKeyId=other)
+    assert [(entry.account_id, entry.object_key) for entry in bench.written() if entry.kind == "kms.re_encrypt"] == [
+        (OTHER, other),
+        (OWN, own),
+    ]
+
+
+def test_a_change_tells_every_worker_and_a_use_none(bench):
+    arn = bench.make_key()
+    second = bench.worker()
+    blob = bench.ask("Encrypt", KeyId=arn, Plaintext=b"x", worker=second)["CiphertextBlob"]
+    before = bench.store.generation()
+    bench.ask("Decrypt", CiphertextBlob=blob)
+    assert bench.store.generation() == before
+    bench.ask("DisableKey", KeyId=arn)
+    assert bench.store.generation() != before
+    with pytest.raises(KmsDisabledError):
+        bench.ask("Decrypt", CiphertextBlob=blob, worker=second)
+
+
+def test_a_key_goes_with_all_that_is_its_own_when_its_time_has_come(bench):
+    arn = bench.make_key()
+    bench.ask("CreateAlias", AliasName="alias/a", TargetKeyId=arn)
+    root = f"arn:aws:iam::{OWN}:root"
+    bench.ask("CreateGrant", KeyId=arn, GranteePrincipal=root, RetiringPrincipal=root, Operations=["Encrypt"])
+    blob = bench.ask("Encrypt", KeyId=arn, Plaintext=b"x")["CiphertextBlob"]
+    bench.ask("ScheduleKeyDeletion", KeyId=arn, PendingWindowInDays=7)
+    bench.pass_days(6)
+    assert bench.tidy() == (0, 0)
+    assert stored_key(bench, arn).materials
+    bench.pass_days(1)
+    assert bench.tidy() == (1, 0)
+    for kind in (Kind.WRAPPING_KEY, Kind.KEY_ALIAS, Kind.KEY_GRANT, Kind.RETIRABLE_GRANT):
+        assert bench.store.reader.records.scan(account_scope(OWN), kind, "", 10) == []
+    with pytest.raises(AccessDeniedError):
+        bench.ask("Decrypt", CiphertextBlob=blob)
+    with pytest.raises(KmsNotFoundError):
+        bench.ask("CancelKeyDeletion", KeyId=arn)
+    last = bench.written()[-1]
+    assert (last.kind, last.account_id, last.object_key) == ("steward.delete_key", OWN, arn.rpartition("/")[2])
+
+
+def test_a_clock_that_was_set_ahead_deletes_nothing(bench):
+    arn = bench.make_key()
+    bench.ask("ScheduleKeyDeletion", KeyId=arn, PendingWindowInDays=7)
+    bench.clock.at_ms += 365 * DAY_MS
+    assert bench.tidy() == (0, 0)
+    bench.ask("CancelKeyDeletion", KeyId=arn)
+
+
+def test_what_is_not_due_any_more_is_left_alone_and_no_entry_says_otherwise(bench):
+    arn = bench.make_key()
+    entries = len(bench.written())
+    key_id = arn.rpartition("/")[2]
+    for work in (bench.upkeep._delete, bench.upkeep._rotate):
+        assert asyncio.run(work(OWN, key_id)) is False
+        assert asyncio.run(work(OWN, "gone")) is False
+    assert len(bench.written()) == entries
+
+
+def test_a_key_rotates_by_itself_and_opens_all_it_ever_sealed(bench):
+    arn, still = bench.make_key(), bench.make_key()
+    bench.ask("EnableKeyRotation", KeyId=arn)
+    bench.ask("EnableKeyRotation", KeyId=still)
+    bench.ask("DisableKey", KeyId=still)
+    blobs = []
+    for turn in range(3):
+        blobs.append(bench.ask("Encrypt", KeyId=arn, Plaintext=b"%d" % turn)["CiphertextBlob"])
+        assert bench.tidy() == (0, 0)
+        bench.pass_days(365)
+        assert bench.tidy() == (0, 1)
+    assert [bench.ask("Decrypt", CiphertextBlob=blob)["Plaintext"] for blob in blobs] == [b"0", b"1", b"2"]
+    told = bench.ask("ListKeyRotations", KeyId=arn)["Rotations"]
+    assert [one["RotationType"] for one in told] == ["AUTOMATIC"] * 3
+    assert bench.ask("GetKeyRotationStatus", KeyId=arn)["NextRotationDate"] == (START_MS + 4 * 365 * DAY_MS) / 1000
+    assert "steward.rotate_key" in {entry.kind for entry in bench.written()}
+
+
+def test_material_is_sealed_for_its_account_key_and_number(bench):
+    materials = Materials(bench.custodian, bench.randomness)
+    made = materials.make(OWN, "k", 1, at_ms=5)
+    assert len(materials.open(OWN, "k", made)) == 32
+    for account_id, key_id, material in ((OTHER, "k", made), (OWN, "j", made), (OWN, "k", replace(made, number=2))):
+        with pytest.raises(SealBrokenError):
+            materials.open(account_id, key_id, material)
+    assert material_context("1", "k", 2) == b"siegel key material v1\0" + b"1/k/2"
+
+
+def test_a_custodian_that_returns_something_else_makes_no_key(bench):
+    class Forgetful:
+        def wrap(self, plaintext, context):
+            return b"sealed"
+
+        def unwrap(self, wrapped, context):
+            return bytes(32)
+
+    with pytest.raises(SealBrokenError):
+        Materials(Forgetful(), bench.randomness).make(OWN, "k", 1, at_ms=5)
+
+
+def test_material_that_was_moved_or_damaged_opens_nothing(bench):
+    first, second = bench.make_key(), bench.make_key()
+    blob = bench.ask("Encrypt", KeyId=first, Plaintext=b"x")["CiphertextBlob"]
+    put(bench, replace(stored_key(bench, first), materials=stored_key(bench, second).materials))
+    with pytest.raises(KmsInvalidCiphertextError):
+        bench.ask("Decrypt", CiphertextBlob=blob)
+    with pytest.raises(SealBrokenError):
+        bench.ask("Encrypt", KeyId=first, Plaintext=b"x")
+
+
+def test_a_policy_that_cannot_be_read_lets_nobody_in(bench):
+    arn = bench.make_key()
+    put(bench, replace(stored_key(bench, arn), policy_text="{"))
+    for name in ("DescribeKey", "GetKeyPolicy", "DisableKey"):
+        with pytest.raises(StorageError):
+            bench.ask(name, KeyId=arn)
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "members"),
+    [
+        ((keys, "KMS_KEYS_MAX"), "CreateKey", {}),
+        ((aliases, "KMS_ALIASES_PER_KEY_MAX"), "CreateAlias", {"AliasName": "alias/b", "TargetKeyId": "ARN"}),
+        (
+            (grants, "KMS_GRANTS_PER_KEY_MAX"),
+            "CreateGrant",
+            {"KeyId": "ARN", "GranteePrincipal": f"arn:aws:iam::{OWN}:root", "Operations": ["Encrypt"]},
+        ),
+    ],
+)
+def test_there_are_limits(bench, monkeypatch, where, name, members):
+    arn = bench.make_key()
+    bench.ask("CreateAlias", AliasName="alias/a", TargetKeyId=arn)
+    bench.ask("CreateGrant", KeyId=arn, GranteePrincipal=f"arn:aws:iam::{OWN}:root", Operations=["Decrypt"])
+    monkeypatch.setattr(*where, 1)
+    with pytest.raises(KmsLimitExceededError):
+        bench.ask(name, **{member: arn if value == "ARN" else value for member, value in members.items()})
+
+
+def test_what_was_refused_left_nothing(bench):
+    arn = bench.make_key()
+    before = bench.store.reader.records.scan(account_scope(OWN), Kind.WRAPPING_KEY, "", 10)
+    refused = [
+        ("PutKeyPolicy", {"KeyId": arn, "Policy": "{}"}),
+        ("CancelKeyDeletion", {"KeyId": arn}),
+        ("CreateKey", {"Policy": json.dumps({"Version": "2012-10-17", "Statement": []})}),
+    ]
+    for name, members in refused:
+        with pytest.raises(KmsError):
+            bench.ask(name, **members)
+    assert bench.store.reader.records.scan(account_scope(OWN), Kind.WRAPPING_KEY, "", 10) == before

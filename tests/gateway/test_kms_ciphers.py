@@ -255,6 +255,12 @@ def test_grants_are_retired_by_whom_they_name(service: Service, kms: Any, iam: A
     ):
         with fails(400, code):
             kms.create_grant(KeyId=key, Operations=["Encrypt"], **options)
+    several = {give(["Encrypt"], RetiringPrincipal=retiring.arn)["GrantId"] for _ in range(5)}
+    give(["Encrypt"], RetiringPrincipal=nobody.arn)
+    first = kms.list_retirable_grants(RetiringPrincipal=retiring.arn, Limit=3)
+    rest = kms.list_retirable_grants(RetiringPrincipal=retiring.arn, Limit=3, Marker=first["NextMarker"])
+    assert {one["GrantId"] for one in (*first["Grants"], *rest["Grants"])} == several
+    assert (len(first["Grants"]), rest["Truncated"]) == (3, False)
     with fails(400, "ValidationException"):
         kms.list_retirable_grants()
     with fails(400, "InvalidArnException"):

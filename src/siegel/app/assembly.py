@@ -64,7 +64,15 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     identities = Identities(store, store, means=means, clock=clock, region=settings.region)
     web_identities = WebIdentities(store, WebKeys(deployment.outbound, clock), clock)
     sessions = Sessions(store, store, tokens, web_identities, clock=clock, region=settings.region)
-    keys = KeyService(store, store, deployment.custodian, clock=clock, randomness=randomness, region=settings.region)
+    keys = KeyService(
+        store,
+        store,
+        deployment.custodian,
+        clock=clock,
+        lock_time=deployment.lock_time,
+        randomness=randomness,
+        region=settings.region,
+    )
     getter = Getter(store, blobs, directory, keyring, executor)
     return Gateway(
         UseCases(

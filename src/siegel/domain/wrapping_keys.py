@@ -100,7 +100,7 @@ class Grant(Document, frozen=True, array_like=True):
 
 
 class RetirableGrant(Document, frozen=True, array_like=True):
-    """Where a grant is that a principal may retire; kept for that principal's account under the grant's id."""
+    """Where a grant is that a principal may retire; kept for that principal's account under `ARN|GRANT ID`."""
 
     kind: ClassVar[Kind] = Kind.RETIRABLE_GRANT
 

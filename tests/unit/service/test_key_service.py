@@ -42,6 +42,9 @@ class HandClock:
     def now_ms(self):
         return self.at_ms
 
+    def moment(self):
+        return self.at_ms, self.at_ms
+
 
 class Bench:
     def __init__(self):
@@ -60,7 +63,13 @@ class Bench:
 
     def worker(self):
         return KeyService(
-            self.store, self.store, self.custodian, clock=self.clock, randomness=self.randomness, region="eu-central-1"
+            self.store,
+            self.store,
+            self.custodian,
+            clock=self.clock,
+            lock_time=self.lock_clock,
+            randomness=self.randomness,
+            region="eu-central-1",
         )
 
     def ask(self, name, caller=ROOT, worker=None, **members):
@@ -185,6 +194,14 @@ def test_a_clock_that_was_set_ahead_deletes_nothing(bench):
     bench.ask("CancelKeyDeletion", KeyId=arn)
 
 
+def test_a_clock_that_was_set_back_shortens_no_time_of_reflection(bench):
+    arn = bench.make_key()
+    bench.clock.at_ms -= 365 * DAY_MS
+    told = bench.ask("ScheduleKeyDeletion", KeyId=arn, PendingWindowInDays=7)
+    assert told["DeletionDate"] == (START_MS + 7 * DAY_MS) / 1000
+    assert bench.tidy() == (0, 0)
+
+
 def test_what_is_not_due_any_more_is_left_alone_and_no_entry_says_otherwise(bench):
     arn = bench.make_key()
     entries = len(bench.written())
@@ -258,6 +275,7 @@ def test_a_policy_that_cannot_be_read_lets_nobody_in(bench):
     [
         ((keys, "KMS_KEYS_MAX"), "CreateKey", {}),
         ((aliases, "KMS_ALIASES_PER_KEY_MAX"), "CreateAlias", {"AliasName": "alias/b", "TargetKeyId": "ARN"}),
+        ((aliases, "KMS_ALIASES_MAX"), "CreateAlias", {"AliasName": "alias/b", "TargetKeyId": "ARN"}),
         (
             (grants, "KMS_GRANTS_PER_KEY_MAX"),
             "CreateGrant",

@@ -11,12 +11,12 @@ from siegel.domain.kms_errors import (
     KmsLimitExceededError,
     KmsNotFoundError,
 )
-from siegel.domain.limits import KMS_ALIASES_PER_KEY_MAX
+from siegel.domain.limits import KMS_ALIASES_MAX, KMS_ALIASES_PER_KEY_MAX
 from siegel.domain.wrapping_keys import KeyAlias, alias_arn
 from siegel.kmswire.answers import Answer, alias_view, page_view
 from siegel.kmswire.asks import AliasTarget, ListAliases, OfAlias
 from siegel.kmswire.names import NamedKey
-from siegel.service.kms.scene import Change, Scene, take_page
+from siegel.service.kms.scene import Change, Scene, page_start, take_page
 
 _RESERVED: Final = "alias/aws/"
 
@@ -39,7 +39,7 @@ def update_alias(change: Change, ask: AliasTarget) -> None:
     change.admit(change.look_up(NamedKey(change.account_id, key_id=alias.key_id)))
     view = change.key(ask.target_key_id)
     if alias.key_id != view.key.key_id:
-        _check_count(change, view.key.key_id)
+        _check_count_of_key(change, view.key.key_id)
     change.book_of(change.account_id).put_alias(replace(alias, key_id=view.key.key_id, updated_at_ms=change.now_ms))
 
 
@@ -53,7 +53,7 @@ def delete_alias(change: Change, ask: OfAlias) -> None:
 def list_aliases(scene: Scene, ask: ListAliases) -> Answer:
     """List the account's aliases, or those of one key."""
     scene.admit_account()
-    aliases = scene.book.aliases()
+    aliases = scene.book.aliases(page_start(ask))
     if ask.key_id is not None:
         aliases = scene.book.aliases_of(scene.find(ask.key_id).key.key_id)
     entries = ((alias.name, alias_view(scene.region, scene.account_id, alias)) for alias in aliases)
@@ -78,6 +78,12 @@ def _find(change: Change, arn: str, ask: OfAlias) -> KeyAlias:
 
 
 def _check_count(change: Change, key_id: str) -> None:
+    _check_count_of_key(change, key_id)
+    if sum(1 for _ in change.book.aliases()) >= KMS_ALIASES_MAX:
+        raise KmsLimitExceededError(f"An account has at most {KMS_ALIASES_MAX} aliases.")
+
+
+def _check_count_of_key(change: Change, key_id: str) -> None:
     if sum(1 for _ in change.book.aliases_of(key_id)) >= KMS_ALIASES_PER_KEY_MAX:
         raise KmsLimitExceededError(f"A key has at most {KMS_ALIASES_PER_KEY_MAX} aliases.")
 

@@ -29,7 +29,7 @@ from siegel.kmswire.answers import Answer, grant_view, page_view
 from siegel.kmswire.asks import Constraints, CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant
 from siegel.kmswire.names import NamedKey
 from siegel.service.kms.keybook import KeyBook
-from siegel.service.kms.scene import Change, Scene, take_page
+from siegel.service.kms.scene import Change, Scene, page_start, take_page
 from siegel.service.kms.views import EQUALS, GrantView, KeyView
 from siegel.service.principals import unique_id_of
 
@@ -91,13 +91,13 @@ def list_retirable_grants(scene: Scene, ask: ListRetirableGrants) -> Answer:
         raise KmsInvalidArnError(f"{ask.retiring_principal} is not the ARN of a principal.")
     if ask.retiring_principal.split(":")[4] != scene.account_id:
         raise AccessDeniedError
-    return page_view("Grants", *take_page(_retirable(scene, ask.retiring_principal), ask))
+    return page_view("Grants", *take_page(_retirable(scene, ask), ask))
 
 
-def _retirable(scene: Scene, principal: str) -> Iterator[tuple[str, object]]:
-    for place in scene.book.retirable():
+def _retirable(scene: Scene, ask: ListRetirableGrants) -> Iterator[tuple[str, object]]:
+    for place in scene.book.retirable(ask.retiring_principal, page_start(ask)):
         grant = KeyBook(scene.reader, place.account_id).find_grant(place.key_id, place.grant_id)
-        if grant is not None and grant.retiring == principal:
+        if grant is not None:
             yield grant.grant_id, grant_view(scene.region, place.account_id, grant)
 
 

@@ -37,9 +37,9 @@ class KeyBook:
         """Yield all keys in order of their ids, beginning behind `after`."""
         return self._scan(WrappingKey, Kind.WRAPPING_KEY, after)
 
-    def aliases(self) -> Iterator[KeyAlias]:
-        """Yield all aliases in order of their names."""
-        return self._scan(KeyAlias, Kind.KEY_ALIAS)
+    def aliases(self, after: str = "") -> Iterator[KeyAlias]:
+        """Yield all aliases in order of their names, beginning behind `after`."""
+        return self._scan(KeyAlias, Kind.KEY_ALIAS, after)
 
     def aliases_of(self, key_id: str) -> Iterator[KeyAlias]:
         """Yield the aliases of one key."""
@@ -52,9 +52,12 @@ class KeyBook:
                 return
             yield grant
 
-    def retirable(self) -> Iterator[RetirableGrant]:
-        """Yield where the grants are that principals of the account may retire."""
-        return self._scan(RetirableGrant, Kind.RETIRABLE_GRANT)
+    def retirable(self, principal_arn: str, after: str) -> Iterator[RetirableGrant]:
+        """Yield where the grants are that a principal may retire, in order of their ids, beginning behind `after`."""
+        for place in self._scan(RetirableGrant, Kind.RETIRABLE_GRANT, _retirable_name(principal_arn, after)):
+            if place.retiring != principal_arn:
+                return
+            yield place
 
     def _find(self, document_type: type[D], kind: Kind, name: str) -> D | None:
         stored = self.reader.records.find(self._scope, kind, name)
@@ -105,13 +108,20 @@ class KeyBookWriter(KeyBook):
             found = RetirableGrant(
                 account_id=self.account_id, key_id=grant.key_id, grant_id=grant.grant_id, retiring=grant.retiring
             )
-            self._records.put(_scope_of(grant.retiring), Kind.RETIRABLE_GRANT, grant.grant_id, encode_document(found))
+            name = _retirable_name(grant.retiring, grant.grant_id)
+            self._records.put(_scope_of(grant.retiring), Kind.RETIRABLE_GRANT, name, encode_document(found))
 
     def remove_grant(self, grant: Grant) -> None:
         """Remove a grant."""
         self._records.remove(self._scope, Kind.KEY_GRANT, f"{grant.key_id}/{grant.grant_id}")
         if grant.retiring:
-            self._records.remove(_scope_of(grant.retiring), Kind.RETIRABLE_GRANT, grant.grant_id)
+            name = _retirable_name(grant.retiring, grant.grant_id)
+            self._records.remove(_scope_of(grant.retiring), Kind.RETIRABLE_GRANT, name)
+
+
+def _retirable_name(principal_arn: str, grant_id: str) -> str:
+    # No ARN of a principal has the sign between the two.
+    return f"{principal_arn}|{grant_id}"
 
 
 def _scope_of(principal_arn: str) -> str:

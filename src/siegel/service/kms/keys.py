@@ -13,7 +13,7 @@ from siegel.domain.wrapping_keys import WrappingKey, key_arn
 from siegel.kmswire.answers import Answer, key_view, moment, page_view
 from siegel.kmswire.asks import CreateKey, DescribeKey, ListKeys, OfKey, ScheduleKeyDeletion, UpdateKeyDescription
 from siegel.service.kms.policies import bind_policy, check_lockout, default_policy
-from siegel.service.kms.scene import Change, Scene, take_page
+from siegel.service.kms.scene import Change, Scene, page_start, take_page
 from siegel.service.kms.tags import merge_tags
 from siegel.service.kms.views import FreshViews
 
@@ -69,7 +69,7 @@ def list_keys(scene: Scene, ask: ListKeys) -> Answer:
     """List the account's keys."""
     scene.admit_account()
     is_asked = not ask.resource_owners or "SELF" in ask.resource_owners
-    found = ((key.key_id, _named(scene, key)) for key in scene.book.scan_keys()) if is_asked else iter(())
+    found = ((key.key_id, _named(scene, key)) for key in scene.book.scan_keys(page_start(ask))) if is_asked else iter(())
     return page_view("Keys", *take_page(found, ask))
 
 
@@ -92,7 +92,7 @@ def disable_key(change: Change, ask: OfKey) -> None:
 def schedule_key_deletion(change: Change, ask: ScheduleKeyDeletion) -> Answer:
     """Let a key be deleted after a time in which nothing can be done with it but to cancel that."""
     view = change.key(ask.key_id)
-    at_ms = change.now_ms + ask.pending_window_in_days * DAY_MS
+    at_ms = change.reference_ms + ask.pending_window_in_days * DAY_MS
     key = replace(view.key, deletes_at_ms=at_ms, deletion_days=ask.pending_window_in_days)
     change.book_of(view.account_id).put_key(key)
     return {

@@ -121,7 +121,7 @@ class Scene:
             decide(self.caller, asked, view.side)
         except AccessDeniedError:
             operation = permission.removeprefix(_PREFIX)
-            policies = [one.rights for one in view.grants if one.fits(operation, context) and suits(one)]
+            policies = view.policies_for(self.caller, lambda one: one.fits(operation, context) and suits(one))
             if not policies:
                 raise
             decide(self.caller, asked, view.side_with(policies))
@@ -176,11 +176,12 @@ class Scene:
 class Change(Scene):
     """A change, inside its transaction."""
 
-    def __init__(self, writer: Writer, setting: Setting, materials: Materials) -> None:
-        """Change what belongs to accounts; `materials` makes what is new."""
+    def __init__(self, writer: Writer, setting: Setting, materials: Materials, reference_ms: int) -> None:
+        """Change what belongs to accounts; `materials` makes what is new, from `reference_ms` a time until deletion counts."""
         super().__init__(writer, FreshViews(writer), setting)
         self.writer = writer
         self.materials = materials
+        self.reference_ms = reference_ms
 
     def book_of(self, account_id: str) -> KeyBookWriter:
         """Return the keys of an account, to be changed."""
@@ -192,7 +193,7 @@ def take_page(entries: Iterable[tuple[str, V]], ask: Paged) -> tuple[list[V], st
 
     Raises KmsInvalidMarkerError.
     """
-    after = "" if ask.marker is None else _read_marker(ask.marker)
+    after = page_start(ask)
     page: list[V] = []
     last = ""
     for key, value in entries:
@@ -203,6 +204,11 @@ def take_page(entries: Iterable[tuple[str, V]], ask: Paged) -> tuple[list[V], st
         page.append(value)
         last = key
     return page, ""
+
+
+def page_start(ask: Paged) -> str:
+    """Return the key behind which a page begins. Raises KmsInvalidMarkerError."""
+    return "" if ask.marker is None else _read_marker(ask.marker)
 
 
 def _read_marker(marker: str) -> str:

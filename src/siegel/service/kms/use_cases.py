@@ -16,6 +16,7 @@ from siegel.service.kms.ciphers import Ciphers
 from siegel.service.kms.material import Materials
 from siegel.service.kms.scene import Change, Scene, Setting
 from siegel.service.kms.views import KeyDirectory
+from siegel.service.lockclock import LockTime
 from siegel.service.trail import Trail
 
 READS: Final[Mapping[str, Callable[[Scene, Any], Answer | None]]] = {
@@ -40,11 +41,21 @@ class KeyService:
     """Answers the calls of KMS."""
 
     def __init__(
-        self, store: MetaStore, journal: Journal, custodian: KeyCustodian, *, clock: Clock, randomness: Randomness, region: str
+        self,
+        store: MetaStore,
+        journal: Journal,
+        custodian: KeyCustodian,
+        *,
+        clock: Clock,
+        lock_time: LockTime,
+        randomness: Randomness,
+        region: str,
     ) -> None:
+        """Answer from `store`; material is sealed by `custodian`. No clock that was set back shortens the time to a deletion."""
         self._store = store
         self._journal = journal
         self._clock = clock
+        self._lock_time = lock_time
         self._region = region
         self._materials = Materials(custodian, randomness)
         self._directory = KeyDirectory(store, self._materials)
@@ -67,9 +78,10 @@ class KeyService:
         setting = Setting(request, spoken, trail, self._region, self._clock.now_ms())
         name = spoken.operation.name
         if spoken.operation.changes:
+            _, reference_ms = self._lock_time.moment()
 
             def change(tx: Writer) -> Answer | None:
-                scene = Change(tx, setting, self._materials)
+                scene = Change(tx, setting, self._materials, reference_ms)
                 answer = _perform(CHANGES[name], scene, spoken)
                 tx.invalidate()
                 return answer

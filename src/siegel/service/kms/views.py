@@ -1,12 +1,15 @@
 """Keys as decisions see them: the key, its policy, its grants; remembered while the store's generation stands."""
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from siegel.access.caller import Caller
 from siegel.access.evaluation import ResourceSide
 from siegel.access.policy import Policy, PolicyKind, parse_policy
 from siegel.access.statement import Statements
@@ -25,11 +28,24 @@ Context = Mapping[str, str]
 
 
 class GrantView(Struct, frozen=True):
-    """A grant, and the policies that it amounts to: for its grantee, and for whoever may retire it."""
+    """A grant, and the policies that it amounts to, made when they are needed."""
 
     grant: Grant
-    rights: Policy
-    retirement: Policy | None
+
+    @property
+    def rights(self) -> Policy:
+        """What it gives to its grantee."""
+        return _policy_for(self.grant, self.grant.grantee, self.grant.operations)
+
+    @property
+    def retirement(self) -> Policy | None:
+        """What it gives to whoever may retire it, None if it names nobody."""
+        return _policy_for(self.grant, self.grant.retiring, ("RetireGrant",)) if self.grant.retiring else None
+
+    @property
+    def grantee_id(self) -> str:
+        """The unique id of its grantee, for a session its role's; the account's id where it is a whole account."""
+        return dict(self.grant.bindings).get(self.grant.grantee) or self.grant.grantee.split(":")[4]
 
     def fits(self, operation: str, context: Context) -> bool:
         """Tell whether the grant speaks of an operation under an encryption context."""
@@ -51,6 +67,13 @@ class KeyView(Struct, frozen=True):
     key: WrappingKey
     side: ResourceSide
     grants: tuple[GrantView, ...]
+    by_grantee: Mapping[str, Sequence[GrantView]]
+
+    def policies_for(self, caller: Caller, suits: Callable[[GrantView], bool]) -> list[Policy]:
+        """Return the policies of grants that may speak of a caller, one for each way to name it: what one allows, all do."""
+        names = dict.fromkeys((caller.principal_id, caller.role_id, caller.account_id))
+        found = (next(filter(suits, self.by_grantee.get(name, ())), None) for name in names)
+        return [one.rights for one in found if one is not None]
 
     def side_with(self, policies: list[Policy]) -> ResourceSide:
         """Return the key's own policy together with further ones; what the key's policy denies stays denied."""
@@ -149,18 +172,16 @@ def load_view(reader: Reader, account_id: str, key_id: str) -> KeyView | None:
         return None
     try:
         policy = parse_policy(key.policy_text, PolicyKind.KEY, bindings=dict(key.policy_bindings))
-        grants = tuple(view_grant(grant) for grant in book.grants_of(key_id))
     except PolicyError as error:
         raise StorageError(f"the stored policy of key {key_id} cannot be read: {error}") from error
-    return KeyView(account_id, key, ResourceSide(account_id, policy, kind=PolicyKind.KEY), grants)
+    grants = tuple(map(GrantView, book.grants_of(key_id)))
+    by_grantee = defaultdict[str, list[GrantView]](list)
+    for one in grants:
+        by_grantee[one.grantee_id].append(one)
+    return KeyView(account_id, key, ResourceSide(account_id, policy, kind=PolicyKind.KEY), grants, dict(by_grantee))
 
 
-def view_grant(grant: Grant) -> GrantView:
-    """Return a grant with the policies that it amounts to. Raises PolicyError for a principal of unknown form."""
-    retirement = _policy_for(grant, grant.retiring, ("RetireGrant",)) if grant.retiring else None
-    return GrantView(grant, _policy_for(grant, grant.grantee, grant.operations), retirement)
-
-
+@lru_cache(maxsize=1024)
 def _policy_for(grant: Grant, principal: str, operations: tuple[str, ...]) -> Policy:
     actions = [f"kms:{operation}" for operation in operations]
     statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": actions, "Resource": "*"}

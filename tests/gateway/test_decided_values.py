@@ -7,7 +7,7 @@ from typing import Any
 from .people import allow, deny, make_person
 from .raw import RawClient
 from .service import Service
-from .shelf import Shelf, fails, md5_b64, refused, sdk
+from .shelf import Shelf, fails, md5_b64, new_name, refused, sdk
 from .test_bucket_policies import account, put_policy, statement
 from .test_object_lock import locked, put_locked
 from .test_sts import document, make_role, with_session
@@ -129,3 +129,47 @@ def test_a_session_tag_takes_the_place_of_the_roles_tag_in_any_case(bucket: Shel
     session = sts.assume_role(RoleArn=arn, RoleSessionName="bob", Tags=tags)["Credentials"]
     with fails(403, "AccessDenied"):
         with_session(service, session).get_object(Bucket=bucket.name, Key="k")
+
+
+def tagged_xml(root: str, name: str, team: str) -> bytes:
+    return f"<{root}><{name}><Tag><Key>team</Key><Value>{team}</Value></Tag></{name}></{root}>".encode()
+
+
+def test_no_header_speaks_for_the_tags_of_a_bucket(bucket: Shelf, service: Service, iam: Any) -> None:
+    only = {"StringEquals": {"aws:RequestTag/team": "a"}}
+    actions = ["s3:CreateBucket", "s3:PutBucketTagging", "s3:TagResource"]
+    person = make_person(service, iam, allow(actions, Condition=only))
+    raw = service.raw(person.keys)
+    said = ("x-amz-tagging", "team=a")
+
+    def put(team: str) -> Any:
+        xml = tagged_xml("Tagging", "TagSet", team)
+        return raw.call("PUT", bucket.name, query="tagging", headers=[("content-md5", md5_b64(xml)), said], body=xml)
+
+    def tag(team: str) -> Any:
+        xml, path = tagged_xml("TagResourceRequest", "Tags", team), f"tags/arn:aws:s3:::{bucket.name}"
+        headers = [("x-amz-account-id", service.owner.account_id), said]
+        return raw.call("POST", "v20180820", path, headers=headers, body=xml)
+
+    with bucket.unchanged():
+        refused(put("b"), 403, "AccessDenied")
+        assert tag("b").status == 403
+    assert put("a").status == 204
+    assert tag("a").status == 204
+    name, other = new_name(), new_name()
+    refused(raw.call("PUT", name, headers=[said]), 403, "AccessDenied")
+    where = {"LocationConstraint": "eu-central-1", "Tags": [{"Key": "team", "Value": "a"}]}
+    person.s3.create_bucket(Bucket=other, CreateBucketConfiguration=where)
+
+
+def test_t22_no_header_speaks_for_the_tags_of_a_session(service: Service, iam: Any) -> None:
+    """Class: a condition on what a session must be given, met by a header that gives nothing."""
+    _, arn = make_role(iam, service, Condition={"StringEquals": {"aws:RequestTag/team": "a"}})
+    sts = sdk(service, name="sts")
+    sts.meta.events.register(
+        "before-sign.sts.AssumeRole", lambda request, **_: request.headers.add_header("x-amz-tagging", "team=a")
+    )
+    with fails(403, "AccessDenied"):
+        sts.assume_role(RoleArn=arn, RoleSessionName="ann")
+    tags = [{"Key": "team", "Value": "a"}]
+    assert sts.assume_role(RoleArn=arn, RoleSessionName="ann", Tags=tags)["Credentials"]

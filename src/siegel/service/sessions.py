@@ -271,8 +271,10 @@ class Sessions:
         *,
         others: Mapping[str, Values],
     ) -> None:
+        # Tags are parameters here: no header speaks of them.
+        headers = {name: value for name, value in request.headers.items() if not name.startswith("x-amz-")}
         keys = RequestKeys(
-            request,
+            replace(request, headers=headers),
             None,
             now_ms=trail.at_ms,
             region=self._region,

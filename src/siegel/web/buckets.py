@@ -22,7 +22,7 @@ from siegel.s3wire.xml_write import (
 from siegel.service.buckets import BucketWish
 from siegel.service.get import version_text
 from siegel.service.versions import Deleted
-from siegel.web.call import Call, UseCases, permit
+from siegel.web.call import Call, UseCases, permit, with_tags
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.exchange import XML, Exchange
 from siegel.web.locks import target_of
@@ -54,8 +54,9 @@ async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None
     wanted = parse_create_bucket(await read_body(cases, call, exchange))
     name = call.request.bucket
     tagging = tagging_of(wanted.tags)
-    if tagging is not None:
-        cases.gate.permit(call.verified, call.caller, "s3:TagResource", None)
+    tagged = with_tags(call, wanted.tags)
+    for action in (call.route.action, *(["s3:TagResource"] if tagging else [])):
+        cases.gate.permit(tagged.verified, call.caller, action, None)
     wish = BucketWish(wanted.location, tagging, object_lock)
     await cases.buckets.create(call.caller.account_id, name, wish, call.trail.entry(200))
     await exchange.answer(200, [(b"location", b"/" + name.encode())])

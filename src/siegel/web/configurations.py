@@ -40,7 +40,8 @@ async def answer_xml(cases: UseCases, call: Call, exchange: Exchange, xml: bytes
 class Configuration(Struct, Generic[D], frozen=True, kw_only=True):
     """A kind of configuration: where it is kept, how its XML is read and written, and what its absence is called.
 
-    `parse` returns None for a body that takes the configuration away. `check` is run inside
+    `parse` returns None for a body that takes the configuration away. `permit` asks the policies where what is put has a say in
+    it; it raises AccessDeniedError. `check` is run inside
     the transaction of a PUT, before the document is stored. `put_status` is what S3 answers to a PUT.
     """
 
@@ -49,6 +50,7 @@ class Configuration(Struct, Generic[D], frozen=True, kw_only=True):
     parse: Callable[[bytes], D | None]
     render: Callable[[D], bytes]
     absent: type[S3Error]
+    permit: Callable[[UseCases, Call, D | None], None] | None = None
     check: Check | None = None
     put_status: int = 200
 
@@ -65,6 +67,8 @@ class Configuration(Struct, Generic[D], frozen=True, kw_only=True):
     async def _put(self, cases: UseCases, call: Call, exchange: Exchange) -> None:
         refuse_unsupported(call.request.headers)
         document = self.parse(await read_body(cases, call, exchange))
+        if self.permit is not None:
+            self.permit(cases, call, document)
         target, entry = cases.putter.target(call.bucket), call.trail.entry(self.put_status)
         if document is None:
             await cases.configurations.delete(target, self.kind, entry, self.check)

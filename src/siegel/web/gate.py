@@ -22,7 +22,7 @@ from siegel.service.get import Getter
 NO_VALUES: Final[Mapping[str, Values]] = MappingProxyType({})
 _NO_TAGS: Final[Tags] = MappingProxyType({})
 # What these are about stands in their bodies: their handlers ask for the permits.
-_DECIDED_BY_BODY: Final = frozenset({"DeleteObjects", "PutObjectTagging"})
+_DECIDED_BY_BODY: Final = frozenset({"DeleteObjects", "PutObjectTagging", "PutBucketTagging", "TagResource"})
 
 
 class Gate:
@@ -38,8 +38,8 @@ class Gate:
     def admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
         """Return the permits for all that a request's operation needs. Raises AccessDeniedError.
 
-        `bucket` is None where the request names none, or one that is still to be made. DeleteObjects and PutObjectTagging need
-        none to begin with: each key, and the tags, are decided on once the body is read.
+        `bucket` is None where the request names none, or one that is still to be made. What is decided by its body, such as the
+        keys of DeleteObjects and all tags, needs none to begin with.
         """
         if route.operation in _DECIDED_BY_BODY and bucket is not None:
             self._refuse_hopeless(caller, bucket)
@@ -47,7 +47,10 @@ class Gate:
         request = verified.request
         version_id = request.query.get("versionId")
         has_version = version_id is not None
-        actions = (action_of(route, has_version=has_version), *further_actions(route, request.headers, has_version=has_version))
+        actions = further_actions(route, request.headers, has_version=has_version)
+        if route.operation != "CreateBucket":
+            # A bucket is made with the tags of its body.
+            actions = (action_of(route, has_version=has_version), *actions)
         object_key = request.object_key if route.resource == "object" else ""
         return tuple(
             self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id) for action in actions

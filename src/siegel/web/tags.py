@@ -1,6 +1,6 @@
 """Handlers of the tags of buckets, by S3 and by S3 Control."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from siegel.domain.absences import NoSuchTagSetError
@@ -9,7 +9,7 @@ from siegel.domain.records import Kind
 from siegel.s3wire.control import parse_tag_keys
 from siegel.s3wire.tags import OF_BUCKETS, check_tags
 from siegel.s3wire.tagsxml import parse_bucket_tags, parse_resource_tags, render_resource_tags, render_tag_set
-from siegel.web.call import Call, UseCases
+from siegel.web.call import Call, UseCases, permit, with_tags
 from siegel.web.configurations import Configuration, answer_xml, read_body
 from siegel.web.exchange import Exchange
 
@@ -19,12 +19,17 @@ def tagging_of(tags: dict[str, str]) -> Tagging | None:
     return Tagging(tags=tuple(tags.items())) if tags else None
 
 
+def _permit_tags(cases: UseCases, call: Call, tags: Mapping[str, str]) -> None:
+    permit(cases, with_tags(call, tags), call.route.action)
+
+
 _TAGGING: Final = Configuration(
     kind=Kind.TAGGING,
     document_type=Tagging,
     parse=lambda body: tagging_of(parse_bucket_tags(body)),
     render=lambda tagging: render_tag_set(dict(tagging.tags)),
     absent=NoSuchTagSetError,
+    permit=lambda cases, call, tagging: _permit_tags(cases, call, dict(tagging.tags) if tagging else {}),
     put_status=204,
 )
 
@@ -38,6 +43,7 @@ async def list_tags_for_resource(cases: UseCases, call: Call, exchange: Exchange
 async def tag_resource(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """TagResource: add tags, and replace those of the same keys."""
     added = parse_resource_tags(await read_body(cases, call, exchange))
+    _permit_tags(cases, call, added)
     await _change(cases, call, exchange, lambda tags: tags | added)
 
 

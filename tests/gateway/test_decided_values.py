@@ -173,3 +173,44 @@ def test_t22_no_header_speaks_for_the_tags_of_a_session(service: Service, iam: A
         sts.assume_role(RoleArn=arn, RoleSessionName="ann")
     tags = [{"Key": "team", "Value": "a"}]
     assert sts.assume_role(RoleArn=arn, RoleSessionName="ann", Tags=tags)["Credentials"]
+
+
+def test_a_bucket_policy_is_the_affair_of_its_account_alone(bucket: Shelf, service: Service, stranger_s3: Any) -> None:
+    text = put_policy(bucket, statement(bucket, account(service), "s3:*", on=""))
+    with bucket.unchanged():
+        with fails(405, "MethodNotAllowed"):
+            stranger_s3.put_bucket_policy(Bucket=bucket.name, Policy=text)
+        with fails(405, "MethodNotAllowed"):
+            stranger_s3.get_bucket_policy(Bucket=bucket.name)
+        with fails(405, "MethodNotAllowed"):
+            stranger_s3.delete_bucket_policy(Bucket=bucket.name)
+    assert bucket.s3.get_bucket_policy(Bucket=bucket.name)["Policy"] == text
+
+
+def test_a_copy_tells_of_absence_only_to_those_who_may_list_the_source(
+    versioned: Shelf, service: Service, stranger_s3: Any
+) -> None:
+    versioned.put("gone", b"x")
+    versioned.s3.delete_object(Bucket=versioned.name, Key="gone")
+    own = new_name()
+    stranger_s3.create_bucket(Bucket=own, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    put_policy(versioned, statement(versioned, account(service), "s3:GetObject"))
+    with fails(403, "AccessDenied"):
+        stranger_s3.copy_object(Bucket=own, Key="copy", CopySource=f"{versioned.name}/gone")
+    listing = statement(versioned, account(service), "s3:ListBucket", on="")
+    put_policy(versioned, statement(versioned, account(service), "s3:GetObject"), listing)
+    with fails(404, "NoSuchKey"):
+        stranger_s3.copy_object(Bucket=own, Key="copy", CopySource=f"{versioned.name}/gone")
+
+
+def test_how_many_tags_there_are_shows_only_to_those_who_may_read_them(bucket: Shelf, service: Service, stranger_s3: Any) -> None:
+    version = bucket.put("k", b"x", Tagging="a=b").get("VersionId", "null")
+    may_read = statement(bucket, account(service), ["s3:GetObject", "s3:GetObjectVersion"])
+    put_policy(bucket, may_read)
+    name = {"Bucket": bucket.name, "Key": "k"}
+    assert "TagCount" not in stranger_s3.get_object(**name)
+    may_read_tags = statement(bucket, account(service), "s3:GetObjectTagging")
+    put_policy(bucket, may_read, may_read_tags)
+    assert stranger_s3.get_object(**name)["TagCount"] == 1
+    assert "TagCount" not in stranger_s3.get_object(**name, VersionId=version)
+    assert bucket.s3.get_object(**name, VersionId=version)["TagCount"] == 1

@@ -46,6 +46,8 @@ _QUERY_PARTS: Final = SIGNING_QUERY_NAMES - {"X-Amz-Security-Token"}
 _FORM_PARTS: Final = ("policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
 _FORM_PARTS_V2: Final = ("awsaccesskeyid", "signature")
 _SCOPE_END: Final = "aws4_request"
+# What is derived for a scope is remembered by its text, before anybody has proven anything.
+_REGION_CHARS_MAX: Final = 64
 _EXPIRES_DIGITS_MAX: Final = len(str(PRESIGNED_EXPIRES_S_MAX))
 _TIMESTAMP_CHARS: Final = len("YYYYMMDDTHHMMSSZ")
 _SIGNATURE_V2: Final = (
@@ -196,6 +198,8 @@ def _claim(
         raise _malformed(source, f"The Credential's scope must end in /{expected}/aws4_request.")
     if date != timestamp[:8]:
         raise _malformed(source, "The Credential's date is not that of the request's own date.")
+    if len(region) > _REGION_CHARS_MAX:
+        raise _malformed(source, f"The region of a scope has at most {_REGION_CHARS_MAX} characters.")
     if not _ACCESS_KEY_ID.fullmatch(access_key_id):
         raise InvalidAccessKeyIdError
     return Claim(

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from siegel.domain.errors import MethodNotAllowedError
 from siegel.domain.limits import BUCKET_POLICY_BYTES_MAX
 from siegel.domain.records import Kind
 from siegel.s3wire.body import plan_body
@@ -14,8 +15,15 @@ from siegel.web.exchange import Exchange
 _JSON: Final = (b"content-type", b"application/json")
 
 
+def _require_own(call: Call) -> None:
+    """Raise MethodNotAllowedError for other accounts, whatever they were granted: a bucket's policy is its account's affair."""
+    if call.caller.account_id != call.bucket.account_id:
+        raise MethodNotAllowedError(fields={"Method": call.request.method, "ResourceType": "BUCKETPOLICY"})
+
+
 async def get_bucket_policy(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetBucketPolicy: the text as it was put."""
+    _require_own(call)
     text = cases.bucket_policies.text(call.bucket)
     await cases.journal.append(call.trail.entry(200))
     await exchange.answer(200, [_JSON], text.encode())
@@ -23,6 +31,7 @@ async def get_bucket_policy(cases: UseCases, call: Call, exchange: Exchange) -> 
 
 async def put_bucket_policy(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """PutBucketPolicy."""
+    _require_own(call)
     body = RequestBody(exchange, plan_body(call.verified, md5=False), cases.reaper, BUCKET_POLICY_BYTES_MAX)
     text = await body.read_all(BUCKET_POLICY_BYTES_MAX)
     await cases.bucket_policies.put(cases.putter.target(call.bucket), text, call.trail.entry(204))
@@ -31,6 +40,7 @@ async def put_bucket_policy(cases: UseCases, call: Call, exchange: Exchange) -> 
 
 async def delete_bucket_policy(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """DeleteBucketPolicy."""
+    _require_own(call)
     await cases.configurations.delete(cases.putter.target(call.bucket), Kind.POLICY, call.trail.entry(204))
     await exchange.answer(204)
 

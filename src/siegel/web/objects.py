@@ -8,10 +8,13 @@ from msgspec.structs import replace
 
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
+    AccessDeniedError,
     InvalidArgumentError,
     InvalidPartNumberError,
     InvalidRequestError,
     MethodNotAllowedError,
+    NoSuchKeyError,
+    NoSuchVersionError,
 )
 from siegel.domain.limits import COPY_BYTES_MAX, PUT_BYTES_MAX
 from siegel.domain.objects import Bucket, SealingMode, Versioning
@@ -41,7 +44,7 @@ from siegel.service.heads import Head, open_part_checksums, open_tags, place_of
 from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
-from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, permit, with_tags
+from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, is_permitted, permit, with_tags
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
@@ -131,6 +134,10 @@ def open_source(cases: UseCases, call: Call) -> Source:
     except MethodNotAllowedError:
         message = "The source of a copy request may not specifically refer to a delete marker by version id."
         raise InvalidRequestError(message) from None
+    except (NoSuchKeyError, NoSuchVersionError):
+        if cases.gate.allows(call.verified, call.caller, "s3:ListBucket", bucket):
+            raise
+        raise AccessDeniedError from None
     key = customer_key(cases, call, of_copy_source=True)
     opened = cases.getter.open(bucket, version, None if key is None else key.key)
     parse_read_conditions(headers, COPY_SOURCE_PREFIX).check(opened.head.etag, version.modified_at_ms)
@@ -280,11 +287,13 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
     ]
     if version.part_count and selection.by_part:
         headers.append((b"x-amz-mp-parts-count", b"%d" % version.part_count))
-    if version.sealed_tags:
+    version_id = request.query.get("versionId")
+    read_tags = "s3:GetObjectTagging" if version_id is None else "s3:GetObjectVersionTagging"
+    if version.sealed_tags and is_permitted(cases, call, read_tags, version.object_key, version_id):
         tags = open_tags(opened.keys.metadata, place_of(opened.bucket.account_id, version), version.sealed_tags)
         headers.append((b"x-amz-tagging-count", b"%d" % len(tags)))
     headers += shown_lock(cases, call, version)
-    if "versionId" not in request.query:
+    if version_id is None:
         headers += expiration_headers(cases, call, version)
     byte_range = selection.byte_range
     if byte_range is None:

@@ -43,6 +43,13 @@ def test_a_claim_in_the_header():
     assert claim.scope == "20260301/eu-central-1/s3/aws4_request"
 
 
+def test_a_region_of_any_length_is_not_kept():
+    """Signing keys are remembered by their scope, and anybody can write a scope."""
+    assert claim_of(authorized(header(f"{KEY_ID}/20260301/{'r' * 64}/s3/aws4_request"))).region == "r" * 64
+    with pytest.raises(AuthorizationHeaderMalformedError):
+        claim_of(authorized(header(f"{KEY_ID}/20260301/{'r' * 65}/s3/aws4_request")))
+
+
 def test_a_claim_in_the_query():
     claim = claim_of(signed("GET", "/b/k", expires=60))
     assert (claim.access_key_id, claim.date, claim.region) == (KEY_ID, "20260301", "eu-central-1")

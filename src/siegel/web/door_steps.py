@@ -33,10 +33,14 @@ class DoorParts(Struct, frozen=True):
 async def read_body(parts: DoorParts, exchange: Exchange, bytes_max: int) -> bytes | None:
     """Return the whole body of a request, None if it is larger than `bytes_max`."""
     pieces: list[bytes] = []
-    size_bytes = exchange.body_left or 0
+    if (exchange.body_left or 0) > bytes_max:
+        return None
+    size_bytes = 0
     while exchange.body_left != 0 and size_bytes <= bytes_max:
-        pieces.append(await parts.reaper.receive(exchange))
-        size_bytes = sum(map(len, pieces))
+        piece = await parts.reaper.receive(exchange)
+        pieces.append(piece)
+        # Counted once each: whoever has proven nothing yet may send them one byte at a time.
+        size_bytes += len(piece)
     return None if size_bytes > bytes_max else b"".join(pieces)
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from siegel.domain.browser_errors import AccessForbiddenError
 from siegel.domain.configuration import Cors, CorsRule
 from siegel.domain.errors import BadRequestError
+from siegel.domain.limits import HEADERS_COUNT_MAX
 from siegel.s3wire.request import Request
 
 METHODS: Final = ("GET", "PUT", "POST", "DELETE", "HEAD")
@@ -39,7 +40,10 @@ class Preflight(Struct, frozen=True):
 
 
 def parse_preflight(request: Request) -> Preflight:
-    """Return what an OPTIONS request asks. Raises BadRequestError where it leaves out what it must say."""
+    """Return what an OPTIONS request asks. Raises BadRequestError where it leaves out what it must say.
+
+    It asks for no more headers than a request may have: each is compared with every pattern of a rule, for anybody who asks.
+    """
     origin = request.headers.get("origin")
     if not origin:
         raise BadRequestError("Insufficient information. Origin request header needed.")
@@ -47,6 +51,8 @@ def parse_preflight(request: Request) -> Preflight:
     if method not in METHODS:
         raise BadRequestError(f"Invalid Access-Control-Request-Method: {method or 'null'}")
     names = request.headers.get("access-control-request-headers", "").split(",")
+    if len(names) > HEADERS_COUNT_MAX:
+        raise BadRequestError(f"Access-Control-Request-Headers names more than the {HEADERS_COUNT_MAX} headers of a request.")
     return Preflight(origin, method, tuple(name.strip(" \t").lower() for name in names if name.strip(" \t")))
 
 

@@ -28,6 +28,18 @@ def test_what_a_preflight_asks():
     assert parse_preflight(options(origin="null", access_control_request_method="GET")) == Preflight("null", "GET")
 
 
+def test_a_preflight_asks_for_as_many_headers_as_a_request_may_have():
+    few, many = (",".join(f"x-{number}" for number in range(count)) for count in (100, 101))
+    assert (
+        len(
+            parse_preflight(options(origin=SITE, access_control_request_method="PUT", access_control_request_headers=few)).headers
+        )
+        == 100
+    )
+    with pytest.raises(BadRequestError):
+        parse_preflight(options(origin=SITE, access_control_request_method="PUT", access_control_request_headers=many))
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -30,7 +30,7 @@ from siegel.customer.sealing.refusals import (
 from siegel.customer.sealing.store import PART_BYTES_MIN, S3Source, connect, enough_for, upload
 
 from .service import SIEGEL, Service
-from .shelf import MIB, Shelf, seeded
+from .shelf import MIB, Shelf, sdk, seeded
 from .signer import REGION
 
 
@@ -200,7 +200,8 @@ def test_the_store_is_never_told_a_key_a_name_or_a_byte(bucket: Shelf, tmp_path:
             request.body.seek(0)
         sent.append(request.method.encode() + request.url.encode() + str(dict(request.headers)).encode() + body)
 
-    bucket.s3.meta.events.register("before-send.s3", watch)
+    client = sdk(bucket.service)
+    client.meta.events.register("before-send.s3", watch)
     drawn: list[bytes] = []
 
     def draw(count: int) -> bytes:
@@ -212,8 +213,9 @@ def test_the_store_is_never_told_a_key_a_name_or_a_byte(bucket: Shelf, tmp_path:
     place = seal_name(key.names_secret, folder, "witness-miller.mp4")
     name = "witness-miller.mp4"
     sealed = seal_stream(io.BytesIO(data), len(data), place, sealer=key, recipients=[], name=name, random=draw)
-    upload(bucket.s3, sealed, part_bytes=PART_BYTES_MIN)
-    assert open_sealed(S3Source(bucket.s3, place), place, key=key, trusted=[key.sealer]).read() == data
+    upload(client, sealed, part_bytes=PART_BYTES_MIN)
+    assert open_sealed(S3Source(client, place), place, key=key, trusted=[key.sealer]).read() == data
+    client.close()
     data_key, object_id = drawn[:2]
     everything = b"".join(sent)
     assert object_id in everything
@@ -303,8 +305,9 @@ def test_the_file_system_seeks_in_a_sealed_video(bucket: Shelf, tmp_path: Path):
     video = seeded(8 * MIB)
     (tmp_path / "clip.mp4").write_bytes(video)
     asked: list[str] = []
-    bucket.s3.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["headers"]["Range"]))
-    options = {"key": new_key_file(), "client": bucket.s3, "seen": tmp_path / "seen.db", "skip_instance_cache": True}
+    client = sdk(bucket.service)
+    client.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["headers"]["Range"]))
+    options = {"key": new_key_file(), "client": client, "seen": tmp_path / "seen.db", "skip_instance_cache": True}
     files = fsspec.filesystem("siegel+s3", **options)
     path = f"{bucket.name}/cam/clip.mp4"
     files.put_file(str(tmp_path / "clip.mp4"), path)

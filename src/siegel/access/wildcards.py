@@ -142,7 +142,26 @@ class Run(Struct, frozen=True):
         """Return the first place from `start` on where the run ends before `end`, or -1."""
         if self.text is not None:
             return value.find(self.text, start, end)
-        return next((at for at in range(start, end - self.length + 1) if self.fits(value, at)), -1)
+        if self.length > end - start:
+            return -1
+        # Each character is looked at once (Baeza-Yates and Gonnet's Shift-And), however many pieces there are: the policy is one
+        # party's, and the time is everybody's. Bit n of `begun` says that the first n + 1 places of the run end here.
+        places, anywhere = self._places()
+        begun, whole = 0, 1 << (self.length - 1)
+        for at in range(start, end):
+            begun = (begun << 1 | 1) & places.get(value[at], anywhere)
+            if begun & whole:
+                return at - self.length + 1
+        return -1
+
+    def _places(self) -> tuple[dict[str, int], int]:
+        """Return as bits where in the run each of its characters may stand, and where any other may."""
+        fixed = [(offset + index, char) for offset, piece in self.pieces for index, char in enumerate(piece)]
+        anywhere = (1 << self.length) - 1 - sum(1 << place for place, _ in fixed)
+        places: dict[str, int] = {}
+        for place, char in fixed:
+            places[char] = places.get(char, anywhere) | 1 << place
+        return places, anywhere
 
 
 def like(atoms: Atoms) -> Test:

@@ -34,3 +34,26 @@ def test_actions_without_end_do_not_fill_the_memory():
 def test_a_request_for_something_that_is_no_arn_fits_a_star_only():
     assert is_allowed(alice(statement(Resource="*")), own(), arn="*")
     assert not is_allowed(alice(statement(Resource=OBJECT)), own(), arn="*")
+
+
+class Watched(str):
+    """A text that counts how often it is looked into."""
+
+    __slots__ = ("looks",)
+
+    def __getitem__(self, place):
+        self.looks += 1
+        return super().__getitem__(place)
+
+    def startswith(self, *args):
+        self.looks += 1
+        return super().startswith(*args)
+
+
+def test_t34_a_pattern_of_many_question_marks_looks_at_each_character_once():
+    """Class: a policy that costs others more than its author."""
+    value = Watched("a" * 1000)
+    value.looks = 0
+    assert not like(read_atoms("*" + "?a" * 200 + "b*"))(value)
+    assert value.looks <= len(value) + 2
+    assert like(read_atoms("*" + "?a" * 200 + "b*"))("xy" + "ca" * 200 + "bz")

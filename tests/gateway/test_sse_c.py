@@ -210,6 +210,26 @@ def test_t101_codefinger_sse_c_is_off_by_default_even_over_tls(tls_bucket: Shelf
         refused(tls_bucket.call("PUT", "k", headers=copy), 403, "AccessDenied")
 
 
+def alarms_of(shelf: Shelf) -> list[str]:
+    """The alarms about a bucket in the service's log."""
+    log = shelf.service.log.read_text(encoding="utf-8")
+    return [line for line in log.splitlines() if "alarm:" in line and shelf.name in line]
+
+
+def test_t101_codefinger_raises_an_alarm_at_once_and_not_again_and_again(tls_bucket: Shelf):
+    for _ in range(3):
+        refused(tls_bucket.call("PUT", "k", headers=under(KEY), body=b"1"), 403, "AccessDenied")
+    raised = alarms_of(tls_bucket)
+    assert 1 <= len(raised) <= 2, "one of each worker at the most"
+    assert all("SSE-C" in line and ":root" in line for line in raised)
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}}
+    for days, more in ((30, 0), (7, 1)):
+        before = len(alarms_of(tls_bucket))
+        lifecycle = {"Rules": [{**rule, "Expiration": {"Days": days}}]}
+        tls_bucket.s3.put_bucket_lifecycle_configuration(Bucket=tls_bucket.name, LifecycleConfiguration=lifecycle)
+        assert len(alarms_of(tls_bucket)) == before + more
+
+
 def test_the_sdk_speaks_it_too(bucket: Shelf):
     """The SDK refuses to send such keys in plain HTTP only for some operations: what it sends must work."""
     bucket.s3.put_object(Bucket=bucket.name, Key="k", Body=b"hello", **options(KEY))

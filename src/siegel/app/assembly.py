@@ -31,6 +31,7 @@ from siegel.service.session_tokens import SessionTokens
 from siegel.service.sessions import Sessions
 from siegel.service.webidentities import WebIdentities
 from siegel.service.webkeys import WebKeys
+from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
 from siegel.web.call import Rules, UseCases
 from siegel.web.door_steps import DoorParts
@@ -94,6 +95,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             calendar=Calendar(settings.lifecycle_day_ms),
             gate=Gate(directory, getter, clock, settings.region),
             proxies=Proxies(settings.trusted_proxies),
+            alarms=Alarms(),
             key_uses=parts.key_uses,
         ),
         doors={

@@ -31,6 +31,7 @@ from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.put import Putter
 from siegel.service.trail import Trail
+from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
 from siegel.web.gate import NO_VALUES, Gate
 from siegel.web.peer import Proxies
@@ -66,6 +67,7 @@ class UseCases(Struct, frozen=True):
     bucket_policies: BucketPolicies
     gate: Gate
     proxies: Proxies
+    alarms: Alarms
     key_uses: KeyUses
 
 
@@ -118,6 +120,7 @@ def customer_key_for_writing(cases: UseCases, call: Call) -> CustomerKey | None:
     """
     key = customer_key(cases, call)
     if key is not None and not accepts_customer_keys(cases, call.bucket):
+        cases.alarms.customer_key_refused(call.bucket, call.trail)
         raise AccessDeniedError("Server Side Encryption with Customer provided keys is blocked for this bucket.")
     return key
 

@@ -69,6 +69,7 @@ async def put_bucket_lifecycle(cases: UseCases, call: Call, exchange: Exchange) 
     lifecycle = parse_lifecycle(await read_body(cases, call, exchange), headers.get(MINIMUM_SIZE_HEADER))
     target = cases.putter.target(call.bucket)
     await cases.configurations.put(target, Kind.LIFECYCLE, lifecycle, call.trail.entry(200))
+    cases.alarms.lifecycle_put(call.bucket, call.trail, lifecycle)
     await exchange.answer(200, [_minimum_size(lifecycle)])
 
 

@@ -1,7 +1,8 @@
 """What an operator and a customer should hear of at once: requests that a thief of access keys makes who wants a ransom.
 
 He would seal what is there under a key of his own (SSE-C), and let the rest expire within days. Both leave a warning in the
-service's log that begins with `alarm:`, at most one a minute for each bucket and cause. Precedent: "Codefinger", Halcyon, January 2025.
+service's log that begins with `alarm:`, at most one a minute for each bucket and cause.
+Precedent: "Codefinger", Halcyon, January 2025.
 """
 
 import logging

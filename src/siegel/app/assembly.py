@@ -3,7 +3,10 @@
 Apart from `wiring.py` because only workers need it: commands must not wait for the whole protocol to be imported.
 """
 
+import importlib
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from siegel.app.http import Application
@@ -18,32 +21,26 @@ from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
 from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
-from siegel.service.identities.scene import Means
-from siegel.service.identities.use_cases import Identities
 from siegel.service.key_uses import KeyUses
 from siegel.service.keys import KeyRing
-from siegel.service.kms.use_cases import KeyService
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
 from siegel.service.session_tokens import SessionTokens
-from siegel.service.sessions import Sessions
-from siegel.service.webidentities import WebIdentities
-from siegel.service.webkeys import WebKeys
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
 from siegel.web.call import Rules, UseCases
+from siegel.web.door import Door
 from siegel.web.door_steps import DoorParts
 from siegel.web.gate import Gate
 from siegel.web.gateway import Gateway
-from siegel.web.iam import iam_door
-from siegel.web.kms_door import KmsDoor
 from siegel.web.peer import Proxies
-from siegel.web.sts import sts_door
 
 # Large bodies are checked, sealed and written here; one per core would let a slow disk keep the others waiting.
 BODY_THREADS: Final = 8
+
+Doors = Callable[[Deployment, Settings, DoorParts, KeyRing, SessionTokens], Mapping[str, Door]]
 
 
 def build_s3(deployment: Deployment, settings: Settings) -> Application:
@@ -61,19 +58,6 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
         sse_c_over_http=settings.sse_c_over_http,
     )
     parts = DoorParts(directory=directory, journal=store, key_uses=KeyUses(store), reaper=IdleReaper(), region=settings.region)
-    means = Means(randomness, keyring, deployment.outbound)
-    identities = Identities(store, store, means=means, clock=clock, region=settings.region)
-    web_identities = WebIdentities(store, WebKeys(deployment.outbound, clock), clock)
-    sessions = Sessions(store, store, tokens, web_identities, clock=clock, region=settings.region)
-    keys = KeyService(
-        store,
-        store,
-        deployment.custodian,
-        clock=clock,
-        lock_time=deployment.lock_time,
-        randomness=randomness,
-        region=settings.region,
-    )
     getter = Getter(store, blobs, directory, keyring, executor)
     return Gateway(
         UseCases(
@@ -98,9 +82,13 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             alarms=Alarms(),
             key_uses=parts.key_uses,
         ),
-        doors={
-            "kms": KmsDoor(keys, parts),
-            "iam": iam_door(identities, parts),
-            "sts": sts_door(sessions, parts),
-        },
+        doors=partial(_build_doors, deployment, settings, parts, keyring, tokens),
     )
+
+
+def _build_doors(
+    deployment: Deployment, settings: Settings, parts: DoorParts, keyring: KeyRing, tokens: SessionTokens
+) -> Mapping[str, Door]:
+    # Identities and keys are asked for seldom, and a third of all modules are theirs: the start does not wait for them.
+    doors: Doors = importlib.import_module("siegel.app.doors").build_doors
+    return doors(deployment, settings, parts, keyring, tokens)

@@ -1,13 +1,19 @@
 """The doors beside S3 on the same port: protocols of other services, told apart by what a request is signed for."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
-from siegel.kmswire.operations import SERVICE, TARGET_PREFIX
 from siegel.s3wire.claims import signing_service
 from siegel.s3wire.request import Request
 from siegel.service.trail import Trail
 from siegel.web.exchange import Exchange
+
+KMS: Final = "kms"
+STS: Final = "sts"
+DOORS: Final = frozenset({"iam", STS, KMS})
+"""What requests are signed for that have a door of their own."""
+
+TARGET_PREFIX: Final = "TrentService."
+"""What the header X-Amz-Target of a request to KMS begins with."""
 
 
 class Door(Protocol):
@@ -21,16 +27,16 @@ class Door(Protocol):
         ...
 
 
-def find_door(doors: Mapping[str, Door], request: Request) -> Door | None:
-    """Return the door that a request knocks at, None for S3's own.
+def door_of(request: Request) -> str:
+    """Return the name of the door that a request knocks at, "" for S3's own.
 
     Requests to STS may be unsigned: a form posted to the root, which is no request of S3. What names an operation of KMS is told
     by KMS that it must be signed.
     """
     service = signing_service(request)
     if not service and request.headers.get("x-amz-target", "").startswith(TARGET_PREFIX):
-        service = SERVICE
+        service = KMS
     is_posted_to_root = request.method == "POST" and not (request.bucket or request.object_key or request.control_account)
     if not service and is_posted_to_root:
-        service = "sts"
-    return doors.get(service)
+        service = STS
+    return service if service in DOORS else ""

@@ -6,6 +6,7 @@ is known whose data was asked for, one journal entry.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Final
 
 from siegel.access.caller import Caller
@@ -48,7 +49,7 @@ from siegel.web import (
 )
 from siegel.web.call import Call, UseCases, may_list
 from siegel.web.cors import answer_preflight, cors_headers
-from siegel.web.door import Door, find_door
+from siegel.web.door import Door, door_of
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
 from siegel.web.forms import read_form
 from siegel.web.peer import Peer
@@ -77,10 +78,10 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """The ASGI application of the S3 port."""
 
-    def __init__(self, cases: UseCases, doors: Mapping[str, Door]) -> None:
-        """Answer S3 with `cases`; what is signed for another service goes to its door in `doors`."""
+    def __init__(self, cases: UseCases, doors: Callable[[], Mapping[str, Door]]) -> None:
+        """Answer S3 with `cases`; what is signed for another service goes to its door, of which `doors` makes all at once."""
         self._cases = cases
-        self._doors = doors
+        self._doors = cache(doors)
         self._ids = RequestIds()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -93,9 +94,9 @@ class Gateway:
         try:
             request = self._parse(scope, exchange, peer)
             of_control = bool(request.control_account)
-            door = find_door(self._doors, request)
-            if door is not None:
-                await door.answer(request, exchange, trail)
+            service = door_of(request)
+            if service:
+                await self._doors()[service].answer(request, exchange, trail)
                 return
             if request.method == "OPTIONS" and request.bucket:
                 await answer_preflight(self._cases, request, exchange, trail)

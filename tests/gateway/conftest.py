@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.response import StreamingBody
 
 from .certificates import DOMAIN, make_certificates
 from .raw import RawClient, Wire
@@ -34,6 +35,21 @@ def names_on_this_machine() -> Iterator[None]:
     socket.getaddrinfo = resolve
     yield
     socket.getaddrinfo = ask
+
+
+@pytest.fixture(autouse=True)
+def bodies_left_unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the answers' bodies that a test has left unread: a later test would be blamed for their sockets."""
+    begin, made = StreamingBody.__init__, []
+
+    def note(self: StreamingBody, *args: Any, **options: Any) -> None:
+        begin(self, *args, **options)
+        made.append(self)
+
+    monkeypatch.setattr(StreamingBody, "__init__", note)
+    yield
+    for body in made:
+        body.close()
 
 
 @pytest.fixture(scope="session")

@@ -148,12 +148,12 @@ def test_what_changes_binds_on_the_next_request(bucket: Shelf, service: Service,
     bucket.put("k", b"x")
     role, arn = make_role(iam, service, actions="s3:GetObject")
     s3 = with_session(service, sts.assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"])
-    assert s3.get_object(Bucket=bucket.name, Key="k")
+    assert s3.get_object(Bucket=bucket.name, Key="k")["Body"].read()
     iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document(allow("s3:PutObject")))
     with fails(403, "AccessDenied"):
         s3.get_object(Bucket=bucket.name, Key="k")
     iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document(allow("s3:GetObject")))
-    assert s3.get_object(Bucket=bucket.name, Key="k")
+    assert s3.get_object(Bucket=bucket.name, Key="k")["Body"].read()
     iam.delete_role_policy(RoleName=role, PolicyName="p")
     iam.delete_role(RoleName=role)
     with fails(400, "InvalidToken"):
@@ -171,10 +171,10 @@ def test_session_tags_are_the_sessions_and_transitive_ones_go_on(bucket: Shelf, 
     iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document(policy, allow("sts:*")))
     tags = [{"Key": "team", "Value": "a"}]
     first = sts.assume_role(RoleArn=arn, RoleSessionName="ann", Tags=tags, TransitiveTagKeys=["team"])["Credentials"]
-    assert with_session(service, first).get_object(Bucket=bucket.name, Key="a/k")
+    assert with_session(service, first).get_object(Bucket=bucket.name, Key="a/k")["Body"].read()
     chained = with_session(service, first, "sts")
     second = chained.assume_role(RoleArn=arn, RoleSessionName="bob")["Credentials"]
-    assert with_session(service, second).get_object(Bucket=bucket.name, Key="a/k")
+    assert with_session(service, second).get_object(Bucket=bucket.name, Key="a/k")["Body"].read()
     with fails(403, "AccessDenied"):
         chained.assume_role(RoleArn=arn, RoleSessionName="bob", Tags=[{"Key": "team", "Value": "b"}])
     with fails(400, "ValidationError"):
@@ -186,11 +186,11 @@ def test_session_tags_are_the_sessions_and_transitive_ones_go_on(bucket: Shelf, 
 
 def test_users_and_root_get_session_tokens(bucket: Shelf, service: Service, iam: Any, sts: Any) -> None:
     bucket.put("k", b"x")
-    assert with_session(service, sts.get_session_token()["Credentials"]).get_object(Bucket=bucket.name, Key="k")
+    assert with_session(service, sts.get_session_token()["Credentials"]).get_object(Bucket=bucket.name, Key="k")["Body"].read()
     _, keys = make_user(iam, allow("s3:GetObject"))
     session = sdk(service, keys, name="sts").get_session_token(DurationSeconds=900)["Credentials"]
     s3 = with_session(service, session)
-    assert s3.get_object(Bucket=bucket.name, Key="k")
+    assert s3.get_object(Bucket=bucket.name, Key="k")["Body"].read()
     with fails(403, "AccessDenied"):
         s3.put_object(Bucket=bucket.name, Key="k", Body=b"y")
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from siegel.access.bucket_policy import s3_arn
 from siegel.access.caller import Caller
-from siegel.access.decide import Permit
+from siegel.access.decide import Permit, decide
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import Decisions
 from siegel.domain.errors import AccessDeniedError
@@ -102,7 +102,9 @@ class Gate:
             existing_tags=existing_tags,
             others=others,
         )
-        return self._decisions.decide(caller, Asked(action, resource, keys), side)
+        # The side of no bucket is made for this request alone: what is remembered of it could never be found again.
+        settle = decide if bucket is None else self._decisions.decide
+        return settle(caller, Asked(action, resource, keys), side)
 
     def allows(
         self,

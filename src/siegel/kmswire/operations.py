@@ -8,10 +8,9 @@ from siegel.domain.kms_errors import KmsUnknownOperationError, KmsUnsupportedOpe
 from siegel.kmswire import asks
 from siegel.kmswire.asks import Ask, read_ask
 from siegel.kmswire.operation import About, Needs, Operation, Spoken
+from siegel.kmswire.protocol import SERVICE, TARGET_PREFIX
 from siegel.kmswire.refused import REFUSED
 
-SERVICE: Final = "kms"
-TARGET_PREFIX: Final = "TrentService."
 _SHOWN_CHARS_MAX: Final = 64
 
 

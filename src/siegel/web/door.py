@@ -2,18 +2,15 @@
 
 from typing import Final, Protocol
 
+from siegel.kmswire.protocol import SERVICE, TARGET_PREFIX
 from siegel.s3wire.claims import signing_service
 from siegel.s3wire.request import Request
 from siegel.service.trail import Trail
 from siegel.web.exchange import Exchange
 
-KMS: Final = "kms"
 STS: Final = "sts"
-DOORS: Final = frozenset({"iam", STS, KMS})
+DOORS: Final = frozenset({"iam", STS, SERVICE})
 """What requests are signed for that have a door of their own."""
-
-TARGET_PREFIX: Final = "TrentService."
-"""What the header X-Amz-Target of a request to KMS begins with."""
 
 
 class Door(Protocol):
@@ -35,7 +32,7 @@ def door_of(request: Request) -> str:
     """
     service = signing_service(request)
     if not service and request.headers.get("x-amz-target", "").startswith(TARGET_PREFIX):
-        service = KMS
+        service = SERVICE
     is_posted_to_root = request.method == "POST" and not (request.bucket or request.object_key or request.control_account)
     if not service and is_posted_to_root:
         service = STS

@@ -17,7 +17,8 @@ from siegel.domain.limits import KMS_BODY_BYTES_MAX
 from siegel.kmswire.answers import CONTENT_TYPE, render_answer, render_error
 from siegel.kmswire.faults import to_fault
 from siegel.kmswire.operation import Spoken
-from siegel.kmswire.operations import SERVICE, find_operation, read_call
+from siegel.kmswire.operations import find_operation, read_call
+from siegel.kmswire.protocol import SERVICE
 from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.request import Request
 from siegel.service.kms.use_cases import KeyService

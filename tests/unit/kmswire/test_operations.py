@@ -13,7 +13,8 @@ from siegel.domain.wrapping_keys import Grant, KeyAlias, Material, WrappingKey
 from siegel.kmswire import answers
 from siegel.kmswire.asks import Ask, CreateGrant, GrantOperation
 from siegel.kmswire.operation import About, Needs
-from siegel.kmswire.operations import OPERATIONS, SERVICE, TARGET_PREFIX, find_operation, read_call
+from siegel.kmswire.operations import OPERATIONS, find_operation, read_call
+from siegel.kmswire.protocol import SERVICE, TARGET_PREFIX
 from siegel.kmswire.refused import REFUSED
 from siegel.kmswire.statuspage import render_status_page
 

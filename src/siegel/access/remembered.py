@@ -15,24 +15,28 @@ REMEMBERED_MAX: Final = 10_000
 
 
 class NotedKeys:
-    """A request's condition keys, and whether any was asked for."""
+    """A request's condition keys, and whether any was asked for that is not `stable`."""
 
-    __slots__ = ("_keys", "was_asked")
+    __slots__ = ("_keys", "_stable", "was_asked")
 
-    def __init__(self, keys: ConditionKeys) -> None:
+    def __init__(self, keys: ConditionKeys, stable: frozenset[str] = frozenset()) -> None:
         self._keys = keys
+        self._stable = stable
         self.was_asked = False
 
     def get(self, name: str, /) -> tuple[str, ...] | None:
         """Return the values of a key, or None."""
-        self.was_asked = True
+        if name not in self._stable:
+            self.was_asked = True
         return self._keys.get(name)
 
 
 class Decisions:
     """Decides, and remembers what need not be decided again. Denials are made anew each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, stable: frozenset[str] = frozenset()) -> None:
+        """Remember what no condition was asked about but on `stable` keys: these have the same values in every request alike."""
+        self._stable = stable
         self._known: dict[tuple[int, int, str, str], tuple[Caller, ResourceSide, Permit]] = {}
 
     def find(self, caller: Caller, action: str, resource: str, side: ResourceSide) -> Permit | None:
@@ -43,7 +47,7 @@ class Decisions:
 
     def decide(self, caller: Caller, asked: Asked, side: ResourceSide) -> Permit:
         """Return the permit, if the policies of both sides allow it. Raises AccessDeniedError."""
-        keys = NotedKeys(asked.keys)
+        keys = NotedKeys(asked.keys, self._stable)
         permit = decide(caller, Asked(asked.action, asked.resource, keys), side)
         if not keys.was_asked:
             if len(self._known) >= REMEMBERED_MAX:

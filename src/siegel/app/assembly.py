@@ -12,6 +12,7 @@ from typing import Final
 from siegel.app.http import Application
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
+from siegel.envelope.objectkeys import LOCAL_CUSTODY
 from siegel.service.amend import Amender
 from siegel.service.bodies import Sealer
 from siegel.service.bucketpolicies import BucketPolicies
@@ -23,8 +24,15 @@ from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
 from siegel.service.key_uses import KeyUses
 from siegel.service.keys import KeyRing
+from siegel.service.kms.custody import LocalCustody
+from siegel.service.kms.datakeys import DataKeys
+from siegel.service.kms.managed import ManagedKeys
+from siegel.service.kms.material import Materials
+from siegel.service.kms.naming import KeyNames
+from siegel.service.kms.views import KeyDirectory
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
+from siegel.service.objectkeys import ObjectKeys
 from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
 from siegel.service.session_tokens import SessionTokens
@@ -51,6 +59,10 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     tokens = SessionTokens(deployment.custodian, randomness)
     directory = Directory(store, keyring, tokens, clock)
     sealer = Sealer(blobs, executor)
+    materials = Materials(deployment.custodian, randomness)
+    key_directory = KeyDirectory(store, materials)
+    data_keys = DataKeys(key_directory, {LOCAL_CUSTODY: LocalCustody(key_directory, randomness)}, settings.region)
+    object_keys = ObjectKeys(keyring, data_keys)
     rules = Rules(
         region=settings.region,
         domains=settings.domains,
@@ -58,7 +70,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
         sse_c_over_http=settings.sse_c_over_http,
     )
     parts = DoorParts(directory=directory, journal=store, key_uses=KeyUses(store), reaper=IdleReaper(), region=settings.region)
-    getter = Getter(store, blobs, directory, keyring, executor)
+    getter = Getter(store, blobs, directory, object_keys, executor)
     return Gateway(
         UseCases(
             rules=rules,
@@ -66,11 +78,11 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             store=store,
             journal=store,
             directory=directory,
-            putter=Putter(store, directory, keyring, sealer, clock, deployment.lock_time),
+            putter=Putter(store, directory, keyring, object_keys, sealer, clock, deployment.lock_time),
             getter=getter,
             deleter=Deleter(store, clock, randomness),
             lister=Lister(store, directory),
-            multipart=Multipart(store, keyring, sealer, clock, randomness),
+            multipart=Multipart(store, keyring, object_keys, sealer, clock, randomness),
             amender=Amender(store, keyring),
             buckets=Buckets(store, clock, settings.region),
             configurations=Configurations(store),
@@ -81,6 +93,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             proxies=Proxies(settings.trusted_proxies),
             alarms=Alarms(),
             key_uses=parts.key_uses,
+            key_names=KeyNames(key_directory, data_keys, ManagedKeys(store, materials, settings.region), settings.region),
         ),
         doors=partial(_build_doors, deployment, settings, parts, keyring, tokens),
     )

@@ -42,11 +42,13 @@ class Tagging(Document, frozen=True, array_like=True):
 class BucketEncryption(Document, frozen=True, array_like=True):
     """What seals a bucket's new objects where their writes ask for nothing. AES256 is the account's own wrapping key.
 
-    `bucket_key_enabled` is told again as it was put; it matters to keys of a key service alone.
+    Of a key of the key service, `key_id` is its name as it was put, empty for the account's own one for S3. Other algorithms have
+    neither that nor a bucket key, which is told again as it was put.
     """
 
     algorithm: str = "AES256"
     bucket_key_enabled: bool = False
+    key_id: str = ""
 
 
 class CorsRule(Struct, frozen=True, array_like=True):

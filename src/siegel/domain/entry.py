@@ -31,6 +31,10 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True):
     source: str = ""
 
 
+Entries = Entry | tuple[Entry, ...]
+"""The entry of a request, or those of a request that used keys: its own, then one for each use."""
+
+
 def kind_of(service: str, name: str) -> str:
     """Return the kind of an operation's entries: `CreateUser` of IAM is `iam.create_user`."""
     return f"{service}.{_WORD.sub('_', name).lower()}"

@@ -3,6 +3,7 @@
     SiegelError
     ├── S3Error                 an answer to the client: `code` is Amazon's; `s3wire/faults.py` holds each HTTP status
     │   └── one class per code, named after it (NoSuchKeyError, BadDigestError, ...); those of browsers in `browser_errors.py`
+    │                           (those of keys, whose codes begin with `KMS.`, in `key_errors.py`)
     ├── QueryError              an answer in the query protocol of IAM and STS; its classes are in `domain/query_errors.py`
     ├── SealBrokenError         stored bytes do not open: damage, a swap, a replay, or the wrong key
     │   └── WrongCustomerKeyError  the seal is whole, but the key of the request (SSE-C) is not the one it was made with

@@ -75,6 +75,7 @@ class SealingMode(IntEnum):
 
     SSE_S3 = 1  # the account's wrapping key
     SSE_C = 2  # the account's wrapping key, then the key of the request
+    SSE_KMS = 3  # the account's wrapping key, then a key of the key service
 
 
 class Lock(IntFlag):

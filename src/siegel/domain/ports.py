@@ -7,7 +7,7 @@ Every port's public side raises only errors of `domain/errors.py`.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries, Entry
 from siegel.domain.objects import (
     Account,
     Bucket,
@@ -354,8 +354,8 @@ class MetaStore(Protocol):
 
     reader: Reader
 
-    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entry] | Entry | None) -> T:
-        """Run `change` in a transaction and return its result once it is durable, together with its journal entry.
+    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:
+        """Run `change` in a transaction and return its result once it is durable, together with its journal entries.
 
         `change` is synchronous, short, and may run only once; transactions are serialised, and several may become durable with
         one sync. An exception of `change` undoes it alone and is raised here (no entry is written then).
@@ -375,8 +375,8 @@ class MetaStore(Protocol):
 class Journal(Protocol):
     """The durable record of accesses."""
 
-    async def append(self, entry: Entry) -> None:
-        """Return when the entry is durable. Raises StorageError: then the access must be refused (503)."""
+    async def append(self, entry: Entries) -> None:
+        """Return when the entry is durable, or all of them are. Raises StorageError: then the access must be refused (503)."""
         ...
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:

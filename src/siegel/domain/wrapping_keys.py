@@ -15,6 +15,9 @@ Pairs = tuple[tuple[str, str], ...]
 
 ALIAS_PREFIX = "alias/"
 
+CUSTOMER_MANAGED = "CUSTOMER"
+AWS_MANAGED = "AWS"
+
 
 class KeyState(StrEnum):
     """The states of a key, in the words of KMS."""
@@ -40,7 +43,8 @@ class WrappingKey(Document, frozen=True, array_like=True):
     """A customer's key. `policy_bindings` pairs principals' ARNs with the unique ids that these had when the policy was put.
 
     `deletes_at_ms` is 0 unless its deletion is scheduled; `rotation_days` is 0 unless it rotates by itself, next at
-    `rotates_at_ms`. `materials` are in order of their numbers; the last one encrypts, all decrypt.
+    `rotates_at_ms`. `materials` are in order of their numbers; the last one encrypts, all decrypt. `manager` is AWS_MANAGED for
+    the key that a service made for itself.
     """
 
     kind: ClassVar[Kind] = Kind.WRAPPING_KEY
@@ -57,6 +61,7 @@ class WrappingKey(Document, frozen=True, array_like=True):
     rotation_days: int = 0
     rotates_at_ms: int = 0
     materials: tuple[Material, ...] = ()
+    manager: str = CUSTOMER_MANAGED
 
     @property
     def state(self) -> KeyState:

@@ -43,6 +43,8 @@ class Purpose(IntEnum):
     UPLOAD_HEAD = 7  # the metadata of an upload in progress
     PART_HEAD = 8  # ETag and checksum of a part; detail: part number, size, data id
     PART_CHECKSUMS = 9  # the checksums of a version's parts
+    OBJECT_KEYS = 10  # data key and head key of a version under a key of the key service; detail: its settings
+    LIST_HEAD = 11  # what a list shows of a version that was sealed again under a key of the key service
 
 
 def encode_context(purpose: Purpose, place: Place, detail: bytes = b"") -> bytes:

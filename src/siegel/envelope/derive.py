@@ -24,6 +24,7 @@ class Label(Enum):
     OBJECT_METADATA = b"object metadata"  # from a data key: metadata that only the data key's holder may read
     CLIENT_MANIFEST = b"client manifest"  # from the data key of an object that a customer sealed before sending: its manifest
     KEY_SERVICE = b"key service"  # from the material of a customer's key; context: the salt of one ciphertext
+    KEY_SERVICE_BUCKET = b"key service bucket"  # from the material of a customer's key; context: the bucket id
 
 
 def expand(key: bytes, info: bytes, length: int) -> bytes:

@@ -50,7 +50,7 @@ def key_view(region: str, account_id: str, key: WrappingKey) -> Answer:
         "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": key.state.value,
         "Origin": "AWS_KMS",
-        "KeyManager": "CUSTOMER",
+        "KeyManager": key.manager,
         "CustomerMasterKeySpec": ALGORITHM,
         "KeySpec": ALGORITHM,
         "EncryptionAlgorithms": [ALGORITHM],

@@ -19,17 +19,19 @@ from siegel.s3wire.checksums import decode_digest, encode_digest
 
 ENCRYPTION_HEADER: Final = "x-amz-server-side-encryption"
 ALGORITHM: Final = "AES256"
+KMS: Final = "aws:kms"
+DSSE: Final = "aws:kms:dsse"
+WITH_KEY_SERVICE: Final = frozenset({KMS, DSSE})
 CUSTOMER_KEY_PREFIX: Final = "x-amz-server-side-encryption-customer-"
 COPY_SOURCE_CUSTOMER_KEY_PREFIX: Final = "x-amz-copy-source-server-side-encryption-customer-"
 
 _KEY_BYTES: Final = 32
 _MD5_BYTES: Final = 16
-_KMS: Final = frozenset({"aws:kms", "aws:kms:dsse", "aws:fsx", "aws:backup"})
+_OF_OTHERS: Final = frozenset({"aws:fsx", "aws:backup"})
 _KMS_HEADERS: Final = (
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-context",
 )
-_BUCKET_KEY_HEADER: Final = "x-amz-server-side-encryption-bucket-key-enabled"
 _DEMAND: Final = "Requests specifying Server Side Encryption with Customer provided keys must provide"
 
 
@@ -83,25 +85,33 @@ def _refusal(prefix: str, message: str) -> InvalidArgumentError:
     return InvalidArgumentError(message, fields={"ArgumentName": prefix + "key"})
 
 
-def check_encryption(headers: Mapping[str, str]) -> None:
-    """Accept what a write asks of server-side encryption: nothing, or AES256. Every object is sealed in any case.
+def check_encryption(headers: Mapping[str, str]) -> str:
+    """Return what a write asks of server-side encryption: AES256, a method of WITH_KEY_SERVICE, or "" for nothing.
 
-    Raises UnsupportedFeatureError for keys of a key management service, InvalidArgumentError for a contradiction,
+    Raises UnsupportedFeatureError for methods of other services, InvalidArgumentError for a contradiction,
     InvalidEncryptionAlgorithmError for anything else.
     """
-    method = headers.get(ENCRYPTION_HEADER)
-    if method in _KMS or headers.get(_BUCKET_KEY_HEADER, "false").lower() != "false":
-        raise UnsupportedFeatureError("Server-side encryption with a key management service is not available.")
-    for name in _KMS_HEADERS:
-        if name in headers:
-            message = f"Server Side Encryption with AWS KMS managed key requires HTTP header {ENCRYPTION_HEADER} : aws:kms"
-            raise InvalidArgumentError(message, fields={"ArgumentName": name})
-    if method is None:
-        return
-    if method != ALGORITHM:
+    method = headers.get(ENCRYPTION_HEADER, "")
+    if method in _OF_OTHERS:
+        raise UnsupportedFeatureError(f"{method} belongs to another service, which is not available.")
+    if ENCRYPTION_HEADER in headers and method != ALGORITHM and method not in WITH_KEY_SERVICE:
         raise InvalidEncryptionAlgorithmError(fields={"ArgumentName": ENCRYPTION_HEADER, "ArgumentValue": method})
-    if CUSTOMER_KEY_PREFIX + "algorithm" in headers:
+    for name in _KMS_HEADERS:
+        if name in headers and method not in WITH_KEY_SERVICE:
+            message = f"Server Side Encryption with AWS KMS managed key requires HTTP header {ENCRYPTION_HEADER} : {KMS}"
+            raise InvalidArgumentError(message, fields={"ArgumentName": name})
+    if method and CUSTOMER_KEY_PREFIX + "algorithm" in headers:
         raise InvalidArgumentError(
             "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
             fields={"ArgumentName": ENCRYPTION_HEADER, "ArgumentValue": method},
+        )
+    return method
+
+
+def refuse_in_read(headers: Mapping[str, str]) -> None:
+    """Raise InvalidArgumentError where a read says how its object is to be sealed: that was decided when it was written."""
+    if ENCRYPTION_HEADER in headers:
+        message = f"{ENCRYPTION_HEADER} header is not supported for this operation."
+        raise InvalidArgumentError(
+            message, fields={"ArgumentName": ENCRYPTION_HEADER, "ArgumentValue": headers[ENCRYPTION_HEADER]}
         )

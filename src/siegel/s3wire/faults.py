@@ -5,7 +5,7 @@ Source: Amazon S3 API Reference, "Error responses".
 
 from typing import Final
 
-from siegel.domain import absences, browser_errors, errors
+from siegel.domain import absences, browser_errors, errors, key_errors
 from siegel.domain.errors import (
     AccessDeniedError,
     InternalError,
@@ -56,6 +56,10 @@ STATUS: Final[dict[type[S3Error], int]] = {
     errors.InvalidTagError: 400,
     errors.InvalidTokenError: 400,
     errors.InvalidURIError: 400,
+    key_errors.KeyDisabledError: 400,
+    key_errors.KeyInvalidArnError: 400,
+    key_errors.KeyNotFoundError: 400,
+    key_errors.KeyStateError: 400,
     errors.KeyTooLongError: 400,
     errors.MalformedPolicyError: 400,
     browser_errors.MalformedPOSTRequestError: 400,

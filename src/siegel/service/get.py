@@ -13,12 +13,14 @@ from siegel.domain.objects import Bucket, ObjectVersion, Storage
 from siegel.domain.ports import BlobStore, MetaStore, Objects
 from siegel.envelope.context import Place
 from siegel.envelope.ranges import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES, chunk_span
-from siegel.envelope.record import RecordKey
 from siegel.envelope.segment import SegmentOpener, open_segment
 from siegel.s3wire.names import decode_version_id, encode_version_id
+from siegel.service.asker import Asker
 from siegel.service.directory import Directory
-from siegel.service.heads import Head, LayoutPart, head_key, open_head, open_layout, open_tags, place_of
-from siegel.service.keys import BucketKeys, KeyRing
+from siegel.service.heads import Head, LayoutPart, open_head, open_layout, open_tags, place_of
+from siegel.service.keys import BucketKeys
+from siegel.service.kms.custody import Protection
+from siegel.service.objectkeys import ObjectKeys, Unwrapped
 from siegel.service.rolling import behind
 from siegel.service.versions import version_or_raise
 
@@ -33,12 +35,12 @@ Piece = bytes | bytearray
 
 
 class Opened(Struct, frozen=True):
-    """A version whose head and data key are open."""
+    """A version whose head and keys are open."""
 
     bucket: Bucket
     version: ObjectVersion
     head: Head
-    data_key: bytes
+    unwrapped: Unwrapped
     keys: BucketKeys
 
     @property
@@ -46,9 +48,10 @@ class Opened(Struct, frozen=True):
         """The version id as clients see it."""
         return version_text(self.version)
 
-    def head_key(self) -> RecordKey:
-        """Return the key that the version's head is sealed with."""
-        return head_key(self.keys, self.version.mode, self.data_key)
+    @property
+    def protection(self) -> Protection | None:
+        """The key of the key service that the version is sealed under, None where it is under none."""
+        return self.unwrapped.protection
 
     def parts(self) -> list[LayoutPart]:
         """Return the parts of the body in order; a body in one piece counts as one. Raises SealBrokenError."""
@@ -95,27 +98,26 @@ def _no_such_key(objects: Objects, bucket: Bucket, object_key: str) -> NoSuchKey
 class Getter:
     """The use cases GetObject, HeadObject, and the reading side of copies."""
 
-    def __init__(self, store: MetaStore, blobs: BlobStore, directory: Directory, keyring: KeyRing, executor: Executor) -> None:
+    def __init__(
+        self, store: MetaStore, blobs: BlobStore, directory: Directory, object_keys: ObjectKeys, executor: Executor
+    ) -> None:
         self._objects = store.reader.objects
         self._blobs = blobs
         self._directory = directory
-        self._keyring = keyring
+        self._object_keys = object_keys
         self._executor = executor
 
     def find(self, bucket: Bucket, object_key: str, version_id: str | None) -> ObjectVersion:
         """Return a version with its body; see `find_object`."""
         return find_object(self._objects, bucket, object_key, version_id, with_body=True)
 
-    def open(self, bucket: Bucket, version: ObjectVersion, customer_key: bytes | None) -> Opened:
-        """Open a version's data key and head.
-
-        Raises what `KeyRing.data_key` raises of the customer's key, SealBrokenError for damage.
-        """
+    async def open(self, bucket: Bucket, version: ObjectVersion, asker: Asker) -> Opened:
+        """Open a version's keys and head. Raises what `ObjectKeys.unwrap` raises."""
         keys = self._directory.keys_of(bucket)
         place = place_of(bucket.account_id, version)
-        data_key = self._keyring.data_key(keys, place, version.mode, version.wrapped_key, customer_key)
-        head = open_head(head_key(keys, version.mode, data_key), place, version)
-        return Opened(bucket=bucket, version=version, head=head, data_key=data_key, keys=keys)
+        unwrapped = await self._object_keys.unwrap(keys, bucket, place, version, asker)
+        head = open_head(unwrapped.head_key, place, version)
+        return Opened(bucket=bucket, version=version, head=head, unwrapped=unwrapped, keys=keys)
 
     def tags(self, bucket: Bucket, object_key: str, version_id: str | None) -> dict[str, str]:
         """Return the tags of an object or version, none where there is no such thing.
@@ -142,14 +144,16 @@ class Getter:
         if version.body is None:
             raise SealBrokenError("the body is missing")
         place = place_of(opened.bucket.account_id, version)
-        return open_segment(opened.data_key, place, version.data_id, 0, sealed=version.body, plain_size=version.size_bytes)
+        data_key = opened.unwrapped.data_key
+        return open_segment(data_key, place, version.data_id, 0, sealed=version.body, plain_size=version.size_bytes)
 
     async def stream(self, opened: Opened, start: int, stop: int) -> AsyncGenerator[Piece, None]:
         """Yield the plaintext of [start, stop) in pieces. Raises SealBrokenError, StorageError instead of a wrong byte.
 
         A piece is valid until the next one is asked for: large bodies are opened into one buffer, over and over.
         The first piece is opened before anything is yielded, so damage at the front is still an error answer. Close the
-        generator (`contextlib.aclosing`) wherever it may not be run to its end: it holds a blob open.
+        generator (`contextlib.aclosing`) wherever it may not be run to its end: it holds a blob open. It ends with what
+        `Lease.check` raises once the object's key may not be used any more.
         """
         if opened.version.storage is Storage.INLINE:
             yield self.inline_bytes(opened)[start:stop]
@@ -170,10 +174,13 @@ class Getter:
         place = place_of(opened.bucket.account_id, opened.version)
         span = chunk_span(start, stop, part.size_bytes)
         room = min(SLAB_CHUNKS, span.chunk_count)
-        source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, opened.data_key, place, part, room)
+        data_key, lease = opened.unwrapped.data_key, opened.unwrapped.lease
+        source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, data_key, place, part, room)
         try:
             skip, left = span.skip_bytes, stop - start
             for chunk in range(span.first_chunk, span.first_chunk + span.chunk_count, SLAB_CHUNKS):
+                if lease is not None:
+                    lease.check()
                 count = min(SLAB_CHUNKS, span.first_chunk + span.chunk_count - chunk)
                 # What the page cache holds is opened here: a trip off the loop would cost more than the work.
                 plain = source.open_cached(chunk, count)

@@ -15,9 +15,8 @@ from msgspec import Struct
 from siegel.domain.errors import SealBrokenError
 from siegel.domain.objects import ObjectVersion, SealingMode
 from siegel.envelope.context import Place, Purpose, encode_context
-from siegel.envelope.derive import Label, derive_key
 from siegel.envelope.record import RecordKey
-from siegel.service.keys import BucketKeys
+from siegel.service.keys import BucketKeys, derive_head_key
 
 # The clear columns that a head binds: size, time, mode, storage, part count, data id; a part binds number, size, data id.
 _HEAD_DETAIL: Final = Layout(">QQBBI16s")
@@ -84,18 +83,9 @@ def place_of(account_id: str, version: ObjectVersion) -> Place:
     return Place(account_id, version.bucket_id, version.object_key, version.version_id)
 
 
-def derive_head_key(data_key: bytes) -> bytes:
-    """Return the 32 bytes that seal the head of a customer-key object."""
-    return derive_key(data_key, Label.OBJECT_METADATA)
-
-
-def head_key(keys: BucketKeys, mode: SealingMode, data_key: bytes | None) -> RecordKey:
-    """Return the key that seals heads in `mode`. Raises SealBrokenError where the data key is needed and missing."""
-    if mode is SealingMode.SSE_S3:
-        return keys.metadata
-    if data_key is None:
-        raise SealBrokenError("the head of a customer-key object opens only with that key")
-    return RecordKey(derive_head_key(data_key))
+def head_key(keys: BucketKeys, mode: SealingMode, data_key: bytes) -> RecordKey:
+    """Return the key that seals heads in a mode that no key service has a part in."""
+    return keys.metadata if mode is SealingMode.SSE_S3 else RecordKey(derive_head_key(data_key))
 
 
 def _head_context(place: Place, version: ObjectVersion) -> bytes:

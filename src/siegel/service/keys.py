@@ -12,7 +12,8 @@ from siegel.domain.errors import AccessDeniedError, InvalidRequestError, WrongCu
 from siegel.domain.objects import Account, Bucket, SealingMode
 from siegel.domain.ports import KeyCustodian, Randomness
 from siegel.envelope.context import Place
-from siegel.envelope.derive import KEY_BYTES, Label, derive_bucket_key
+from siegel.envelope.derive import KEY_BYTES, Label, derive_bucket_key, derive_key
+from siegel.envelope.objectkeys import bind, open_secrets, seal_secrets
 from siegel.envelope.ranges import SALT_BYTES
 from siegel.envelope.record import NONCE_BYTES, RecordKey
 from siegel.envelope.wrap import CUSTOMER_SALT_BYTES, unwrap_data_key, unwrap_for_customer, wrap_data_key, wrap_for_customer
@@ -32,7 +33,10 @@ class BucketKeys(Struct, frozen=True):
 
 
 class Draft(Struct, frozen=True):
-    """What is decided about a version before its first byte is sealed."""
+    """What is decided about a version before its first byte is sealed.
+
+    `head_secret` seals the version's head; it is empty where the bucket's metadata key does.
+    """
 
     place: Place
     data_id: bytes
@@ -42,6 +46,11 @@ class Draft(Struct, frozen=True):
     wrapped_key: bytes
     head_nonce: bytes
     tags_nonce: bytes
+    head_secret: bytes = b""
+
+    def head_key(self, keys: BucketKeys) -> RecordKey:
+        """Return the key that seals the version's head."""
+        return RecordKey(self.head_secret) if self.head_secret else keys.metadata
 
 
 class KeyRing:
@@ -83,34 +92,40 @@ class KeyRing:
         self._buckets[bucket.bucket_id] = known
         return known
 
-    def draft(
-        self, keys: BucketKeys, bucket: Bucket, object_key: str, customer_key: bytes | None, version_id: bytes | None = None
-    ) -> Draft:
+    def draft(self, keys: BucketKeys, bucket: Bucket, object_key: str, customer_key: bytes | None) -> Draft:
         """Decide on a fresh version: its id, data id and data key, wrapped for its place (and for `customer_key`, if given)."""
         fresh = self._randomness.bytes(_FRESH_BYTES)
-        place = Place(bucket.account_id, bucket.bucket_id, object_key, version_id or fresh[:16])
-        data_key, nonce = fresh[32:64], fresh[88:100]
+        place, data_key, nonce = _place(bucket, object_key, fresh), fresh[32:64], fresh[88:100]
         if customer_key is None:
-            mode, wrapped = SealingMode.SSE_S3, wrap_data_key(keys.wrapping, data_key, place, nonce)
-        else:
-            mode = SealingMode.SSE_C
-            salt = self._randomness.bytes(CUSTOMER_SALT_BYTES)
-            wrapped = wrap_for_customer(keys.wrapping, customer_key, data_key, place, salt=salt, nonce=nonce)
-        return Draft(
-            place=place,
-            data_id=fresh[16:32],
-            data_key=data_key,
-            salt=fresh[64:88],
-            mode=mode,
-            wrapped_key=wrapped,
-            head_nonce=fresh[100:112],
-            tags_nonce=fresh[112:124],
-        )
+            return _drafted(place, SealingMode.SSE_S3, wrap_data_key(keys.wrapping, data_key, place, nonce), fresh)
+        salt = self._randomness.bytes(CUSTOMER_SALT_BYTES)
+        wrapped = wrap_for_customer(keys.wrapping, customer_key, data_key, place, salt=salt, nonce=nonce)
+        return _drafted(place, SealingMode.SSE_C, wrapped, fresh, derive_head_key(data_key))
+
+    def draft_under(self, keys: BucketKeys, bucket: Bucket, object_key: str, settings: bytes) -> Draft:
+        """Decide on a fresh version under a key of the key service; its wrapped key is the inner layer alone."""
+        fresh = self._randomness.bytes(_FRESH_BYTES + KEY_BYTES)
+        place, data_key, head_secret = _place(bucket, object_key, fresh), fresh[32:64], fresh[_FRESH_BYTES:]
+        inner = seal_secrets(keys.wrapping, data_key + head_secret, bind(place, settings), fresh[88:100])
+        return _drafted(place, SealingMode.SSE_KMS, inner, fresh, head_secret)
+
+    def rewrap(self, keys: BucketKeys, data_key: bytes, head_secret: bytes, bound: bytes) -> tuple[bytes, bytes]:
+        """Return the inner layer for a data key that is there, and the head key beside it: fresh, unless one is there too."""
+        head_secret = head_secret or self._randomness.bytes(KEY_BYTES)
+        return seal_secrets(keys.wrapping, data_key + head_secret, bound, self.nonce()), head_secret
+
+    @staticmethod
+    def secrets_of(keys: BucketKeys, inner: bytes, bound: bytes) -> tuple[bytes, bytes]:
+        """Return the data key and the head key of an inner layer. Raises SealBrokenError."""
+        secrets = open_secrets(keys.wrapping, inner, bound)
+        return secrets[:KEY_BYTES], secrets[KEY_BYTES:]
 
     def data_key(
         self, keys: BucketKeys, place: Place, mode: SealingMode, wrapped_key: bytes, customer_key: bytes | None
     ) -> bytes:
-        """Unwrap the data key of a version or upload; `customer_key` is the one that came with the request, if any.
+        """Unwrap the data key of a version or upload that no key service has a part in.
+
+        `customer_key` is the one that came with the request, if any.
 
         Raises InvalidRequestError (a customer's key is missing, or came for an object without), AccessDeniedError (it does not
         fit), SealBrokenError (damage).
@@ -141,6 +156,29 @@ class KeyRing:
         """Return the data id and salt of one more segment (a part) under an existing data key."""
         fresh = self._randomness.bytes(ID_BYTES + SALT_BYTES)
         return fresh[:ID_BYTES], fresh[ID_BYTES:]
+
+
+def derive_head_key(data_key: bytes) -> bytes:
+    """Return the 32 bytes that seal the head of an object under its customer's key (SSE-C)."""
+    return derive_key(data_key, Label.OBJECT_METADATA)
+
+
+def _place(bucket: Bucket, object_key: str, fresh: bytes) -> Place:
+    return Place(bucket.account_id, bucket.bucket_id, object_key, fresh[:16])
+
+
+def _drafted(place: Place, mode: SealingMode, wrapped_key: bytes, fresh: bytes, head_secret: bytes = b"") -> Draft:
+    return Draft(
+        place=place,
+        data_id=fresh[16:32],
+        data_key=fresh[32:64],
+        salt=fresh[64:88],
+        mode=mode,
+        wrapped_key=wrapped_key,
+        head_nonce=fresh[100:112],
+        tags_nonce=fresh[112:124],
+        head_secret=head_secret,
+    )
 
 
 def account_context(account_id: str) -> bytes:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries
 from siegel.domain.errors import (
     BadDigestError,
     EntityTooLargeError,
@@ -31,13 +31,13 @@ from siegel.envelope.record import RecordKey
 from siegel.s3wire.checksums import Algorithm, ChecksumType, combine, composite, encode_digest
 from siegel.s3wire.conditions import WriteConditions
 from siegel.s3wire.xml_read import CompletedPart
+from siegel.service.asker import Asker
 from siegel.service.bodies import Body, Sealer, Segment
 from siegel.service.heads import (
     Head,
     LayoutPart,
     PartHead,
     UploadHead,
-    derive_head_key,
     join_layout,
     open_head,
     open_part_head,
@@ -50,6 +50,8 @@ from siegel.service.heads import (
     seal_upload_head,
 )
 from siegel.service.keys import ID_BYTES, KeyRing
+from siegel.service.kms.custody import Protection
+from siegel.service.objectkeys import ObjectKeys, Unwrapped
 from siegel.service.put import PutRequest, Stored, check_lock
 from siegel.service.versions import Target, bucket_now, check_write, place_version
 
@@ -81,6 +83,30 @@ class CompleteRequest(Struct, frozen=True):
         return hashlib.sha256(msgspec.msgpack.encode(asked)).digest()
 
 
+class OpenUpload(Struct, frozen=True):
+    """An upload whose head is open; `unwrapped` where its keys are needed: for parts, and with the key service always."""
+
+    upload: Upload
+    head: UploadHead
+    part_key: RecordKey
+    unwrapped: Unwrapped | None
+
+    @property
+    def checksum(self) -> ChecksumChoice:
+        """The checksum that the upload's parts have."""
+        head = self.head.head
+        return ChecksumChoice(
+            algorithm=Algorithm(head.checksum_algorithm),
+            type=ChecksumType(head.checksum_type),
+            declared=bool(self.upload.checksum_algorithm),
+        )
+
+    @property
+    def protection(self) -> Protection | None:
+        """The key of the key service that the object will be sealed under, None where it is under none."""
+        return None if self.unwrapped is None else self.unwrapped.protection
+
+
 class _Found(Struct, frozen=True):
     """A part of an upload with its head open."""
 
@@ -91,18 +117,31 @@ class _Found(Struct, frozen=True):
 class Multipart:
     """The use cases of multipart uploads."""
 
-    def __init__(self, store: MetaStore, keyring: KeyRing, sealer: Sealer, clock: Clock, randomness: Randomness) -> None:
+    def __init__(  # noqa: PLR0917 - the parts that uploads need, one by one
+        self,
+        store: MetaStore,
+        keyring: KeyRing,
+        object_keys: ObjectKeys,
+        sealer: Sealer,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
         self._store = store
         self._uploads = store.reader.uploads
         self._keyring = keyring
+        self._object_keys = object_keys
         self._sealer = sealer
         self._clock = clock
         self._randomness = randomness
 
-    async def create(self, target: Target, request: PutRequest, checksum: ChecksumChoice, entry: Entry) -> Upload:
-        """Begin an upload. Raises NoSuchBucketError, InvalidRequestError and InvalidArgumentError for a lock, StorageError."""
+    async def create(self, target: Target, request: PutRequest, checksum: ChecksumChoice, entry: Callable[[], Entries]) -> Upload:
+        """Begin an upload.
+
+        Raises NoSuchBucketError, InvalidRequestError and InvalidArgumentError for a lock, what the key service raises of its key,
+        StorageError.
+        """
         check_lock(target, request.lock)
-        draft = self._keyring.draft(target.keys, target.bucket, request.object_key, request.customer_key)
+        draft = await self._object_keys.draft(target.keys, target.bucket, request.object_key, request.asker, request.protection)
         head = Head(
             etag="",
             checksum_algorithm=checksum.algorithm,
@@ -110,7 +149,10 @@ class Multipart:
             checksum="",
             headers=request.headers,
         )
-        head_key = derive_head_key(draft.data_key) if draft.mode is SealingMode.SSE_C else b""
+        is_customers = draft.mode is SealingMode.SSE_C
+        # Whoever completes an upload under a key of the key service may use that key: then the head can do without the bucket's.
+        key = draft.head_key(target.keys) if draft.mode is SealingMode.SSE_KMS else target.keys.metadata
+        upload_head = UploadHead(head=head, head_key=draft.head_secret if is_customers else b"")
         upload = Upload(
             upload_id=self._randomness.bytes(_UPLOAD_ID_BYTES).hex(),
             bucket_id=target.bucket.bucket_id,
@@ -119,9 +161,7 @@ class Multipart:
             initiated_at_ms=self._clock.now_ms(),
             mode=draft.mode,
             wrapped_key=draft.wrapped_key,
-            sealed_head=seal_upload_head(
-                target.keys.metadata, draft.place, UploadHead(head=head, head_key=head_key), draft.head_nonce
-            ),
+            sealed_head=seal_upload_head(key, draft.place, upload_head, draft.head_nonce),
             sealed_tags=seal_tags(target.keys.metadata, draft.place, request.tags, draft.tags_nonce),
             checksum_algorithm=checksum.algorithm if checksum.declared else "",
             checksum_type=checksum.type if checksum.declared else "",
@@ -134,7 +174,7 @@ class Multipart:
             tx.uploads.insert(upload)
             return upload
 
-        return await self._store.write(change, entry)
+        return await self._store.write(change, entry())
 
     def find(self, bucket: Bucket, object_key: str, upload_id: str) -> Upload:
         """Return an upload in progress. Raises NoSuchUploadError, also where it belongs to another bucket or key."""
@@ -143,52 +183,49 @@ class Multipart:
             raise NoSuchUploadError(fields={"UploadId": upload_id})
         return upload
 
-    def checksum_of(self, target: Target, upload: Upload) -> ChecksumChoice:
-        """Return the checksum that the upload's parts have."""
-        head = self._head(target, upload).head
-        return ChecksumChoice(
-            algorithm=Algorithm(head.checksum_algorithm),
-            type=ChecksumType(head.checksum_type),
-            declared=bool(upload.checksum_algorithm),
-        )
-
-    def _head(self, target: Target, upload: Upload) -> UploadHead:
-        return open_upload_head(target.keys.metadata, _place(target, upload), upload.sealed_head)
+    async def open(self, target: Target, upload: Upload, asker: Asker, *, for_part: bool = False) -> OpenUpload:
+        """Open an upload, `for_part` with what seals its parts. Raises what `ObjectKeys.unwrap` raises."""
+        place, unwrapped = _place(target, upload), None
+        is_kept = upload.mode is SealingMode.SSE_KMS
+        if for_part or is_kept:
+            unwrapped = await self._object_keys.unwrap(target.keys, target.bucket, place, upload, asker)
+        if unwrapped is not None and is_kept:
+            head = open_upload_head(unwrapped.head_key, place, upload.sealed_head)
+            return OpenUpload(upload, head, unwrapped.head_key, unwrapped)
+        head = open_upload_head(target.keys.metadata, place, upload.sealed_head)
+        return OpenUpload(upload, head, RecordKey(head.head_key) if head.head_key else target.keys.metadata, unwrapped)
 
     async def put_part(
         self,
         target: Target,
-        upload: Upload,
+        opened: OpenUpload,
         part_number: int,
         body: Body,
-        *,
-        customer_key: bytes | None,
-        entry: Entry,
+        entry: Entries,
     ) -> tuple[Part, PartHead]:
-        """Store a part; one of the same number is replaced.
+        """Store a part of an upload that was opened for it; one of the same number is replaced.
 
-        Raises what checking the body raises, InvalidRequestError and AccessDeniedError for the customer's key,
-        NoSuchUploadError if the upload ended meanwhile, StorageError.
+        Raises what checking the body raises, NoSuchUploadError if the upload ended meanwhile, StorageError.
         """
+        upload, unwrapped = opened.upload, opened.unwrapped
+        assert unwrapped is not None  # noqa: S101  (it was opened for this)
         place = _place(target, upload)
-        data_key = self._keyring.data_key(target.keys, place, upload.mode, upload.wrapped_key, customer_key)
         data_id, salt = self._keyring.fresh_segment()
-        segment = Segment(place=place, data_key=data_key, data_id=data_id, salt=salt, part_number=part_number)
+        segment = Segment(place=place, data_key=unwrapped.data_key, data_id=data_id, salt=salt, part_number=part_number)
         sealed = await self._sealer.seal(segment, body, may_inline=False)
         try:
             facts = sealed.facts
-            random_etag = upload.mode is SealingMode.SSE_C
+            random_etag = upload.mode is not SealingMode.SSE_S3
             etag = self._randomness.bytes(ID_BYTES).hex() if random_etag else facts.md5.hex()
             head = PartHead(etag=etag, checksum=facts.checksum)
             place_in_layout = LayoutPart(part_number, facts.size_bytes, data_id)
-            part_key = self._part_key(target, upload)
             part = Part(
                 upload_id=upload.upload_id,
                 part_number=part_number,
                 size_bytes=facts.size_bytes,
                 modified_at_ms=self._clock.now_ms(),
                 data_id=data_id,
-                sealed_head=seal_part_head(part_key, place, place_in_layout, head, self._keyring.nonce()),
+                sealed_head=seal_part_head(opened.part_key, place, place_in_layout, head, self._keyring.nonce()),
             )
 
             def change(tx: Writer) -> None:
@@ -202,36 +239,32 @@ class Multipart:
             raise
         return part, head
 
-    def _part_key(self, target: Target, upload: Upload) -> RecordKey:
-        head_key = self._head(target, upload).head_key
-        return RecordKey(head_key) if head_key else target.keys.metadata
-
-    def _open_parts(self, target: Target, upload: Upload, after: int, limit: int) -> list[_Found]:
-        place, key = _place(target, upload), self._part_key(target, upload)
+    def _open_parts(self, target: Target, opened: OpenUpload, after: int, limit: int) -> list[_Found]:
+        upload, place, key = opened.upload, _place(target, opened.upload), opened.part_key
         found: list[_Found] = []
         for part in self._uploads.parts(upload.upload_id, after, limit):
             place_in_layout = LayoutPart(part.part_number, part.size_bytes, part.data_id)
             found.append(_Found(part, open_part_head(key, place, place_in_layout, part.sealed_head)))
         return found
 
-    def parts(self, target: Target, upload: Upload, after: int, limit: int) -> PartPage:
+    def parts(self, target: Target, opened: OpenUpload, after: int, limit: int) -> PartPage:
         """Return a page of an upload's parts."""
         limit = min(limit, PAGE_ENTRIES_MAX)
-        found = self._open_parts(target, upload, after, limit + 1)
+        found = self._open_parts(target, opened, after, limit + 1)
         page = [
             ListedPart(
                 part_number=item.part.part_number,
                 size_bytes=item.part.size_bytes,
                 modified_at_ms=item.part.modified_at_ms,
                 etag=item.head.etag,
-                checksum=encode_digest(item.head.checksum) if upload.checksum_algorithm else "",
+                checksum=encode_digest(item.head.checksum) if opened.upload.checksum_algorithm else "",
             )
             for item in found[:limit]
         ]
         is_truncated = len(found) > limit > 0
         return PartPage(parts=page, is_truncated=is_truncated, next_part_number=page[-1].part_number if page else 0, part_count=0)
 
-    async def abort(self, upload: Upload, entry: Entry) -> None:
+    async def abort(self, upload: Upload, entry: Entries) -> None:
         """End an upload and drop its parts. Raises NoSuchUploadError if another request ended it first."""
 
         def change(tx: Writer) -> None:
@@ -240,10 +273,12 @@ class Multipart:
 
         await self._store.write(change, entry)
 
-    def completed(self, target: Target, object_key: str, upload_id: str, request: CompleteRequest) -> Stored:
-        """Return what an upload became that the same Complete has finished before. Raises NoSuchUploadError.
+    async def completed(self, target: Target, object_key: str, upload_id: str, request: CompleteRequest, asker: Asker) -> Stored:
+        """Return what an upload became that the same Complete has finished before.
 
-        The head of a customer-key object stays closed: of it only the ETag is told.
+        Raises NoSuchUploadError, what `ObjectKeys.unwrap` raises.
+
+        The head of an object under its customer's key (SSE-C) stays closed: of it only the ETag is told.
         """
         done = self._uploads.find_completed(upload_id)
         missing = NoSuchUploadError(fields={"UploadId": upload_id})
@@ -260,19 +295,21 @@ class Multipart:
         if version.mode is SealingMode.SSE_C:
             return Stored(version, Head(etag=version.etag, checksum_algorithm="", checksum_type="", checksum="", headers=()))
         place = Place(target.bucket.account_id, version.bucket_id, version.object_key, version.version_id)
-        return Stored(version, open_head(target.keys.metadata, place, version))
+        unwrapped = await self._object_keys.unwrap(target.keys, target.bucket, place, version, asker)
+        return Stored(version, open_head(unwrapped.head_key, place, version), unwrapped.protection)
 
     async def complete(
-        self, target: Target, upload: Upload, request: CompleteRequest, entry: Callable[[Stored], Entry]
+        self, target: Target, opened: OpenUpload, request: CompleteRequest, entry: Callable[[Stored], Entries]
     ) -> Stored:
         """Make the object of the parts that the request names, in its order.
 
         Raises InvalidPartError, EntityTooSmallError, EntityTooLargeError, BadDigestError,
         InvalidRequestError, PreconditionFailedError, NoSuchUploadError (it ended meanwhile), StorageError.
         """
+        upload = opened.upload
         check_write(self._store.reader, target, upload.object_key, request.conditions)
-        chosen = self._choose(target, upload, request)
-        stored, body = self._assemble(target, upload, request, chosen)
+        chosen = self._choose(target, opened, request)
+        stored, body = self._assemble(target, opened, request, chosen)
         done = CompletedUpload(
             upload_id=upload.upload_id,
             bucket_id=upload.bucket_id,
@@ -292,13 +329,13 @@ class Multipart:
                 raise InvalidPartError("A part was replaced while the upload was being completed.")
             placed = place_version(tx, target, stored.version, body, request.conditions)
             tx.uploads.complete(done, keep)
-            return Stored(placed, stored.head)
+            return Stored(placed, stored.head, stored.protection)
 
         reach("complete.before_commit")
         return await self._store.write(change, entry)
 
-    def _choose(self, target: Target, upload: Upload, request: CompleteRequest) -> list[_Found]:
-        found = {item.part.part_number: item for item in self._open_parts(target, upload, 0, PART_NUMBER_MAX)}
+    def _choose(self, target: Target, opened: OpenUpload, request: CompleteRequest) -> list[_Found]:
+        found = {item.part.part_number: item for item in self._open_parts(target, opened, 0, PART_NUMBER_MAX)}
         chosen: list[_Found] = []
         for asked in request.parts:
             item = found.get(asked.part_number)
@@ -318,19 +355,19 @@ class Multipart:
         return chosen
 
     def _assemble(
-        self, target: Target, upload: Upload, request: CompleteRequest, chosen: Sequence[_Found]
+        self, target: Target, opened: OpenUpload, request: CompleteRequest, chosen: Sequence[_Found]
     ) -> tuple[Stored, bytes]:
+        upload, key = opened.upload, opened.part_key
         place = _place(target, upload)
-        upload_head = self._head(target, upload)
         size_bytes = sum(item.part.size_bytes for item in chosen)
         if size_bytes > OBJECT_BYTES_MAX:
             raise EntityTooLargeError
         if request.size_bytes is not None and request.size_bytes != size_bytes:
             raise InvalidRequestError("The provided 'x-amz-mp-object-size' header does not match what was computed.")
-        checksum = _whole_checksum(self.checksum_of(target, upload), chosen)
+        checksum = _whole_checksum(opened.checksum, chosen)
         if request.checksum is not None and request.checksum.partition("-")[0] != checksum.partition("-")[0]:
             raise BadDigestError("The checksum of the whole object did not match what was computed of its parts.")
-        head = replace(upload_head.head, etag=self._whole_etag(upload, chosen), checksum=checksum)
+        head = replace(opened.head.head, etag=self._whole_etag(upload, chosen), checksum=checksum)
         version = ObjectVersion(
             bucket_id=upload.bucket_id,
             object_key=upload.object_key,
@@ -345,14 +382,13 @@ class Multipart:
             part_count=len(chosen),
             data_id=self._randomness.bytes(ID_BYTES),
             body_id=0,
-            etag=head.etag if upload.mode is SealingMode.SSE_C else "",
+            etag="" if upload.mode is SealingMode.SSE_S3 else head.etag,
             wrapped_key=upload.wrapped_key,
             sealed_head=b"",
             sealed_tags=upload.sealed_tags,
             lock=upload.lock,
             retain_until_ms=upload.retain_until_ms,
         )
-        key = RecordKey(upload_head.head_key) if upload_head.head_key else target.keys.metadata
         layout = [LayoutPart(item.part.part_number, item.part.size_bytes, item.part.data_id) for item in chosen]
         checksums = [encode_digest(item.head.checksum) for item in chosen] if upload.checksum_algorithm else []
         body = join_layout(
@@ -360,10 +396,10 @@ class Multipart:
             seal_part_checksums(key, place, checksums, self._keyring.nonce()),
         )
         sealed_head = seal_head(key, place, version, head, self._keyring.nonce())
-        return Stored(replace(version, sealed_head=sealed_head), head), body
+        return Stored(replace(version, sealed_head=sealed_head), head, opened.protection), body
 
     def _whole_etag(self, upload: Upload, chosen: Sequence[_Found]) -> str:
-        if upload.mode is SealingMode.SSE_C:
+        if upload.mode is not SealingMode.SSE_S3:
             return f"{self._randomness.bytes(ID_BYTES).hex()}-{len(chosen)}"
         joined = b"".join(bytes.fromhex(item.head.etag) for item in chosen)
         return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(chosen)}"

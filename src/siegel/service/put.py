@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries
 from siegel.domain.faultpoints import reach
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode
 from siegel.domain.ports import Clock, MetaStore, Writer
@@ -13,31 +13,36 @@ from siegel.domain.records import Kind
 from siegel.domain.retention import NO_LOCK, LockWish, ObjectLock
 from siegel.s3wire.checksums import ChecksumType, encode_digest
 from siegel.s3wire.conditions import WriteConditions
+from siegel.service.asker import Asker
 from siegel.service.bodies import Body, SealedBody, Sealer, Segment
 from siegel.service.directory import Directory
-from siegel.service.heads import Head, head_key, seal_head, seal_tags
+from siegel.service.heads import Head, seal_head, seal_tags
 from siegel.service.keys import Draft, KeyRing
+from siegel.service.kms.custody import Protection
 from siegel.service.lockclock import LockTime
 from siegel.service.locks import Guard, check_wish, missing_lock
+from siegel.service.objectkeys import ObjectKeys
 from siegel.service.versions import Target, check_write, place_version
 
 
 class PutRequest(Struct, frozen=True):
-    """What a client wants stored under a key. `checksum_type` is FULL_OBJECT for a single put."""
+    """What a client wants stored under a key; without a `protection` the account's own key seals it, or the asker's (SSE-C)."""
 
     object_key: str
     headers: tuple[tuple[bytes, bytes], ...]
     tags: tuple[tuple[str, str], ...]
-    customer_key: bytes | None
+    asker: Asker
     conditions: WriteConditions
     lock: LockWish = NO_LOCK
+    protection: Protection | None = None
 
 
 class Stored(Struct, frozen=True):
-    """A version as it was stored, with its head."""
+    """A version as it was stored, with its head, and the key of the key service that it is sealed under, if any."""
 
     version: ObjectVersion
     head: Head
+    protection: Protection | None = None
 
 
 class Putter:
@@ -48,6 +53,7 @@ class Putter:
         store: MetaStore,
         directory: Directory,
         keyring: KeyRing,
+        object_keys: ObjectKeys,
         sealer: Sealer,
         clock: Clock,
         lock_time: LockTime,
@@ -55,6 +61,7 @@ class Putter:
         self._store = store
         self._directory = directory
         self._keyring = keyring
+        self._object_keys = object_keys
         self._sealer = sealer
         self._clock = clock
         self._lock_time = lock_time
@@ -76,15 +83,16 @@ class Putter:
         check_write(self._store.reader, target, request.object_key, request.conditions)
 
     async def put(
-        self, target: Target, request: PutRequest, body: Body, entry: Callable[[Stored], Entry], *, point: str = "put"
+        self, target: Target, request: PutRequest, body: Body, entry: Callable[[Stored], Entries], *, point: str = "put"
     ) -> Stored:
         """Store the body as the key's newest version; on return it is durable and visible.
 
-        Raises what checking the body raises, PreconditionFailedError, NoSuchBucketError, StorageError: then nothing is visible.
+        Raises what checking the body raises, what the key service raises of its key, PreconditionFailedError, NoSuchBucketError,
+        StorageError: then nothing is visible.
         """
         self.check_early(target, request)
         bucket = target.bucket
-        draft = self._keyring.draft(target.keys, bucket, request.object_key, request.customer_key)
+        draft = await self._object_keys.draft(target.keys, bucket, request.object_key, request.asker, request.protection)
         segment = Segment(place=draft.place, data_key=draft.data_key, data_id=draft.data_id, salt=draft.salt, part_number=0)
         sealed = await self._sealer.seal(segment, body, may_inline=True)
         try:
@@ -93,7 +101,7 @@ class Putter:
 
             def change(tx: Writer) -> Stored:
                 placed = place_version(tx, target, stored.version, sealed.inline, request.conditions)
-                return Stored(placed, stored.head)
+                return Stored(placed, stored.head, request.protection)
 
             return await self._store.write(change, entry)
         except BaseException:
@@ -103,7 +111,7 @@ class Putter:
     def _assemble(self, target: Target, request: PutRequest, draft: Draft, sealed: SealedBody) -> Stored:
         facts = sealed.facts
         # The ETag of an object that only its customer's key opens must not tell its MD5 (design D10).
-        random_etag = draft.mode is SealingMode.SSE_C
+        random_etag = draft.mode is not SealingMode.SSE_S3
         etag = f"{self._keyring.random_id().hex()}-1" if random_etag else facts.md5.hex()
         head = Head(
             etag=etag,
@@ -133,8 +141,7 @@ class Putter:
             lock=request.lock.lock,
             retain_until_ms=request.lock.retain_until_ms,
         )
-        key = head_key(target.keys, draft.mode, draft.data_key)
-        sealed_head = seal_head(key, draft.place, version, head, draft.head_nonce)
+        sealed_head = seal_head(draft.head_key(target.keys), draft.place, version, head, draft.head_nonce)
         return Stored(replace(version, sealed_head=sealed_head), head)
 
 

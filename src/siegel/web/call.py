@@ -27,6 +27,7 @@ from siegel.service.directory import Directory
 from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
 from siegel.service.key_uses import KeyUses
+from siegel.service.kms.naming import KeyNames
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.put import Putter
@@ -69,6 +70,7 @@ class UseCases(Struct, frozen=True):
     proxies: Proxies
     alarms: Alarms
     key_uses: KeyUses
+    key_names: KeyNames
 
 
 class Call(Struct, frozen=True):

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Final
 
 from siegel.domain.browser_errors import MalformedPOSTRequestError
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries
 from siegel.domain.errors import EntityTooLargeError, EntityTooSmallError, MissingContentLengthError
 from siegel.domain.limits import FORM_TAIL_BYTES_MAX, PUT_BYTES_MAX
 from siegel.s3wire.body import BodyChecker, BodyFacts, BodyPlan, plan_form_file
@@ -16,11 +16,12 @@ from siegel.s3wire.request import Request
 from siegel.service.get import version_text
 from siegel.service.put import Stored
 from siegel.web.body import IdleReaper, receive_slabs
-from siegel.web.call import Call, UseCases, customer_key_for_writing
+from siegel.web.call import Call, UseCases
+from siegel.web.encryption import wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList
 from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest
-from siegel.web.objects import checksum_headers, encryption_headers, put_request, version_headers
+from siegel.web.objects import checksum_headers, put_request, version_headers
 
 _SEE_OTHER: Final = 303
 _CREATED: Final = 201
@@ -105,18 +106,18 @@ async def post_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """PostObject: a PutObject whose headers are the fields of the form."""
     form = call.form
     assert form is not None  # noqa: S101  (the gateway has read it)
-    key = customer_key_for_writing(cases, call)
-    wanted = put_request(cases, call, key)
+    sealing = await wanted_sealing(cases, call)
+    wanted = put_request(cases, call, sealing)
     target = cases.putter.target(call.bucket)
-    plan = _plan_file(form, exchange, md5=key is None)
+    plan = _plan_file(form, exchange, md5=sealing.shows_md5)
     require_digest(plan, target, is_locked=bool(wanted.lock))
     body = FileBody(exchange, form, plan, cases.reaper)
 
-    def entry(stored: Stored) -> Entry:
-        return call.trail.entry(_SEE_OTHER if form.redirect else form.status, version_id=version_text(stored.version))
+    def entry(stored: Stored) -> Entries:
+        return call.trail.entries(_SEE_OTHER if form.redirect else form.status, version_id=version_text(stored.version))
 
     stored = await cases.putter.put(target, wanted, body, entry)
-    told = [*encryption_headers(key), *expiration_headers(cases, call, stored.version)]
+    told = [*sealing.headers(), *expiration_headers(cases, call, stored.version)]
     await _answer(call, form, exchange, stored, told=told)
 
 

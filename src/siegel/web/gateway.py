@@ -212,7 +212,7 @@ class Gateway:
     async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message, *, of_control: bool) -> None:
         if trail.account_id:
             try:
-                await self._cases.journal.append(trail.entry(status_of(fault), reason=fault.code))
+                await self._cases.journal.append(trail.entries(status_of(fault), reason=fault.code))
             except StorageError as error:
                 _log_failure(error, exchange.request_id)
                 fault = to_s3_error(error)

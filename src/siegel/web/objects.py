@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import (
     AccessDeniedError,
     InvalidArgumentError,
@@ -29,7 +29,7 @@ from siegel.s3wire.conditions import (
     range_applies,
 )
 from siegel.s3wire.dates import format_http_date
-from siegel.s3wire.encryption import ALGORITHM, ENCRYPTION_HEADER, CustomerKey, check_encryption
+from siegel.s3wire.encryption import ENCRYPTION_HEADER, CustomerKey, refuse_in_read
 from siegel.s3wire.listquery import PartQuery, parse_attribute_part_query, parse_part_number
 from siegel.s3wire.locks import WRITE_HEADERS
 from siegel.s3wire.metadata import ContentHead, Directive, parse_content_head, parse_directive, parse_response_overrides
@@ -41,26 +41,22 @@ from siegel.s3wire.xml_write import render_attributes, render_copy_object
 from siegel.service.copy import OpenedBody
 from siegel.service.get import Opened, version_text
 from siegel.service.heads import Head, open_part_checksums, open_tags, place_of
+from siegel.service.kms.custody import Protection
 from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
-from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing, is_permitted, permit, with_tags
+from siegel.web.call import Call, UseCases, customer_key, is_permitted, permit, with_tags
+from siegel.web.encryption import Sealing, asked_by, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
 
-_SSE_S3: Final = (ENCRYPTION_HEADER.encode(), ALGORITHM.encode())
 _ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
 
 
 def stored_headers(content: ContentHead) -> tuple[tuple[bytes, bytes], ...]:
     """Return content headers and user metadata as they rest in an object's head, ready to be sent."""
     return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in content.to_headers().items())
-
-
-def encryption_headers(key: CustomerKey | None) -> HeaderList:
-    """Return the headers that tell how an object is sealed."""
-    return [_SSE_S3] if key is None else encode_headers(key.to_headers())
 
 
 def version_headers(bucket: Bucket, text: str) -> HeaderList:
@@ -74,32 +70,32 @@ def checksum_headers(head: Head) -> HeaderList:
     return [(name.encode(), head.checksum.encode()), (b"x-amz-checksum-type", head.checksum_type.encode())]
 
 
-def put_request(cases: UseCases, call: Call, key: CustomerKey | None) -> PutRequest:
+def put_request(cases: UseCases, call: Call, sealing: Sealing) -> PutRequest:
     """Return what a PutObject or CreateMultipartUpload wants stored, apart from the body."""
     headers = call.request.headers
     refuse_unsupported(headers, understood=WRITE_HEADERS)
-    check_encryption(headers)
     return PutRequest(
         object_key=call.request.object_key,
         headers=stored_headers(parse_content_head(headers)),
         tags=tuple(parse_tagging(headers.get("x-amz-tagging")).items()),
-        customer_key=None if key is None else key.key,
+        asker=sealing.asker,
         conditions=parse_write_conditions(headers),
         lock=wished_lock(cases, call),
+        protection=sealing.protection,
     )
 
 
 async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """PutObject."""
-    key = customer_key_for_writing(cases, call)
-    wanted = put_request(cases, call, key)
+    sealing = await wanted_sealing(cases, call)
+    wanted = put_request(cases, call, sealing)
     target = cases.putter.target(call.bucket)
-    plan = plan_body(call.verified, md5=key is None)
+    plan = plan_body(call.verified, md5=sealing.shows_md5)
     require_digest(plan, target, is_locked=bool(wanted.lock))
     body = RequestBody(exchange, plan, cases.reaper, PUT_BYTES_MAX)
 
-    def entry(stored: Stored) -> Entry:
-        return call.trail.entry(200, version_id=version_text(stored.version))
+    def entry(stored: Stored) -> Entries:
+        return call.trail.entries(200, version_id=version_text(stored.version))
 
     stored = await cases.putter.put(target, wanted, body, entry)
     await exchange.answer(
@@ -107,7 +103,7 @@ async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         [
             (b"etag", b'"%s"' % stored.head.etag.encode()),
             *checksum_headers(stored.head),
-            *encryption_headers(key),
+            *sealing.headers(),
             *version_headers(call.bucket, version_text(stored.version)),
             *expiration_headers(cases, call, stored.version),
         ],
@@ -121,7 +117,7 @@ class Source(Struct, frozen=True):
     opened: Opened
 
 
-def open_source(cases: UseCases, call: Call) -> Source:
+async def open_source(cases: UseCases, call: Call) -> Source:
     """Open the object that `x-amz-copy-source` names, once the caller is allowed to read it and its conditions hold."""
     headers = call.request.headers
     source = parse_copy_source(headers["x-amz-copy-source"])
@@ -139,7 +135,7 @@ def open_source(cases: UseCases, call: Call) -> Source:
             raise
         raise AccessDeniedError from None
     key = customer_key(cases, call, of_copy_source=True)
-    opened = cases.getter.open(bucket, version, None if key is None else key.key)
+    opened = await cases.getter.open(bucket, version, asked_by(call, key))
     parse_read_conditions(headers, COPY_SOURCE_PREFIX).check(opened.head.etag, version.modified_at_ms)
     return Source(bucket, opened)
 
@@ -147,16 +143,16 @@ def open_source(cases: UseCases, call: Call) -> Source:
 async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CopyObject."""
     headers = call.request.headers
-    key = customer_key_for_writing(cases, call)
-    wanted = put_request(cases, call, key)
-    source = open_source(cases, call)
+    sealing = await wanted_sealing(cases, call)
+    wanted = put_request(cases, call, sealing)
+    source = await open_source(cases, call)
     opened = source.opened
     if opened.version.size_bytes > COPY_BYTES_MAX:
         raise InvalidRequestError(
             f"The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}"
         )
     directive = parse_directive(headers, "x-amz-metadata-directive")
-    _refuse_idle_copy(call, source, directive, key)
+    _refuse_idle_copy(call, source, directive, sealing)
     tagging = parse_directive(headers, "x-amz-tagging-directive")
     if tagging is Directive.COPY and opened.version.sealed_tags:
         _permit_copied_tags(cases, call, source)
@@ -171,13 +167,13 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         if algorithm is None
         else parse_algorithm(algorithm, "x-amz-checksum-algorithm"),
     )
-    await cases.journal.append(source_entry(call, source))
+    await note_source(cases, call, source)
 
-    def entry(stored: Stored) -> Entry:
-        return call.trail.entry(200, version_id=version_text(stored.version))
+    def entry(stored: Stored) -> Entries:
+        return call.trail.entries(200, version_id=version_text(stored.version))
 
     stored = await cases.putter.put(cases.putter.target(call.bucket), wanted, body, entry, point="copy")
-    answer = [XML, *encryption_headers(key), *version_headers(call.bucket, version_text(stored.version))]
+    answer = [XML, *sealing.headers(), *version_headers(call.bucket, version_text(stored.version))]
     answer += expiration_headers(cases, call, stored.version)
     if source.bucket.versioning is not Versioning.UNVERSIONED:
         answer.append((b"x-amz-copy-source-version-id", opened.version_text.encode()))
@@ -186,8 +182,13 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     await exchange.answer(200, answer, xml)
 
 
-def source_entry(call: Call, source: Source, byte_range: str = "") -> Entry:
-    """Return the entry of the read that a copy is for its source."""
+async def note_source(cases: UseCases, call: Call, source: Source, byte_range: str = "") -> None:
+    """Write down the read that a copy is for its source, and the use of the source's key. Raises StorageError."""
+    await cases.journal.append((_source_entry(call, source, byte_range), *call.trail.uses))
+    call.trail.uses = ()
+
+
+def _source_entry(call: Call, source: Source, byte_range: str) -> Entry:
     trail, version = call.trail, source.opened.version
     return Entry(
         trail.at_ms,
@@ -205,7 +206,7 @@ def source_entry(call: Call, source: Source, byte_range: str = "") -> Entry:
     )
 
 
-def _refuse_idle_copy(call: Call, source: Source, directive: Directive, key: CustomerKey | None) -> None:
+def _refuse_idle_copy(call: Call, source: Source, directive: Directive, sealing: Sealing) -> None:
     """Refuse a copy of an object onto itself that would change nothing."""
     version = source.opened.version
     same = source.bucket.bucket_id == call.bucket.bucket_id and version.object_key == call.request.object_key
@@ -213,8 +214,9 @@ def _refuse_idle_copy(call: Call, source: Source, directive: Directive, key: Cus
     changes = (
         directive is Directive.REPLACE
         or asked_version
-        or key is not None
+        or sealing.customer_key is not None
         or version.mode is SealingMode.SSE_C
+        or _settings_of(sealing.protection) != _settings_of(source.opened.protection)
         or ENCRYPTION_HEADER in call.request.headers
         or "x-amz-website-redirect-location" in call.request.headers
     )
@@ -223,6 +225,10 @@ def _refuse_idle_copy(call: Call, source: Source, directive: Directive, key: Cus
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
             "metadata, storage class, website redirect location or encryption attributes."
         )
+
+
+def _settings_of(protection: Protection | None) -> bytes:
+    return b"" if protection is None else protection.encoded
 
 
 def _permit_copied_tags(cases: UseCases, call: Call, source: Source) -> None:
@@ -282,7 +288,7 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
         (b"last-modified", format_http_date(version.modified_at_ms).encode()),
         _ACCEPT_RANGES,
         *head.headers,
-        *encryption_headers(key),
+        *encryption_headers(key, opened.protection),
         *version_headers(call.bucket, opened.version_text),
     ]
     if version.part_count and selection.by_part:
@@ -314,14 +320,15 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetObject, and HeadObject, which differs in sending no body."""
     request, bucket, getter = call.request, call.bucket, cases.getter
     version = getter.find(bucket, request.object_key, request.query.get("versionId"))
+    refuse_in_read(request.headers)
     key = customer_key(cases, call)
-    opened = getter.open(bucket, version, None if key is None else key.key)
+    opened = await getter.open(bucket, version, asked_by(call, key))
     parse_read_conditions(request.headers).check(opened.head.etag, version.modified_at_ms)
     selection = _select(call, opened)
     headers = _read_headers(cases, call, opened, selection, key)
     byte_range = selection.byte_range
     status = 206 if byte_range is not None or selection.by_part else 200
-    entry = call.trail.entry(
+    entry = call.trail.entries(
         status,
         version_id=opened.version_text,
         byte_range="" if byte_range is None else f"{byte_range.start}-{byte_range.stop - 1}",
@@ -349,8 +356,7 @@ async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange)
     wanted = _attributes(request.headers.get("x-amz-object-attributes"))
     page = parse_attribute_part_query(request.headers)
     version = cases.getter.find(bucket, request.object_key, request.query.get("versionId"))
-    key = customer_key(cases, call)
-    opened = cases.getter.open(bucket, version, None if key is None else key.key)
+    opened = await cases.getter.open(bucket, version, asked_by(call, customer_key(cases, call)))
     parse_read_conditions(request.headers).check(opened.head.etag, version.modified_at_ms)
     head = opened.head
     xml = render_attributes(
@@ -363,7 +369,7 @@ async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange)
         parts=_attribute_parts(page, opened) if "ObjectParts" in wanted and version.part_count else None,
         part_query=page,
     )
-    await cases.journal.append(call.trail.entry(200, version_id=opened.version_text))
+    await cases.journal.append(call.trail.entries(200, version_id=opened.version_text))
     headers = [XML, (b"last-modified", format_http_date(version.modified_at_ms).encode())]
     await exchange.answer(200, [*headers, *version_headers(bucket, opened.version_text)], xml)
 
@@ -382,8 +388,8 @@ def _attributes(text: str | None) -> frozenset[str]:
 
 def _attribute_parts(page: PartQuery, opened: Opened) -> PartPage:
     """Return the page of parts that the request asks for; parts without declared checksums show their number and size only."""
-    key = opened.head_key()
-    checksums = open_part_checksums(key, place_of(opened.bucket.account_id, opened.version), opened.version.body)
+    place = place_of(opened.bucket.account_id, opened.version)
+    checksums = open_part_checksums(opened.unwrapped.head_key, place, opened.version.body)
     parts = [
         ListedPart(number, part.size_bytes, opened.version.modified_at_ms, "", checksums[number - 1] if checksums else "")
         for number, part in enumerate(opened.parts(), 1)

@@ -4,10 +4,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries
 from siegel.domain.errors import InvalidRequestError, NoSuchUploadError
 from siegel.domain.limits import COPY_BYTES_MAX, PART_BYTES_MAX, XML_BYTES_MAX
-from siegel.domain.objects import Upload
+from siegel.domain.objects import SealingMode, Upload
 from siegel.s3wire.body import plan_body
 from siegel.s3wire.checksums import (
     BY_HEADER,
@@ -31,11 +31,12 @@ from siegel.service.multipart import ChecksumChoice, CompleteRequest
 from siegel.service.put import Stored
 from siegel.service.versions import Target
 from siegel.web.body import RequestBody
-from siegel.web.call import Call, UseCases, customer_key, customer_key_for_writing
+from siegel.web.call import Call, UseCases, customer_key
+from siegel.web.encryption import asked_by, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList
 from siegel.web.lifecycle import expiration_headers, upload_headers
 from siegel.web.locks import require_digest
-from siegel.web.objects import encryption_headers, open_source, put_request, source_entry, version_headers
+from siegel.web.objects import note_source, open_source, put_request, version_headers
 
 _CHECKSUM_ALGORITHM: Final = "x-amz-checksum-algorithm"
 _CHECKSUM_TYPE: Final = "x-amz-checksum-type"
@@ -56,12 +57,12 @@ def _checksum_choice(call: Call) -> ChecksumChoice:
 
 async def create_multipart_upload(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CreateMultipartUpload."""
-    key = customer_key_for_writing(cases, call)
-    wanted = put_request(cases, call, key)
+    sealing = await wanted_sealing(cases, call)
+    wanted = put_request(cases, call, sealing)
     choice = _checksum_choice(call)
     target = cases.putter.target(call.bucket)
-    upload = await cases.multipart.create(target, wanted, choice, call.trail.entry(200))
-    headers: HeaderList = [XML, *encryption_headers(key)]
+    upload = await cases.multipart.create(target, wanted, choice, lambda: call.trail.entries(200))
+    headers: HeaderList = [XML, *sealing.headers()]
     if choice.declared:
         headers.append((_CHECKSUM_ALGORITHM.encode(), choice.algorithm.encode()))
         headers.append((_CHECKSUM_TYPE.encode(), choice.type.encode()))
@@ -81,8 +82,9 @@ async def upload_part(cases: UseCases, call: Call, exchange: Exchange) -> None:
     upload = _find(cases, call)
     key = customer_key(cases, call)
     target = cases.putter.target(call.bucket)
-    choice = cases.multipart.checksum_of(target, upload)
-    plan = plan_body(call.verified, md5=key is None, keep=choice.algorithm)
+    opened = await cases.multipart.open(target, upload, asked_by(call, key), for_part=True)
+    choice = opened.checksum
+    plan = plan_body(call.verified, md5=upload.mode is SealingMode.SSE_S3, keep=choice.algorithm)
     if choice.declared and plan.declared not in {None, choice.algorithm}:
         raise InvalidRequestError(
             f"Checksum Type mismatch occurred, expected checksum Type: {choice.algorithm.lower()}, "
@@ -90,10 +92,8 @@ async def upload_part(cases: UseCases, call: Call, exchange: Exchange) -> None:
         )
     require_digest(plan, target, is_locked=bool(upload.lock))
     body = RequestBody(exchange, plan, cases.reaper, PART_BYTES_MAX)
-    _, head = await cases.multipart.put_part(
-        target, upload, part_number, body, customer_key=None if key is None else key.key, entry=call.trail.entry(200)
-    )
-    headers: HeaderList = [(b"etag", b'"%s"' % head.etag.encode()), *encryption_headers(key)]
+    _, head = await cases.multipart.put_part(target, opened, part_number, body, call.trail.entries(200))
+    headers: HeaderList = [(b"etag", b'"%s"' % head.etag.encode()), *encryption_headers(key, opened.protection)]
     headers.append((choice.algorithm.header.encode(), encode_digest(head.checksum).encode()))
     await exchange.answer(200, headers)
 
@@ -104,7 +104,7 @@ async def upload_part_copy(cases: UseCases, call: Call, exchange: Exchange) -> N
     part_number = parse_part_number(request.query["partNumber"])
     upload = _find(cases, call)
     key = customer_key(cases, call)
-    source = open_source(cases, call)
+    source = await open_source(cases, call)
     size = source.opened.version.size_bytes
     byte_range = parse_copy_range(request.headers.get("x-amz-copy-source-range"), size)
     start, stop = (0, size) if byte_range is None else (byte_range.start, byte_range.stop)
@@ -113,13 +113,12 @@ async def upload_part_copy(cases: UseCases, call: Call, exchange: Exchange) -> N
             f"The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}"
         )
     target = cases.putter.target(call.bucket)
-    choice = cases.multipart.checksum_of(target, upload)
+    await note_source(cases, call, source, "" if byte_range is None else f"{start}-{stop - 1}")
+    opened = await cases.multipart.open(target, upload, asked_by(call, key), for_part=True)
+    choice = opened.checksum
     body = OpenedBody(cases.getter, source.opened, start, stop, choice.algorithm)
-    await cases.journal.append(source_entry(call, source, "" if byte_range is None else f"{start}-{stop - 1}"))
-    part, head = await cases.multipart.put_part(
-        target, upload, part_number, body, customer_key=None if key is None else key.key, entry=call.trail.entry(200)
-    )
-    headers: HeaderList = [XML, *encryption_headers(key)]
+    part, head = await cases.multipart.put_part(target, opened, part_number, body, call.trail.entries(200))
+    headers: HeaderList = [XML, *encryption_headers(key, opened.protection)]
     headers += _source_version(source.opened)
     checksum = encode_digest(head.checksum) if choice.declared else ""
     xml = render_copy_part(head.etag, part.modified_at_ms, choice.algorithm, checksum)
@@ -156,7 +155,8 @@ async def complete_multipart_upload(cases: UseCases, call: Call, exchange: Excha
         checksum=head.checksum,
         checksum_type=head.checksum_type,
     )
-    headers = [XML, *encryption_headers(customer_key(cases, call)), *version_headers(call.bucket, version_text(stored.version))]
+    headers = [XML, *encryption_headers(customer_key(cases, call), stored.protection)]
+    headers += version_headers(call.bucket, version_text(stored.version))
     headers += expiration_headers(cases, call, stored.version)
     await exchange.answer(200, headers, xml)
 
@@ -164,15 +164,16 @@ async def complete_multipart_upload(cases: UseCases, call: Call, exchange: Excha
 async def _complete(cases: UseCases, call: Call, target: Target, upload_id: str, wanted: CompleteRequest) -> Stored:
     object_key = call.request.object_key
 
-    def entry(stored: Stored) -> Entry:
-        return call.trail.entry(200, version_id=version_text(stored.version))
+    def entry(stored: Stored) -> Entries:
+        return call.trail.entries(200, version_id=version_text(stored.version))
 
     try:
         upload = cases.multipart.find(call.bucket, object_key, upload_id)
-        return await cases.multipart.complete(target, upload, wanted, entry)
+        opened = await cases.multipart.open(target, upload, asked_by(call))
+        return await cases.multipart.complete(target, opened, wanted, entry)
     except NoSuchUploadError:
         # Another request may have finished the same upload, before or just now.
-        stored = cases.multipart.completed(target, object_key, upload_id, wanted)
+        stored = await cases.multipart.completed(target, object_key, upload_id, wanted, asked_by(call))
     await cases.journal.append(entry(stored))
     return stored
 
@@ -216,8 +217,9 @@ async def list_parts(cases: UseCases, call: Call, exchange: Exchange) -> None:
     query = parse_part_query(call.request.query)
     upload = _find(cases, call)
     target = cases.putter.target(call.bucket)
-    page = cases.multipart.parts(target, upload, query.part_number_marker, query.max_parts)
-    await cases.journal.append(call.trail.entry(200))
+    opened = await cases.multipart.open(target, upload, asked_by(call))
+    page = cases.multipart.parts(target, opened, query.part_number_marker, query.max_parts)
+    await cases.journal.append(call.trail.entries(200))
     xml = render_parts(call.bucket, upload, page, query)
     await exchange.answer(200, [XML, *upload_headers(cases, call, upload)], xml)
 

@@ -80,3 +80,13 @@ def test_the_memory_has_an_end(monkeypatch):
         decisions.decide(caller, Asked("s3:GetObject", f"{OBJECT}{number}", Keys()), side)
     found = [decisions.find(caller, "s3:GetObject", f"{OBJECT}{number}", side) for number in range(3)]
     assert [permit is None for permit in found] == [True, True, False]
+
+
+def test_what_is_the_same_in_every_request_may_be_asked_for():
+    condition = {"StringEquals": {"kms:ViaService": "s3"}}
+    caller, side = user(allow(Condition=condition)), ResourceSide(ACCOUNT)
+    asked = Asked("s3:GetObject", OBJECT, Keys(kms_viaservice=("s3",)))
+    for stable, is_known in ((frozenset(), False), (frozenset({"kms:viaservice"}), True)):
+        decisions = Decisions(stable)
+        decisions.decide(caller, asked, side)
+        assert (decisions.find(caller, "s3:GetObject", OBJECT, side) is not None) is is_known

@@ -8,7 +8,7 @@ from siegel.domain.records import account_scope, bucket_scope, decode_document, 
 VECTORS = {
     "9501c3c3c3c3": PublicAccessBlock(),
     "9201b34275636b65744f776e6572456e666f72636564": OwnershipControls(),
-    "9301a6414553323536c2": BucketEncryption(),
+    "9401a6414553323536c2a0": BucketEncryption(),
     "92019192a16ba176": Tagging(tags=(("k", "v"),)),
 }
 
@@ -26,6 +26,7 @@ def test_a_policy_comes_back_with_its_bindings():
 
 def test_missing_elements_have_their_defaults_and_further_ones_are_ignored():
     assert decode_document(msgspec.msgpack.encode([1, False]), PublicAccessBlock) == PublicAccessBlock(block_public_acls=False)
+    assert decode_document(bytes.fromhex("9301a6414553323536c2"), BucketEncryption) == BucketEncryption()
     assert decode_document(msgspec.msgpack.encode([1, "x", "later"]), OwnershipControls).object_ownership == "x"
 
 

@@ -13,6 +13,7 @@ from siegel.s3wire.encryption import (
     CustomerKey,
     check_encryption,
     parse_customer_key,
+    refuse_in_read,
 )
 
 KEY = bytes(range(100, 132))
@@ -71,10 +72,10 @@ def test_t84_a_key_shows_in_no_text_form():
     [
         ({}, None),
         ({"x-amz-server-side-encryption": "AES256"}, None),
-        ({"x-amz-server-side-encryption-bucket-key-enabled": "false"}, None),
-        ({"x-amz-server-side-encryption": "aws:kms"}, UnsupportedFeatureError),
-        ({"x-amz-server-side-encryption": "aws:kms:dsse"}, UnsupportedFeatureError),
-        ({"x-amz-server-side-encryption-bucket-key-enabled": "true"}, UnsupportedFeatureError),
+        ({"x-amz-server-side-encryption": "aws:kms"}, None),
+        ({"x-amz-server-side-encryption": "aws:kms:dsse", "x-amz-server-side-encryption-aws-kms-key-id": "x"}, None),
+        ({"x-amz-server-side-encryption": "aws:fsx"}, UnsupportedFeatureError),
+        ({"x-amz-server-side-encryption": "aws:kms", **headers()}, InvalidArgumentError),
         ({"x-amz-server-side-encryption-aws-kms-key-id": "x"}, InvalidArgumentError),
         ({"x-amz-server-side-encryption": "AES256", "x-amz-server-side-encryption-context": "x"}, InvalidArgumentError),
         ({"x-amz-server-side-encryption": "ROT13"}, InvalidEncryptionAlgorithmError),
@@ -85,7 +86,13 @@ def test_t84_a_key_shows_in_no_text_form():
 )
 def test_what_a_write_may_ask_of_encryption(sent, error):
     if error is None:
-        check_encryption(sent)
+        assert check_encryption(sent) == sent.get("x-amz-server-side-encryption", "")
     else:
         with pytest.raises(error):
             check_encryption(sent)
+
+
+def test_a_read_does_not_say_how_its_object_is_sealed():
+    refuse_in_read(headers())
+    with pytest.raises(InvalidArgumentError):
+        refuse_in_read({"x-amz-server-side-encryption": "AES256"})

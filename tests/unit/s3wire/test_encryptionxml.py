@@ -1,7 +1,7 @@
 import pytest
 
 from siegel.domain.configuration import BucketEncryption
-from siegel.domain.errors import MalformedXMLError, UnsupportedFeatureError
+from siegel.domain.errors import InvalidArgumentError, MalformedXMLError, UnsupportedFeatureError
 from siegel.s3wire.encryptionxml import EncryptionRule, parse_encryption, render_encryption
 
 from .xmlbodies import written_by_botocore
@@ -37,9 +37,26 @@ def test_what_is_written_is_read_again(allowed):
 
 
 @pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
-def test_keys_of_a_key_service_are_refused_clearly(algorithm):
-    with pytest.raises(UnsupportedFeatureError, match="key management service"):
-        parse_encryption(written(ApplyServerSideEncryptionByDefault={"SSEAlgorithm": algorithm, "KMSMasterKeyID": "k"}))
+@pytest.mark.parametrize("key_id", ["", "alias/mine"])
+def test_a_key_of_the_key_service_is_told_again(algorithm, key_id):
+    default = {"SSEAlgorithm": algorithm} | ({"KMSMasterKeyID": key_id} if key_id else {})
+    rule = parse_encryption(written(ApplyServerSideEncryptionByDefault=default, BucketKeyEnabled=algorithm == "aws:kms"))
+    assert rule.encryption == BucketEncryption(algorithm=algorithm, bucket_key_enabled=algorithm == "aws:kms", key_id=key_id)
+    assert parse_encryption(render_encryption(rule.encryption, sse_c_allowed=False)).encryption == rule.encryption
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        ({"SSEAlgorithm": "aws:fsx"}, UnsupportedFeatureError),
+        ({"SSEAlgorithm": "AES256", "KMSMasterKeyID": "k"}, InvalidArgumentError),
+        ({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "k" * 2049}, MalformedXMLError),
+        ({"SSEAlgorithm": "aws:kms:dsse"}, InvalidArgumentError),
+    ],
+)
+def test_defaults_that_cannot_be_are_refused(rule, error):
+    with pytest.raises(error):
+        parse_encryption(written(ApplyServerSideEncryptionByDefault=rule, BucketKeyEnabled=True))
 
 
 @pytest.mark.parametrize(
@@ -53,8 +70,6 @@ def test_keys_of_a_key_service_are_refused_clearly(algorithm):
         "<Rule><BlockedEncryptionTypes/></Rule>",
         "<Rule><BlockedEncryptionTypes><EncryptionType>AES256</EncryptionType></BlockedEncryptionTypes></Rule>",
         "<Rule>" + "<BlockedEncryptionTypes><EncryptionType>NONE</EncryptionType></BlockedEncryptionTypes>" * 2 + "</Rule>",
-        "<Rule>" + "<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>"
-        "<KMSMasterKeyID>k</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule>",
         "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES128</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>",
     ],
 )

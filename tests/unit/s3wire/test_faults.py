@@ -9,7 +9,7 @@ from botocore.parsers import RestXMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siegel.domain import absences, browser_errors, errors
+from siegel.domain import absences, browser_errors, errors, key_errors
 from siegel.domain.errors import (
     ConfigurationError,
     InvalidRangeError,
@@ -39,7 +39,9 @@ def test_every_error_that_clients_may_meet_has_its_status():
 
 
 def test_classes_are_named_after_their_codes():
-    exceptions = {UnsupportedFeatureError}
+    of_keys = {error for error in STATUS if error.__module__ == key_errors.__name__}
+    assert all(error.code.startswith("KMS.") for error in of_keys)
+    exceptions = {UnsupportedFeatureError, *of_keys}
     for error in set(STATUS) - exceptions:
         assert error.__name__.removesuffix("Error") == error.code.removesuffix("Exception").removesuffix("Error")
     assert len({error.code for error in STATUS}) == len(STATUS)
@@ -101,7 +103,7 @@ def test_the_page_of_errors_is_up_to_date():
 
 
 def test_the_error_tree_holds_nothing_else():
-    named = {**vars(errors), **vars(absences), **vars(browser_errors)}.values()
+    named = {**vars(errors), **vars(absences), **vars(browser_errors), **vars(key_errors)}.values()
     listed = {value for value in named if isinstance(value, type) and issubclass(value, S3Error)}
     assert listed == {*STATUS, S3Error}
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from siegel.app.wiring import Deployment, Store
 from siegel.domain import ids
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries, Entry
 from siegel.domain.objects import Account, Credential, CredentialKind
 from siegel.domain.ports import Identities, Reader, Writer
 from siegel.service.access_keys import AccessKey
@@ -92,11 +92,11 @@ class GuestStore:
         self._inner = inner
         self.reader = GuestReader(inner.reader, GuestIdentities(inner.reader.identities, account, credential))
 
-    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entry] | Entry | None) -> T:
+    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:
         """Run `change` in a transaction."""
         return await self._inner.write(change, entry)
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Entries) -> None:
         """Append to the journal: the guest's accesses are entries like all others."""
         await self._inner.append(entry)
 

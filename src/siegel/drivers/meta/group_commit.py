@@ -19,7 +19,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, Protocol, cast
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
 from siegel.domain.ports import Writer
 from siegel.drivers.meta.process_lock import ProcessLock
@@ -32,7 +32,7 @@ GATHER_S_MAX: Final = 0.001
 GATHER_TIMES_MAX: Final = 5
 
 Change = Callable[[Writer], Any]
-EntryOf = Callable[[Any], Entry] | Entry | None
+EntryOf = Callable[[Any], Entries] | Entries | None
 
 
 class Engine(Protocol):
@@ -42,8 +42,8 @@ class Engine(Protocol):
         """Begin a transaction. Raises StorageError; then none is open."""
         ...
 
-    def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entry | None]:
-        """Run one change and build its entry. An exception of either undoes this change alone and is raised.
+    def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entries | None]:
+        """Run one change and build its entry or entries. An exception of either undoes this change alone and is raised.
 
         Raises StorageError too where the whole transaction was lost: then `is_open` says False.
         """
@@ -264,9 +264,11 @@ class GroupCommit:
         engine.begin()
         entries: list[Entry] = []
         for job in jobs:
-            entry = cast("Entry", job.entry) if job.change is None else self._apply(job, job.change)
-            if entry is not None:
-                entries.append(entry)
+            made = cast("Entries", job.entry) if job.change is None else self._apply(job, job.change)
+            if isinstance(made, tuple):
+                entries += made
+            elif made is not None:
+                entries.append(made)
         if all(job.error for job in jobs):
             return False
         if entries:
@@ -274,7 +276,7 @@ class GroupCommit:
         self._entries_of_batch = len(entries)
         return True
 
-    def _apply(self, job: _Job, change: Change) -> Entry | None:
+    def _apply(self, job: _Job, change: Change) -> Entries | None:
         """Run one change; what it raises waits in the job for the batch's COMMIT."""
         try:
             job.result, entry = self._engine.apply(change, job.entry)

@@ -7,7 +7,7 @@ once, since it runs in one piece on the event loop, and what is durable here is 
 from collections.abc import Callable
 from typing import TypeVar
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
 from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Reader, Records, Uploads, Writer
 from siegel.drivers.meta.memory_accounts import MemoryBuckets, MemoryIdentities
@@ -66,8 +66,8 @@ class MemoryStore:
         self._is_closed = False
         self.reader = self._session
 
-    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entry] | Entry | None) -> T:
-        """Run `change` and return its result together with its journal entry; an exception undoes it and is raised."""
+    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:
+        """Run `change` and return its result together with its journal entries; an exception undoes it and is raised."""
         self._require_open()
         self._tables.is_open = True
         try:
@@ -81,13 +81,13 @@ class MemoryStore:
             self._tables.is_open = False
             self._tables.log.clear()
         if made is not None:
-            self._batches.append([made])
+            self._batches.append([*made] if isinstance(made, tuple) else [made])
         return result
 
-    async def append(self, entry: Entry) -> None:
-        """Keep the entry."""
+    async def append(self, entry: Entries) -> None:
+        """Keep the entry, or all of them."""
         self._require_open()
-        self._batches.append([entry])
+        self._batches.append([*entry] if isinstance(entry, tuple) else [entry])
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return up to `limit` batches (number, entries) behind batch `after`, in order."""

@@ -12,7 +12,7 @@ from typing import Final, TypeVar, cast
 import apsw
 from msgspec import msgpack
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ports import Clock, Reader, Writer
 from siegel.drivers.meta.generation import Generation
@@ -113,12 +113,12 @@ class SqliteStore:
         self.group_commit = GroupCommit(engine, lock)
         self._is_closed = False
 
-    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entry] | Entry | None) -> T:
-        """Run `change` in a transaction and return its result once it is durable, together with its journal entry."""
+    async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:
+        """Run `change` in a transaction and return its result once it is durable, together with its journal entries."""
         return cast("T", await self.group_commit.submit(change, entry))
 
-    async def append(self, entry: Entry) -> None:
-        """Return when the entry is durable. Raises StorageError."""
+    async def append(self, entry: Entries) -> None:
+        """Return when the entry is durable, or all of them are. Raises StorageError."""
         await self.group_commit.submit(None, entry)
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import apsw
 from msgspec import msgpack
 
-from siegel.domain.entry import Entry
+from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
 from siegel.domain.faultpoints import reach
 from siegel.domain.ports import Clock
@@ -54,8 +54,8 @@ class SqliteEngine:
         # A process that died between its commit and the count has left this to the next holder of the lock.
         self._generation.settle()
 
-    def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entry | None]:
-        """Run one change and build its entry; an exception of either undoes this change alone and is raised."""
+    def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entries | None]:
+        """Run one change and build its entry or entries; an exception of either undoes this change alone and is raised."""
         statements = self._session.statements
         statements.open_change()
         try:

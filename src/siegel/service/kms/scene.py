@@ -24,16 +24,17 @@ from siegel.kmswire.names import NamedKey, parse_key_name
 from siegel.kmswire.operation import Needs, Spoken
 from siegel.s3wire.conditionkeys import RequestKeys
 from siegel.s3wire.request import Request
-from siegel.service.kms.conditions import KmsKeys, keys_of_call
+from siegel.service.kms.conditions import keys_of_call
+from siegel.service.kms.key_conditions import KmsKeys
 from siegel.service.kms.keybook import KeyBook, KeyBookWriter
 from siegel.service.kms.material import Materials
-from siegel.service.kms.views import FreshViews, GrantView, KeyView, Views
+from siegel.service.kms.views import FreshViews, GrantView, KeyView, Views, decide_on_key
 from siegel.service.trail import Trail
 
 V = TypeVar("V")
 
 NO_CONTEXT: Final[Mapping[str, str]] = {}
-_PREFIX: Final = "kms:"
+PREFIX: Final = "kms:"
 
 
 class Setting(Struct, frozen=True):
@@ -117,14 +118,8 @@ class Scene:
         """
         permission = permission or self.setting.spoken.operation.permission
         asked = Asked(permission, self.arn(view), self.keys(view, context, further))
-        try:
-            decide(self.caller, asked, view.side)
-        except AccessDeniedError:
-            operation = permission.removeprefix(_PREFIX)
-            policies = view.policies_for(self.caller, lambda one: one.fits(operation, context) and suits(one))
-            if not policies:
-                raise
-            decide(self.caller, asked, view.side_with(policies))
+        operation = permission.removeprefix(PREFIX)
+        decide_on_key(self.caller, asked, view, lambda one: one.fits(operation, context) and suits(one))
 
     def admit_by(self, view: KeyView, policies: list[Policy]) -> None:
         """Raise AccessDeniedError unless the caller may, by the key's policy or by further ones."""

@@ -10,10 +10,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.access.caller import Caller
-from siegel.access.evaluation import ResourceSide
+from siegel.access.decide import Permit, decide
+from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.policy import Policy, PolicyKind, parse_policy
 from siegel.access.statement import Statements
-from siegel.domain.errors import PolicyError, StorageError
+from siegel.domain.errors import AccessDeniedError, PolicyError, StorageError
 from siegel.domain.ports import MetaStore, Reader
 from siegel.domain.wrapping_keys import Grant, WrappingKey
 from siegel.service.kms.keybook import KeyBook
@@ -25,6 +26,7 @@ EQUALS: Final = "Equals"
 _WITHOUT_CONTEXT: Final = frozenset({"DescribeKey", "RetireGrant"})
 
 Context = Mapping[str, str]
+Settle = Callable[[Caller, Asked, ResourceSide], Permit]
 
 
 class GrantView(Struct, frozen=True):
@@ -84,6 +86,22 @@ class KeyView(Struct, frozen=True):
         return replace(self.side, policy=replace(policies[0], statements=statements))
 
 
+def decide_on_key(
+    caller: Caller, asked: Asked, view: KeyView, suits: Callable[[GrantView], bool], settle: Settle = decide
+) -> None:
+    """Raise AccessDeniedError unless the caller may, by the key's policy or by a grant that `suits`.
+
+    `settle` decides by the policies alone, and may remember what it decided.
+    """
+    try:
+        settle(caller, asked, view.side)
+    except AccessDeniedError:
+        policies = view.policies_for(caller, suits)
+        if not policies:
+            raise
+        decide(caller, asked, view.side_with(policies))
+
+
 class Views(Protocol):
     """Where keys are found."""
 
@@ -122,6 +140,14 @@ class KeyDirectory:
         self._views: dict[tuple[str, str], KeyView] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._opened: dict[tuple[str, str, int], bytes] = {}
+
+    def generation(self) -> int:
+        """Return the generation that answers from now on are true for."""
+        return self._store.generation()
+
+    def aliases_of(self, view: KeyView) -> list[str]:
+        """Return the names of a key's aliases."""
+        return [alias.name for alias in KeyBook(self._store.reader, view.account_id).aliases_of(view.key.key_id)]
 
     def find(self, account_id: str, key_id: str) -> KeyView | None:
         """Return the key of an account."""

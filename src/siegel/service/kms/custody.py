@@ -1,0 +1,173 @@
+"""Custody of keys on behalf of S3: who holds the outer layer's key, and for how long an opened layer may be used.
+
+A key that this deployment holds opens at once. Other custodians may have to be asked; what they opened may be kept for a while.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from siegel.access.caller import Caller
+from siegel.domain.errors import S3Error, SealBrokenError
+from siegel.domain.key_errors import KeyDisabledError, KeyNotFoundError, KeyStateError
+from siegel.domain.objects import Bucket
+from siegel.domain.ports import Randomness
+from siegel.domain.wrapping_keys import KeyState
+from siegel.envelope.context import Place
+from siegel.envelope.derive import Label, derive_bucket_key
+from siegel.envelope.objectkeys import Flags, Settings, material_of, open_local, seal_local
+from siegel.envelope.record import NONCE_BYTES, RecordKey
+from siegel.service.asker import Asker
+from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, KeyView
+
+SEAL: Final = "kms:GenerateDataKey"
+OPEN: Final = "kms:Decrypt"
+ARN_OF_CONTEXT: Final = "aws:s3:arn"
+"""The pair that S3 adds to every encryption context: what is sealed, or with a bucket key its bucket."""
+
+
+class Protection(Struct, frozen=True):
+    """A key and how it seals; `encoded` are the settings in the form that seals are bound to."""
+
+    settings: Settings
+    encoded: bytes
+    view: KeyView
+    arn: str
+
+
+class KeyUse(Struct, frozen=True):
+    """One use of a key for one request. `permission` is SEAL or OPEN; `bound` is what the layers are bound to."""
+
+    asker: Asker
+    permission: str
+    protection: Protection
+    bucket: Bucket
+    place: Place
+    bound: bytes
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return self.asker.trail.caller
+
+    def context(self) -> dict[str, str]:
+        """Return the whole encryption context."""
+        settings, arn = self.protection.settings, f"arn:aws:s3:::{self.bucket.name}"
+        if not settings.flags & Flags.BUCKET_KEY:
+            arn = f"{arn}/{self.place.object_key}"
+        return {**settings.context, ARN_OF_CONTEXT: arn}
+
+
+class Lease:
+    """An opened layer, and whether it may still be used: by default for as long as its key may."""
+
+    __slots__ = ("_directory", "_generation", "_protection", "inner")
+
+    def __init__(self, inner: bytes, protection: Protection, directory: KeyDirectory) -> None:
+        self.inner = inner
+        self._protection = protection
+        self._directory = directory
+        self._generation = directory.generation()
+
+    def check(self) -> None:
+        """Raise what `check_state` raises, once the key may not be used any more. Cheap: asked before each slab of a body."""
+        generation = self._directory.generation()
+        if generation != self._generation:
+            check_state(current_view(self._directory, self._protection), self._protection.arn)
+            self._generation = generation
+
+    def __repr__(self) -> str:
+        return f"Lease({self._protection.arn})"
+
+
+class Custody(Protocol):
+    """Who makes outer layers and opens them. Rights and the key's state are decided before; each layer names its custody."""
+
+    def wrap_now(self, use: KeyUse, inner: bytes) -> bytes | None:
+        """Return the outer layer, opened again and compared; None where it has to be waited for. Raises S3Error."""
+        ...
+
+    async def wrap(self, use: KeyUse, inner: bytes) -> bytes:
+        """Return the outer layer, opened again and compared. Raises S3Error."""
+        ...
+
+    def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease | None:
+        """Return the inner layer; None where it has to be waited for. Raises S3Error, SealBrokenError."""
+        ...
+
+    async def unwrap(self, use: KeyUse, outer: bytes) -> Lease:
+        """Return the inner layer. Raises S3Error, SealBrokenError."""
+        ...
+
+
+Custodies = Mapping[int, Custody]
+"""Custodies by the byte that their layers begin with."""
+
+
+class LocalCustody:
+    """Keys that this deployment holds."""
+
+    def __init__(self, directory: KeyDirectory, randomness: Randomness) -> None:
+        self._directory = directory
+        self._randomness = randomness
+        self._generation = -1
+        self._layers: dict[tuple[int, str, int], RecordKey] = {}
+
+    def wrap_now(self, use: KeyUse, inner: bytes) -> bytes:
+        """Return the outer layer under the key's newest material."""
+        number = use.protection.view.key.materials[-1].number
+        return seal_local(self._layer(use, number), number, inner, use.bound, self._randomness.bytes(NONCE_BYTES))
+
+    async def wrap(self, use: KeyUse, inner: bytes) -> bytes:
+        """Return the outer layer under the key's newest material."""
+        return self.wrap_now(use, inner)
+
+    def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease:
+        """Return the inner layer."""
+        inner = open_local(self._layer(use, material_of(outer)), outer, use.bound)
+        return Lease(inner, use.protection, self._directory)
+
+    async def unwrap(self, use: KeyUse, outer: bytes) -> Lease:
+        """Return the inner layer."""
+        return self.unwrap_now(use, outer)
+
+    def _layer(self, use: KeyUse, number: int) -> RecordKey:
+        """Return the key that a material of the key has for the bucket. Raises SealBrokenError."""
+        generation = self._directory.generation()
+        if generation != self._generation or len(self._layers) >= REMEMBERED_MAX:
+            self._layers.clear()
+            self._generation = generation
+        bucket_id, view = use.bucket.bucket_id, use.protection.view
+        place = bucket_id, use.protection.arn, number
+        known = self._layers.get(place)
+        if known is None:
+            material = self._directory.material(view, number)
+            if material is None:
+                raise SealBrokenError("an object is sealed under a material that its key does not have")
+            known = self._layers[place] = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, bucket_id))
+        return known
+
+
+def current_view(directory: KeyDirectory, protection: Protection) -> KeyView:
+    """Return the key as it is now. Raises KeyNotFoundError."""
+    view = directory.find(protection.settings.account_id, protection.settings.key_id)
+    if view is None:
+        raise missing_key(protection.arn)
+    return view
+
+
+def missing_key(arn: str) -> KeyNotFoundError:
+    """Return the refusal of a key that is not there."""
+    return KeyNotFoundError(f"Key '{arn}' does not exist")
+
+
+def check_state(view: KeyView, arn: str) -> None:
+    """Raise KeyDisabledError, KeyStateError unless a key may be used in its state."""
+    state = view.key.state
+    if state is KeyState.ENABLED:
+        return
+    refusal: S3Error = KeyDisabledError(f"{arn} is disabled.")
+    if state is KeyState.PENDING_DELETION:
+        refusal = KeyStateError(f"{arn} is pending deletion.")
+    raise refusal

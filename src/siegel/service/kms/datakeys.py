@@ -1,0 +1,195 @@
+"""Keys of the key service as S3 uses them: to seal the keys of objects, and to open them again.
+
+Every use is decided by the key's policy, its grants and the caller's own policies, as a call of KMS would be; the trail of the
+request notes each one, allowed or not, for the journal of the account that owns the key.
+
+Sources: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys (SSE-KMS)"; AWS KMS Developer Guide, "Condition
+keys for AWS KMS" (kms:ViaService).
+"""
+
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.access.caller import CallerKind
+from siegel.access.evaluation import Asked
+from siegel.access.remembered import Decisions
+from siegel.domain.entry import Entry, kind_of
+from siegel.domain.errors import S3Error, SealBrokenError, SiegelError
+from siegel.domain.objects import Bucket
+from siegel.domain.wrapping_keys import key_arn
+from siegel.envelope.context import Place
+from siegel.envelope.objectkeys import (
+    LOCAL_CUSTODY,
+    Settings,
+    bind,
+    decode_settings,
+    encode_settings,
+    join_wrapped,
+    split_wrapped,
+)
+from siegel.kmswire.protocol import SERVICE
+from siegel.s3wire.conditionkeys import RequestKeys
+from siegel.s3wire.faults import status_of, to_s3_error
+from siegel.s3wire.keywish import unsigned
+from siegel.service.asker import Asker
+from siegel.service.kms.custody import OPEN, SEAL, Custodies, Custody, KeyUse, Lease, Protection, check_state, missing_key
+from siegel.service.kms.key_conditions import OF_EVERY_KEY, SYMMETRIC, KmsKeys, Values, keys_of_context, keys_of_key
+from siegel.service.kms.managed import via_service
+from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, decide_on_key
+
+_PREFIX: Final = f"{SERVICE}:"
+_KINDS: Final = {permission: kind_of(SERVICE, permission.removeprefix(_PREFIX)) for permission in (SEAL, OPEN)}
+# The same in every request of one caller for one key.
+_STABLE: Final = frozenset({"kms:viaservice", "kms:calleraccount", *OF_EVERY_KEY})
+
+
+class Opening(Struct, frozen=True):
+    """What is to be opened: what is stored of an object's keys, and where it belongs."""
+
+    bucket: Bucket
+    place: Place
+    wrapped: bytes
+
+
+class Opened(Struct, frozen=True):
+    """An outer layer that is open: the inner one, bound to `bound`, under a lease."""
+
+    protection: Protection
+    lease: Lease
+    bound: bytes
+
+
+class DataKeys:
+    """Uses keys for S3."""
+
+    def __init__(self, directory: KeyDirectory, custodies: Custodies, region: str) -> None:
+        """Find keys in `directory`; `custodies` make and open outer layers."""
+        self._directory = directory
+        self._custodies = custodies
+        self._region = region
+        self._via = (via_service(region),)
+        self._decisions = Decisions(_STABLE)
+        self._generation = -1
+        self._known: dict[bytes, Protection] = {}
+
+    def protection(self, settings: Settings) -> Protection:
+        """Return the key that settings speak of. Raises KeyNotFoundError."""
+        return self._protection(encode_settings(settings))
+
+    async def seal(self, asker: Asker, protection: Protection, bucket: Bucket, place: Place, inner: bytes) -> bytes:
+        """Return what is stored of an object's keys, whose inner layer is `inner`.
+
+        Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
+        """
+        use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
+        try:
+            self._admit(use)
+            custody = self._custodies[LOCAL_CUSTODY]
+            outer = custody.wrap_now(use, inner)
+            if outer is None:
+                outer = await custody.wrap(use, inner)
+        except SiegelError as error:
+            self._note_refusal(use, error)
+            raise
+        self._note(use)
+        return join_wrapped(protection.encoded, outer)
+
+    async def open(self, asker: Asker, opening: Opening) -> Opened:
+        """Open the outer layer of an object's keys.
+
+        Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, SealBrokenError, and what a
+        custody raises.
+        """
+        settings, outer = split_wrapped(opening.wrapped)
+        protection = self._protection(settings)
+        use = KeyUse(asker, OPEN, protection, opening.bucket, opening.place, bind(opening.place, settings))
+        try:
+            self._admit(use)
+            custody = self._custody_of(outer)
+            lease = custody.unwrap_now(use, outer)
+            if lease is None:
+                lease = await custody.unwrap(use, outer)
+        except SiegelError as error:
+            self._note_refusal(use, error)
+            raise
+        self._note(use)
+        return Opened(protection, lease, use.bound)
+
+    def _custody_of(self, outer: bytes) -> Custody:
+        custody = self._custodies.get(outer[0])
+        if custody is None:
+            raise SealBrokenError("an object is sealed under a key of an unknown custody")
+        return custody
+
+    def _protection(self, encoded: bytes) -> Protection:
+        generation = self._directory.generation()
+        if generation != self._generation or len(self._known) >= REMEMBERED_MAX:
+            self._known.clear()
+            self._generation = generation
+        known = self._known.get(encoded)
+        if known is None:
+            settings = decode_settings(encoded)
+            arn = key_arn(self._region, settings.account_id, settings.key_id)
+            view = self._directory.find(settings.account_id, settings.key_id)
+            if view is None:
+                raise missing_key(arn)
+            known = self._known[encoded] = Protection(settings, encoded, view, arn)
+        return known
+
+    def _admit(self, use: KeyUse) -> None:
+        """Raise unless the caller may, and the key's state permits it."""
+        view, caller = use.protection.view, use.caller
+        if self._decisions.find(caller, use.permission, use.protection.arn, view.side) is None:
+            self._decide(use)
+        check_state(view, use.protection.arn)
+
+    def _decide(self, use: KeyUse) -> None:
+        view, caller, context = use.protection.view, use.caller, use.context()
+        if caller.kind is CallerKind.ANONYMOUS:
+            raise unsigned()
+        operation = use.permission.removeprefix(_PREFIX)
+        asked = Asked(use.permission, use.protection.arn, self._keys(use, context))
+        decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), self._decisions.decide)
+
+    def _keys(self, use: KeyUse, context: dict[str, str]) -> KmsKeys:
+        """Return the condition keys of a use: those of the key and its context, and those of the request to S3."""
+        view, asker = use.protection.view, use.asker
+        own: dict[str, Values] = {"kms:calleraccount": (use.caller.account_id,), "kms:viaservice": self._via}
+        own |= keys_of_key(view.key) | keys_of_context(context)
+        if use.permission == OPEN:
+            own["kms:encryptionalgorithm"] = SYMMETRIC
+        of_request = RequestKeys(
+            asker.verified.request,
+            asker.verified.claim,
+            now_ms=asker.trail.at_ms,
+            region=self._region,
+            owner=view.account_id,
+            existing_tags=dict,
+            others={"aws:viaawsservice": ("true",)},
+        )
+        return KmsKeys(own, of_request, partial(self._directory.aliases_of, view))
+
+    @staticmethod
+    def _note(use: KeyUse, status: int = 200, reason: str = "") -> None:
+        trail, protection = use.asker.trail, use.protection
+        entry = Entry(
+            trail.at_ms,
+            trail.request_id,
+            _KINDS[use.permission],
+            protection.settings.account_id,
+            trail.caller.arn,
+            use.bucket.name,
+            protection.arn,
+            "",
+            "",
+            status,
+            reason,
+            trail.source,
+        )
+        trail.uses = (*trail.uses, entry)
+
+    def _note_refusal(self, use: KeyUse, error: SiegelError) -> None:
+        told: S3Error = to_s3_error(error)
+        self._note(use, status_of(told), told.code)

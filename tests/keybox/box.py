@@ -5,8 +5,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from tests.customer_server import CustomerServer
 from tests.keybox.caller import Caller
 
 SIEGEL = str(Path(sys.executable).with_name("siegel"))
@@ -60,35 +60,9 @@ class Box:
         return Caller(url, credential["AccessKeyId"], credential["RawSecretAccessKey"], prefix).but(**changes)
 
 
-class Serving:
+class Serving(CustomerServer):
     """The process of a key server. `program` is another launcher that takes the same words."""
 
     def __init__(self, box, *words, program=(SIEGEL,)):
-        self.errors = box.folder.with_suffix(".err")
-        with self.errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [*program, "keybox", "serve", str(box.folder), "--listen", "127.0.0.1:0", *box.opening, *map(str, words)],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        found = READY.fullmatch(self.process.stdout.readline())
-        if not found:
-            self.stop()
-        assert found, self.errors.read_text()
-        self.url = urlsplit(found[1])
-
-    def stop(self, number=15):
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(60)
-        finally:
-            self.process.kill()
-            self.process.stdout.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+        listening = ("keybox", "serve", box.folder, "--listen", "127.0.0.1:0", *box.opening)
+        super().__init__((*program, *listening, *words), READY, box.folder.with_suffix(".err"))

@@ -14,6 +14,7 @@ from siegel import __version__
 from siegel.app.keybox_cli import keybox
 from siegel.app.output import print_error
 from siegel.app.sealing_cli import add_sealing
+from siegel.app.witness_cli import witness
 from siegel.domain.errors import ConfigurationError, SiegelError
 
 EXIT_FAILED: Final = 1
@@ -81,6 +82,7 @@ verify.command("siegel.app.commands.verify:sealed", name="sealed", help=_SEALED)
 app.command(verify)
 
 app.command(keybox)
+app.command(witness)
 add_sealing(app)
 
 

@@ -87,10 +87,16 @@ class SignerKey(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"SignerKey({self.name})"
 
+    def check_name(self) -> None:
+        """Raise LedgerFormError unless the key can have its name."""
+        check_name(self.name)
+        if self.algorithm is Algorithm.ML_DSA_44:
+            _counted(self.name)
+
     @property
     def verifier(self) -> VerifierKey:
-        """The public key, under the same name."""
-        check_name(self.name)
+        """The public key, under the same name. Raises LedgerFormError for a name that no key has."""
+        self.check_name()
         return VerifierKey(self.name, self.algorithm, self._private().public_key().public_bytes_raw())
 
     def sign(self, checkpoint: Checkpoint, at_s: int) -> NoteSignature:

@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_table, print_text
-from siegel.app.settings import parse_address
 from siegel.customer.keybox.certificates import public_key_of, verify_certificate
 from siegel.customer.keybox.content import Content, Credential, Face
 from siegel.customer.keybox.desk import load_policy
@@ -236,12 +235,10 @@ def serve(
 ) -> None:
     """Run the key server; the help text is in `keybox_cli.py`."""
     # Here, since the other commands need no server.
-    from siegel.app.keyserver import Listening, serve_box  # noqa: PLC0415 - the commands that only read must start at once
+    from siegel.app.keyserver import serve_box  # noqa: PLC0415 - the commands that only read must start at once
+    from siegel.app.listening import Listening, read_listen  # noqa: PLC0415 - as above
 
-    try:
-        address = parse_address(listen)
-    except ValueError as error:
-        raise ConfigurationError(f"--listen: {error}") from None
+    address = read_listen(listen)
     box = OpenBox(folder, opened.of(folder).secret())
     serve_box(box, Listening(address, tls_cert, tls_key, client_ca))
 

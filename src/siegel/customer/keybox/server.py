@@ -5,14 +5,14 @@ its answer leaves before the line is durable; if that cannot be, the answer is r
 lines too, up to a rate: anybody can make those, and nobody may fill the disk with them.
 """
 
-import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from msgspec import Struct
 
+from siegel.customer.bodies import BodyError, Message, Receive, Send, read_body
 from siegel.customer.keybox.content import Content
 from siegel.customer.keybox.desk import Desk
 from siegel.customer.keybox.kms import KmsFace
@@ -31,9 +31,6 @@ BODY_S_MAX: Final = 10.0
 UNSIGNED_LINES_PER_MINUTE_MAX: Final = 60
 LIVE_PATH: Final = b"/-/live"
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _log = logging.getLogger(__name__)
@@ -93,12 +90,12 @@ class KeyServer:
         if scope["method"] != "POST":
             raise invalid("Every request is a POST.")
         try:
-            body = await _read_body(scope, receive)
+            body = await read_body(scope["headers"], receive, bytes_max=BODY_BYTES_MAX, s_max=BODY_S_MAX)
             request = _parse(scope)
-        except RefusedError:
+        except (BodyError, RefusedError) as error:
             # What of the body was not read is not a next request.
             headers.append((b"connection", b"close"))
-            raise
+            raise invalid(str(error)) if isinstance(error, BodyError) else error from None
         arrived = _Arrived(request, body, self._desk.content(), self._now_ms())
         use = Use(time_of(arrived.at_ms), operation_of(face.face, "unknown"), source=request.peer)
         try:
@@ -132,32 +129,6 @@ class KeyServer:
         except StorageError as error:
             _log.error("%s", error)
             raise RefusedError("InternalException", "The use could not be written down, so it is refused.") from None
-
-
-async def _read_body(scope: Message, receive: Receive) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_BYTES_MAX):
-            raise invalid(f"The body has at most {BODY_BYTES_MAX} bytes.")
-    try:
-        async with asyncio.timeout(BODY_S_MAX):
-            return await _gather(receive)
-    except TimeoutError:
-        raise invalid("The body did not come in time.") from None
-
-
-async def _gather(receive: Receive) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise invalid("The body ended before its end.")
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > BODY_BYTES_MAX:
-            raise invalid(f"The body has at most {BODY_BYTES_MAX} bytes.")
-        if not message.get("more_body"):
-            return b"".join(pieces)
 
 
 def _parse(scope: Message) -> Request:

@@ -28,8 +28,9 @@ def decide(caller: Caller, asked: Asked, resource: ResourceSide) -> Permit:
 
     Raises AccessDeniedError; only to a caller of the resource's own account it says why, and which statement decided.
     """
-    if _is_unlimited(caller, resource):
-        return Permit(caller, asked.action, resource.account_id, _BY_ROOT)
+    unlimited = permit_root(caller, asked.action, resource)
+    if unlimited is not None:
+        return unlimited
     verdict = evaluate(caller, asked, resource)
     if verdict.decision is Decision.ALLOWED:
         return Permit(caller, asked.action, resource.account_id, verdict.statement.name if verdict.statement else _BY_ROOT)
@@ -38,15 +39,20 @@ def decide(caller: Caller, asked: Asked, resource: ResourceSide) -> Permit:
     raise AccessDeniedError(_explain(caller, asked, verdict))
 
 
-def _is_unlimited(caller: Caller, resource: ResourceSide) -> bool:
-    """Tell whether no policy has a say: by far the most frequent case of an account without users."""
-    return (
+def permit_root(caller: Caller, action: str, resource: ResourceSide) -> Permit | None:
+    """Return the permit of an account's root where no policy has a say, else None: then `decide` has to be asked.
+
+    By far the most frequent case of an account without users, and it needs to know nothing more of the request.
+    """
+    if (
         caller.kind is CallerKind.ROOT
         and caller.account_id == resource.account_id
         and resource.policy is None
         and not resource.needs_policy
         and caller.rights.is_empty
-    )
+    ):
+        return Permit(caller, action, resource.account_id, _BY_ROOT)
+    return None
 
 
 def _explain(caller: Caller, asked: Asked, verdict: Verdict) -> str:

@@ -48,7 +48,7 @@ class LockWish(Struct, frozen=True):
     @property
     def lock(self) -> Lock:
         """The flags of a version that is locked like this."""
-        return self.mode | (Lock.HOLD if self.hold else Lock.NONE)
+        return self.mode | Lock.HOLD if self.hold else self.mode
 
 
 NO_LOCK = LockWish()

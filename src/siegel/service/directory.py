@@ -32,6 +32,7 @@ class Directory:
 
     def __init__(self, store: MetaStore, keyring: KeyRing, tokens: SessionTokens, clock: Clock) -> None:
         self._store = store
+        self._generation_now = store.generation
         self._keyring = keyring
         self._tokens = tokens
         self._clock = clock
@@ -48,7 +49,7 @@ class Directory:
 
     def generation(self) -> int:
         """Return the generation that answers from now on are true for."""
-        generation = self._store.generation()
+        generation = self._generation_now()
         if generation != self._generation:
             self._forget()
             self._generation = generation

@@ -28,12 +28,14 @@ def door_of(request: Request) -> str:
     """Return the name of the door that a request knocks at, "" for S3's own.
 
     Requests to STS may be unsigned: a form posted to the root, which is no request of S3. What names an operation of KMS is told
-    by KMS that it must be signed.
+    by KMS that it must be signed. Only a POST can be meant for them where the request names a bucket.
     """
+    if request.bucket and request.method != "POST":
+        return ""
     service = signing_service(request)
     if not service and request.headers.get("x-amz-target", "").startswith(TARGET_PREFIX):
         service = SERVICE
-    is_posted_to_root = request.method == "POST" and not (request.bucket or request.object_key or request.control_account)
+    is_posted_to_root = request.method == "POST" and not (request.object_key or request.control_account)
     if not service and is_posted_to_root:
         service = STS
     return service if service in DOORS else ""

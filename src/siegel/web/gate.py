@@ -6,7 +6,7 @@ from typing import Final
 
 from siegel.access.bucket_policy import s3_arn
 from siegel.access.caller import Caller
-from siegel.access.decide import Permit, decide
+from siegel.access.decide import Permit, decide, permit_root
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import Decisions
 from siegel.domain.errors import AccessDeniedError
@@ -53,7 +53,7 @@ class Gate:
             actions = (action_of(route, has_version=has_version), *actions)
         object_key = request.object_key if route.resource == "object" else ""
         return tuple(
-            self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id) for action in actions
+            [self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id) for action in actions]
         )
 
     def _refuse_hopeless(self, caller: Caller, bucket: Bucket) -> None:
@@ -79,12 +79,15 @@ class Gate:
         condition keys that stand in no header, by their names in lower case.
         """
         request = verified.request
-        if version_id is not None:
-            others = {**others, "s3:versionid": (version_id,)}
         if bucket is None:
             side, name = ResourceSide(caller.account_id), request.bucket
         else:
             side, name = self._directory.resource_side(bucket), bucket.name
+        unlimited = permit_root(caller, action, side)
+        if unlimited is not None:
+            return unlimited
+        if version_id is not None:
+            others = {**others, "s3:versionid": (version_id,)}
         resource = s3_arn(name or "*", object_key)
         known = self._decisions.find(caller, action, resource, side)
         if known is not None:

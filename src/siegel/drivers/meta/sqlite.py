@@ -98,6 +98,8 @@ class SqliteStore:
     """
 
     reader: Reader
+    # Asked several times in every request, so it is the counter's own method: a wrapper would cost as much as the question.
+    generation: Callable[[], int]
 
     def __init__(
         self, connection: apsw.Connection, engine: SqliteEngine, lock: ProcessLock, generation: Generation, clock: Clock
@@ -107,6 +109,7 @@ class SqliteStore:
         self._engine = engine
         self._lock = lock
         self._generation = generation
+        self.generation = generation.value
         self._session = SqliteSession(connection, clock, generation)
         self._decoder = msgpack.Decoder(list[Entry])
         self.reader = self._session
@@ -127,10 +130,6 @@ class SqliteStore:
             "SELECT batch, entries FROM journal WHERE batch > ? ORDER BY batch LIMIT ?", (after, limit)
         )
         return [(batch, self._decoder.decode(entries)) for batch, entries in rows]
-
-    def generation(self) -> int:
-        """A number that changes with every committed `Writer.invalidate`: read it before what is to be remembered."""
-        return self._generation.value()
 
     def close(self) -> None:
         """Finish what was begun and release everything. Harmless when repeated."""

@@ -35,7 +35,7 @@ def door_of(request: Request) -> str:
     service = signing_service(request)
     if not service and request.headers.get("x-amz-target", "").startswith(TARGET_PREFIX):
         service = SERVICE
-    is_posted_to_root = request.method == "POST" and not (request.object_key or request.control_account)
+    is_posted_to_root = request.method == "POST" and not (request.bucket or request.object_key or request.control_account)
     if not service and is_posted_to_root:
         service = STS
     return service if service in DOORS else ""

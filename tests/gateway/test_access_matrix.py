@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from siegel.kmswire.operations import OPERATIONS
 from siegel.web.admin import ADMIN_ROUTES
 
 from .form import PostForm, signed_form
+from .key_servers import EvilServer, evil_server, patient
 from .matrix import KEY, ROUTES, Place, actions_of, request_of
 from .raw import Answer, RawClient, with_length
 from .service import Service
@@ -325,11 +327,19 @@ def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(
         assert not call(service, name, action.name, CallerOf(cast.user))
 
 
+@pytest.fixture(scope="module")
+def key_server() -> Iterator[EvilServer]:
+    """What key stores need: a proxy that answers."""
+    with evil_server() as server:
+        yield server
+
+
 class Vault:
     """A key with all that operations of KMS may be about, and calls of each of them."""
 
-    def __init__(self, service: Service) -> None:
-        self.kms = sdk(service, name="kms")
+    def __init__(self, service: Service, key_server: EvilServer) -> None:
+        self.kms = patient(service, "kms")
+        self.key_server = key_server
         self.principal = f"arn:aws:iam::{service.owner.account_id}:root"
         self.key = self.kms.create_key()["KeyMetadata"]["Arn"]
         self.alias = f"alias/{new_name()}"
@@ -337,6 +347,20 @@ class Vault:
         self.blob = self.kms.encrypt(KeyId=self.key, Plaintext=b"mine")["CiphertextBlob"]
         grant = self.kms.create_grant(KeyId=self.key, GranteePrincipal=self.principal, Operations=["Encrypt"])
         self.grant_id = grant["GrantId"]
+        self.store = self.new_store()
+
+    def new_store(self) -> str:
+        """Make a key store in place of the last one: an account may not have many."""
+        for store in self.kms.describe_custom_key_stores()["CustomKeyStores"]:
+            if store["XksProxyConfiguration"]["UriEndpoint"] != self.key_server.url:
+                continue
+            self.kms.disconnect_custom_key_store(CustomKeyStoreId=store["CustomKeyStoreId"])
+            self.kms.delete_custom_key_store(CustomKeyStoreId=store["CustomKeyStoreId"])
+        return str(self.kms.create_custom_key_store(**self.store_options)["CustomKeyStoreId"])
+
+    @property
+    def store_options(self) -> dict[str, Any]:
+        return self.key_server.options | {"XksProxyUriPath": f"/{new_name()}/kms/xks/v1"}
 
     def options(self, name: str) -> dict[str, Any]:
         """Return the members of a call that would succeed; whatever is not said here is about the key alone."""
@@ -362,7 +386,12 @@ class Vault:
             "TagResource": {**of_key, "Tags": [{"TagKey": "k", "TagValue": "v"}]},
             "UntagResource": {**of_key, "TagKeys": ["k"]},
             "UpdateKeyDescription": {**of_key, "Description": "other"},
+            "CreateCustomKeyStore": self.store_options,
+            "DescribeCustomKeyStores": {},
+            "UpdateCustomKeyStore": {"CustomKeyStoreId": self.store, "NewCustomKeyStoreName": new_name()},
         }
+        if name in OF_STORES:
+            return {"CustomKeyStoreId": self.store}
         return said.get(name, of_key)
 
     @property
@@ -381,13 +410,14 @@ class Vault:
             kms.list_resource_tags(**of_key)["Tags"],
             kms.get_key_rotation_status(**of_key)["KeyRotationEnabled"],
             kms.list_key_rotations(**of_key)["Rotations"],
+            kms.describe_custom_key_stores()["CustomKeyStores"],
         ]
         return json.loads(json.dumps([keys, aliases, read], default=str))
 
 
 @pytest.fixture(scope="module")
-def vault(service: Service) -> Vault:
-    return Vault(service)
+def vault(service: Service, key_server: EvilServer) -> Vault:
+    return Vault(service, key_server)
 
 
 KMS_DENIALS = {
@@ -422,13 +452,14 @@ def test_t25_kms_lets_in_whoever_has_the_right_and_nobody_else(row: Any, vault: 
     assert call_kms(service, row.name, CallerOf(cast.user), vault.options(row.name)) == "AccessDeniedException"
     cast.grant([row.permission])
     for caller in cast.allowed.values():
-        own = Vault(service)
+        own = Vault(service, vault.key_server)
         if row.name == "CancelKeyDeletion":
             own.kms.schedule_key_deletion(KeyId=own.key)
         assert call_kms(service, row.name, caller, own.options(row.name)) == ""
 
 
 OF_OWN_ALIASES = {"UpdateAlias", "DeleteAlias"}
+OF_STORES = {"ConnectCustomKeyStore", "DisconnectCustomKeyStore", "DeleteCustomKeyStore"}
 
 
 @pytest.mark.parametrize("row", ADMIN_ROUTES, ids=lambda row: row.operation)

@@ -35,6 +35,7 @@ def build_doors(
         clock=clock,
         lock_time=deployment.lock_time,
         randomness=randomness,
+        outbound=deployment.outbound,
         region=settings.region,
     )
     return {"kms": KmsDoor(keys, parts), "iam": iam_door(identities, parts), "sts": sts_door(sessions, parts)}

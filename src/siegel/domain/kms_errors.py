@@ -29,6 +29,41 @@ class KmsAlreadyExistsError(KmsError):
     message = "An alias of that name already exists."
 
 
+class KmsCustomKeyStoreHasCMKsError(KmsError):
+    """`CustomKeyStoreHasCMKsException`"""
+
+    code = "CustomKeyStoreHasCMKsException"
+    message = "The key store still has keys, or keys that are pending deletion."
+
+
+class KmsCustomKeyStoreInvalidStateError(KmsError):
+    """`CustomKeyStoreInvalidStateException`"""
+
+    code = "CustomKeyStoreInvalidStateException"
+    message = "The state of the key store does not permit the operation."
+
+
+class KmsCustomKeyStoreNameInUseError(KmsError):
+    """`CustomKeyStoreNameInUseException`"""
+
+    code = "CustomKeyStoreNameInUseException"
+    message = "There is a key store of that name already."
+
+
+class KmsCustomKeyStoreNotFoundError(KmsError):
+    """`CustomKeyStoreNotFoundException`"""
+
+    code = "CustomKeyStoreNotFoundException"
+    message = "There is no such key store."
+
+
+class KmsDependencyTimeoutError(KmsError):
+    """`DependencyTimeoutException`"""
+
+    code = "DependencyTimeoutException"
+    message = "The external key store did not answer in time. The request can be retried."
+
+
 class KmsDisabledError(KmsError):
     """`DisabledException`"""
 
@@ -181,3 +216,59 @@ class KmsValidationError(KmsError):
 
     code = "ValidationException"
     message = "The input fails to satisfy the constraints of the service."
+
+
+class KmsXksKeyAlreadyInUseError(KmsError):
+    """`XksKeyAlreadyInUseException`"""
+
+    code = "XksKeyAlreadyInUseException"
+    message = "Another key of this key store uses that external key."
+
+
+class KmsXksKeyInvalidConfigurationError(KmsError):
+    """`XksKeyInvalidConfigurationException`"""
+
+    code = "XksKeyInvalidConfigurationException"
+    message = "The external key cannot be used: it must be AES_256, enabled, and encrypt and decrypt."
+
+
+class KmsXksKeyNotFoundError(KmsError):
+    """`XksKeyNotFoundException`"""
+
+    code = "XksKeyNotFoundException"
+    message = "The external key store proxy knows no such key."
+
+
+class KmsXksProxyIncorrectAuthenticationCredentialError(KmsError):
+    """`XksProxyIncorrectAuthenticationCredentialException`"""
+
+    code = "XksProxyIncorrectAuthenticationCredentialException"
+    message = "The external key store proxy does not accept the credential."
+
+
+class KmsXksProxyInvalidConfigurationError(KmsError):
+    """`XksProxyInvalidConfigurationException`"""
+
+    code = "XksProxyInvalidConfigurationException"
+    message = "The external key store proxy is not configured so that it can be used."
+
+
+class KmsXksProxyInvalidResponseError(KmsError):
+    """`XksProxyInvalidResponseException`"""
+
+    code = "XksProxyInvalidResponseException"
+    message = "The external key store proxy does not answer as one does."
+
+
+class KmsXksProxyUriInUseError(KmsError):
+    """`XksProxyUriInUseException`"""
+
+    code = "XksProxyUriInUseException"
+    message = "Another key store of this account has that proxy."
+
+
+class KmsXksProxyUriUnreachableError(KmsError):
+    """`XksProxyUriUnreachableException`"""
+
+    code = "XksProxyUriUnreachableException"
+    message = "The external key store proxy cannot be reached there."

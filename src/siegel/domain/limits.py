@@ -58,8 +58,8 @@ USER_INLINE_CHARS_MAX: Final = 2048
 GROUP_INLINE_CHARS_MAX: Final = 5120
 ROLE_INLINE_CHARS_MAX: Final = 10_240
 
-# The key service (AWS KMS Developer Guide, "Quotas"; the numbers of keys, aliases and grants are our own, so that no list of them
-# keeps others waiting).
+# The key service (AWS KMS Developer Guide, "Quotas"; the numbers of keys, aliases, grants and key stores are our own, so that no
+# list of them keeps others waiting).
 KMS_BODY_BYTES_MAX: Final = 256 * KIB
 KMS_PLAINTEXT_BYTES_MAX: Final = 4 * KIB
 KMS_CIPHERTEXT_BYTES_MAX: Final = 6144
@@ -75,6 +75,23 @@ KMS_DELETION_DAYS_MIN: Final = 7
 KMS_DELETION_DAYS_MAX: Final = 30
 KMS_ROTATION_DAYS_MIN: Final = 90
 KMS_ROTATION_DAYS_MAX: Final = 2560
+KMS_KEY_STORES_MAX: Final = 50
+
+# External key stores (aws/aws-kms-xksproxy-api-spec; what the specification leaves open is our own).
+XKS_CALL_S_MAX: Final = 0.25
+XKS_CALLS_AT_ONCE_MAX: Final = 32
+XKS_CALLS_WAITING_MAX: Final = 512
+XKS_ANSWER_BYTES_MAX: Final = 32 * KIB
+XKS_PLAINTEXT_BYTES_MAX: Final = 4300
+XKS_AAD_BYTES_MAX: Final = 8 * KIB
+XKS_CIPHERTEXT_METADATA_BYTES_MAX: Final = 20
+XKS_FLEET_MAX: Final = 10
+XKS_KEY_USAGES_MAX: Final = 10
+
+# How long a data key that an external key store has opened may be used without asking again.
+DATA_KEY_S_DEFAULT: Final = 60
+DATA_KEY_S_MAX: Final = 3600
+DATA_KEYS_MAX: Final = 10_000
 
 # Bodies.
 OBJECT_BYTES_MAX: Final = 48_800 * GIB

@@ -15,6 +15,14 @@ class AddressRefusedError(OutboundError):
     """An URL leads to an address that nobody outside may make this deployment connect to; the message names it."""
 
 
+class OutboundTimeoutError(OutboundError):
+    """A call took longer than it may."""
+
+
+class OutboundTlsError(OutboundError):
+    """No connection could be made that proves who is on the other side."""
+
+
 class Trust(Struct, frozen=True):
     """Whom to believe on the other side, and who to be there.
 

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     KEY_ALIAS = "key-alias"
     KEY_GRANT = "key-grant"
     RETIRABLE_GRANT = "retirable-grant"
+    KEY_STORE = "key-store"
     # Of the deployment.
     UNIQUE_ID = "unique-id"
     LOCK_CLOCK = "lock-clock"

@@ -20,11 +20,12 @@ AWS_MANAGED = "AWS"
 
 
 class KeyState(StrEnum):
-    """The states of a key, in the words of KMS."""
+    """The states of a key, in the words of KMS. Unavailable is one whose key store is not connected."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
     PENDING_DELETION = "PendingDeletion"
+    UNAVAILABLE = "Unavailable"
 
 
 class Material(Struct, frozen=True, array_like=True):
@@ -45,6 +46,8 @@ class WrappingKey(Document, frozen=True, array_like=True):
     `deletes_at_ms` is 0 unless its deletion is scheduled; `rotation_days` is 0 unless it rotates by itself, next at
     `rotates_at_ms`. `materials` are in order of their numbers; the last one encrypts, all decrypt. `manager` is AWS_MANAGED for
     the key that a service made for itself.
+
+    One in an external key store has its `key_store_id`, and the `external_key_id` of the key that wraps over its material there.
     """
 
     kind: ClassVar[Kind] = Kind.WRAPPING_KEY
@@ -62,10 +65,17 @@ class WrappingKey(Document, frozen=True, array_like=True):
     rotates_at_ms: int = 0
     materials: tuple[Material, ...] = ()
     manager: str = CUSTOMER_MANAGED
+    key_store_id: str = ""
+    external_key_id: str = ""
+
+    @property
+    def is_external(self) -> bool:
+        """Whether nothing that it encrypted opens without its external key store."""
+        return bool(self.key_store_id)
 
     @property
     def state(self) -> KeyState:
-        """The key's state."""
+        """The key's state, were its key store connected."""
         if self.deletes_at_ms:
             return KeyState.PENDING_DELETION
         return KeyState.ENABLED if self.is_enabled else KeyState.DISABLED

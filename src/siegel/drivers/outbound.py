@@ -20,14 +20,21 @@ import h11
 
 from siegel.domain.addresses import Address, Allowed, Endpoint, check_addresses, check_url, parse_endpoint
 from siegel.domain.limits import OUTBOUND_HEAD_BYTES_MAX
-from siegel.domain.outbound import OutboundAnswer, OutboundCall, OutboundError, Trust
+from siegel.domain.outbound import (
+    OutboundAnswer,
+    OutboundCall,
+    OutboundError,
+    OutboundTimeoutError,
+    OutboundTlsError,
+    Trust,
+)
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 _Line: TypeAlias = tuple[bool, str, int, Trust]
 
 IDLE_S_MAX: Final = 30.0
-IDLE_PER_HOST_MAX: Final = 8
-IDLE_MAX: Final = 64
+IDLE_PER_HOST_MAX: Final = 32
+IDLE_MAX: Final = 128
 _CONTEXTS_MAX: Final = 64
 _SERVED_HERE: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 _REDIRECTS: Final = range(300, 400)
@@ -147,7 +154,7 @@ class HttpOutbound:
             async with asyncio.timeout(call.timeout_s):
                 return await self._fetch(endpoint, call)
         except TimeoutError:
-            raise OutboundError(f"{endpoint.host} does not answer in {call.timeout_s} s") from None
+            raise OutboundTimeoutError(f"{endpoint.host} does not answer in {call.timeout_s} s") from None
         except (OSError, UnicodeError, h11.ProtocolError) as error:
             raise OutboundError(f"{endpoint.host} cannot be asked: {error}") from error
 
@@ -182,7 +189,8 @@ class HttpOutbound:
                 problem = problem or error
             else:
                 return _Connection(*streams)
-        raise OutboundError(f"{endpoint.host} cannot be connected to: {problem}") from problem
+        kind = OutboundTlsError if isinstance(problem, ssl.SSLError) else OutboundError
+        raise kind(f"{endpoint.host} cannot be connected to: {problem}") from problem
 
     def _take(self, line: _Line) -> _Connection | None:
         idle = self._idle.get(line, [])
@@ -233,5 +241,5 @@ def _context(trust: Trust) -> ssl.SSLContext:
         if trust.certificate_file:
             context.load_cert_chain(trust.certificate_file)
     except (OSError, ValueError) as error:
-        raise OutboundError(f"the certificates for this server cannot be used: {error}") from error
+        raise OutboundTlsError(f"the certificates for this server cannot be used: {error}") from error
     return context

@@ -8,6 +8,13 @@
     32      16    salt, random, fresh for every ciphertext
     48      n+29  a record (`record.py`) under the key derived from the material and the salt
 
+A key in an external key store wraps over such a ciphertext, and its ciphertexts are:
+
+    0       4     "SGX" and the version of this format, 0x01
+    4       8     account id, as a number, big-endian
+    12      16    key id
+    28      ...   the outer layer (`outerlayer.py`) of a ciphertext as above
+
 The record's context is "siegel key service v1", a zero byte, the first 32 bytes, and the encryption context in canonical form:
 its pairs in the order of their names' bytes, each name and value with its length. Every ciphertext has a key of its own, so that
 a key may encrypt without a practical bound. Format page: `docs/design/formats/kms.md`.
@@ -30,6 +37,8 @@ BLOB_RANDOM_BYTES: Final = SALT_BYTES + NONCE_BYTES
 
 _MARKER: Final = b"SGB\x01"
 _HEAD: Final = Layout(">4sQ16sI")
+_EXTERNAL_MARKER: Final = b"SGX\x01"
+_EXTERNAL_HEAD: Final = Layout(">4sQ16s")
 _CONTEXT: Final = b"siegel key service v1\0"
 _LENGTH: Final = Layout(">H")
 _ACCOUNT_DIGITS: Final = 12
@@ -37,11 +46,16 @@ _SEALED_AT: Final = _HEAD.size + SALT_BYTES
 
 
 class BlobHead(Struct, frozen=True):
-    """Which key made a ciphertext: nothing of it is proven before the ciphertext opens."""
+    """Which key made a ciphertext: nothing of it is proven before the ciphertext opens. `material` is 0 under an outer layer."""
 
     account_id: str
     key_id: str
-    material: int
+    material: int = 0
+
+    @property
+    def is_external(self) -> bool:
+        """Whether an external key store has to open its outer layer first."""
+        return self.material == 0
 
 
 def encode_encryption_context(pairs: Mapping[str, str]) -> bytes:
@@ -54,12 +68,31 @@ def encode_encryption_context(pairs: Mapping[str, str]) -> bytes:
 
 def read_blob_head(blob: bytes) -> BlobHead:
     """Return which key made a ciphertext. Raises SealBrokenError for what is none."""
+    if blob.startswith(_EXTERNAL_MARKER) and len(blob) > _EXTERNAL_HEAD.size:
+        _, account, key_id = _EXTERNAL_HEAD.unpack_from(blob)
+        return _head_of(account, key_id, 0)
     if len(blob) < _SEALED_AT + RECORD_OVERHEAD_BYTES:
         raise SealBrokenError("too short for a ciphertext of the key service")
     marker, account, key_id, material = _HEAD.unpack_from(blob)
-    if marker != _MARKER or account >= 10**_ACCOUNT_DIGITS:
+    if marker != _MARKER or material == 0:
         raise SealBrokenError("not a ciphertext of the key service, or of an unknown version")
+    return _head_of(account, key_id, material)
+
+
+def _head_of(account: int, key_id: bytes, material: int) -> BlobHead:
+    if account >= 10**_ACCOUNT_DIGITS:
+        raise SealBrokenError("a ciphertext names an account that there cannot be")
     return BlobHead(f"{account:012}", str(UUID(bytes=key_id)), material)
+
+
+def join_external(head: BlobHead, layer: bytes) -> bytes:
+    """Return the ciphertext of a key in an external key store: `layer` is the outer layer over one of `seal_blob`."""
+    return _EXTERNAL_HEAD.pack(_EXTERNAL_MARKER, int(head.account_id), UUID(head.key_id).bytes) + layer
+
+
+def external_layer(blob: bytes) -> bytes:
+    """Return the outer layer of a ciphertext whose head is external."""
+    return blob[_EXTERNAL_HEAD.size :]
 
 
 def seal_blob(material: bytes, head: BlobHead, plaintext: bytes, pairs: Mapping[str, str], random: bytes) -> bytes:
@@ -79,7 +112,8 @@ def seal_blob(material: bytes, head: BlobHead, plaintext: bytes, pairs: Mapping[
 
 def open_blob(material: bytes, blob: bytes, pairs: Mapping[str, str]) -> bytes:
     """Decrypt what `seal_blob` made of the same material and encryption context. Raises SealBrokenError for anything else."""
-    read_blob_head(blob)
+    if read_blob_head(blob).is_external:
+        raise SealBrokenError("a ciphertext under an outer layer")
     front, salt = blob[: _HEAD.size], blob[_HEAD.size : _SEALED_AT]
     return _cipher(material, salt).open(blob[_SEALED_AT:], _bound(front, pairs))
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from siegel.domain.key_stores import KeyStore
 from siegel.domain.wrapping_keys import Grant, KeyAlias, KeyState, Material, WrappingKey, alias_arn, key_arn
 from siegel.kmswire.faults import Fault
 
@@ -16,6 +17,8 @@ Answer = Mapping[str, object]
 
 CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 ALGORITHM: Final = "SYMMETRIC_DEFAULT"
+ORIGIN_OWN: Final = "AWS_KMS"
+ORIGIN_EXTERNAL: Final = "EXTERNAL_KEY_STORE"
 
 
 def render_answer(answer: Answer | None) -> bytes:
@@ -38,27 +41,52 @@ def material_id(account_id: str, key: WrappingKey, material: Material) -> str:
     return sha256(f"{account_id}/{key.key_id}/{material.number}".encode()).hexdigest()
 
 
-def key_view(region: str, account_id: str, key: WrappingKey) -> Answer:
+def key_view(region: str, account_id: str, key: WrappingKey, state: KeyState) -> Answer:
     """Return a key's KeyMetadata."""
     view: dict[str, object] = {
         "AWSAccountId": account_id,
         "KeyId": key.key_id,
         "Arn": key_arn(region, account_id, key.key_id),
         "CreationDate": moment(key.created_at_ms),
-        "Enabled": key.state is KeyState.ENABLED,
+        "Enabled": state is KeyState.ENABLED,
         "Description": key.description,
         "KeyUsage": "ENCRYPT_DECRYPT",
-        "KeyState": key.state.value,
-        "Origin": "AWS_KMS",
+        "KeyState": state.value,
+        "Origin": ORIGIN_EXTERNAL if key.is_external else ORIGIN_OWN,
         "KeyManager": key.manager,
         "CustomerMasterKeySpec": ALGORITHM,
         "KeySpec": ALGORITHM,
         "EncryptionAlgorithms": [ALGORITHM],
         "MultiRegion": False,
-        "CurrentKeyMaterialId": material_id(account_id, key, key.materials[-1]),
     }
+    if key.is_external:
+        view |= {"CustomKeyStoreId": key.key_store_id, "XksKeyConfiguration": {"Id": key.external_key_id}}
+    else:
+        view["CurrentKeyMaterialId"] = material_id(account_id, key, key.materials[-1])
     if key.deletes_at_ms:
         view["DeletionDate"] = moment(key.deletes_at_ms)
+    return view
+
+
+def store_view(store: KeyStore) -> Answer:
+    """Return a key store's CustomKeyStoresListEntry."""
+    view: dict[str, object] = {
+        "CustomKeyStoreId": store.store_id,
+        "CustomKeyStoreName": store.name,
+        "ConnectionState": store.state.value,
+        "CreationDate": moment(store.created_at_ms),
+        "CustomKeyStoreType": ORIGIN_EXTERNAL,
+        "XksProxyConfiguration": {
+            "Connectivity": "PUBLIC_ENDPOINT",
+            "AccessKeyId": store.access_key_id,
+            "UriEndpoint": store.endpoint,
+            "UriPath": store.uri_path,
+        },
+    }
+    if store.failure:
+        view["ConnectionErrorCode"] = store.failure
+    if store.trust_pem:
+        view["TrustAnchorCertificate"] = store.trust_pem
     return view
 
 

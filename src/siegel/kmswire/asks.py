@@ -20,6 +20,8 @@ A = TypeVar("A", bound="Ask")
 
 _SHOWN_CHARS_MAX: Final = 300
 _PAGE_DEFAULT: Final = 100
+_EXTERNAL: Final = "EXTERNAL_KEY_STORE"
+_PUBLIC: Final = "PUBLIC_ENDPOINT"
 
 KeyName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2048)]
 AliasName: TypeAlias = Annotated[str, Meta(min_length=7, max_length=256, pattern=r"\Aalias/[a-zA-Z0-9/_-]+\Z")]
@@ -39,6 +41,13 @@ Size: TypeAlias = Annotated[int, Meta(ge=1, le=limits.KMS_RANDOM_BYTES_MAX)]
 DeletionDays: TypeAlias = Annotated[int, Meta(ge=limits.KMS_DELETION_DAYS_MIN, le=limits.KMS_DELETION_DAYS_MAX)]
 RotationDays: TypeAlias = Annotated[int, Meta(ge=limits.KMS_ROTATION_DAYS_MIN, le=limits.KMS_ROTATION_DAYS_MAX)]
 Algorithm: TypeAlias = Literal["SYMMETRIC_DEFAULT"]
+StoreName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
+StoreId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Certificates: TypeAlias = Annotated[str, Meta(min_length=1, max_length=5000)]
+# Wider than that of KMS: a port may follow, and http, which is refused later unless the operator has allowed it.
+Endpoint: TypeAlias = Annotated[str, Meta(min_length=10, max_length=128, pattern=r"\Ahttps?://[][a-zA-Z0-9.:-]+\Z")]
+UriPath: TypeAlias = Annotated[str, Meta(min_length=10, max_length=128, pattern=r"\A(/[a-zA-Z0-9/_-]+)?/kms/xks/v\d{1,2}\Z")]
+ExternalKeyId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\A[a-zA-Z0-9_.-]+\Z")]
 GrantOperation: TypeAlias = Literal[
     "Decrypt",
     "Encrypt",
@@ -82,6 +91,16 @@ class Paged(Ask, frozen=True, kw_only=True):
     marker: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
 
 
+class ProxyCredential(Part, frozen=True, kw_only=True):
+    """What calls to a key store's proxy are signed with. The text form shows no secret."""
+
+    access_key_id: Annotated[str, Meta(min_length=20, max_length=30, pattern=r"\A[A-Z2-7]+\Z")]
+    raw_secret_access_key: Annotated[str, Meta(min_length=43, max_length=64, pattern=r"\A[A-Za-z0-9/+=]+\Z")]
+
+    def __repr__(self) -> str:
+        return f"ProxyCredential({self.access_key_id})"
+
+
 class OfKey(Ask, frozen=True, kw_only=True):
     """An operation on one key that needs nothing else."""
 
@@ -103,11 +122,11 @@ class CreateKey(Ask, frozen=True, kw_only=True):
     customer_master_key_spec: str = ""
     key_spec: str = ""
     origin: str = "AWS_KMS"
-    custom_key_store_id: str = ""
+    custom_key_store_id: StoreId | None = None
     bypass_policy_lockout_safety_check: bool = False
     tags: Annotated[tuple[Tag, ...], Meta(max_length=limits.KMS_TAGS_MAX)] = ()
     multi_region: bool = False
-    xks_key_id: str = ""
+    xks_key_id: ExternalKeyId | None = None
 
 
 class DescribeKey(OfKey, frozen=True, kw_only=True):
@@ -291,6 +310,51 @@ class UpdateKeyDescription(OfKey, frozen=True, kw_only=True):
     description: Description
 
 
+class _AskOfStore(Ask, frozen=True, kw_only=True):
+    """Members of stores that are clusters, or proxies in a private network: understood, and refused."""
+
+    cloud_hsm_cluster_id: str = ""
+    key_store_password: str = ""
+    xks_proxy_vpc_endpoint_service_name: str = ""
+    xks_proxy_vpc_endpoint_service_owner: str = ""
+
+
+class CreateCustomKeyStore(_AskOfStore, frozen=True, kw_only=True):
+    """CreateCustomKeyStore. `trust_anchor_certificate` is for an external key store too: its proxy's authorities, as PEM."""
+
+    custom_key_store_name: StoreName
+    custom_key_store_type: str = "AWS_CLOUDHSM"
+    trust_anchor_certificate: Certificates = ""
+    xks_proxy_connectivity: str = ""
+    xks_proxy_uri_endpoint: Endpoint | None = None
+    xks_proxy_uri_path: UriPath | None = None
+    xks_proxy_authentication_credential: ProxyCredential | None = None
+
+
+class OfStore(Ask, frozen=True, kw_only=True):
+    """An operation on one key store that needs nothing else."""
+
+    custom_key_store_id: StoreId
+
+
+class UpdateCustomKeyStore(_AskOfStore, frozen=True, kw_only=True):
+    """UpdateCustomKeyStore: what is not said stays."""
+
+    custom_key_store_id: StoreId
+    new_custom_key_store_name: StoreName | None = None
+    xks_proxy_connectivity: str = ""
+    xks_proxy_uri_endpoint: Endpoint | None = None
+    xks_proxy_uri_path: UriPath | None = None
+    xks_proxy_authentication_credential: ProxyCredential | None = None
+
+
+class DescribeCustomKeyStores(Paged, frozen=True, kw_only=True):
+    """DescribeCustomKeyStores: all of the account, or the one of an id or a name."""
+
+    custom_key_store_id: StoreId | None = None
+    custom_key_store_name: StoreName | None = None
+
+
 def read_ask(ask_type: type[A], body: bytes) -> A:
     """Return the typed value of a request's body; an empty body asks for nothing.
 
@@ -335,10 +399,23 @@ def _refuse_absent(ask: Ask) -> None:
         raise KmsUnsupportedOperationError("Recipient is not supported: no attested enclaves are known here.")
     if getattr(ask, "dry_run_modifiers", ()):
         raise KmsUnsupportedOperationError("DryRunModifiers are not supported.")
-    if getattr(ask, "custom_key_store_id", "") or getattr(ask, "xks_key_id", ""):
-        raise KmsUnsupportedOperationError("There are no custom key stores: keys are held by this service.")
+    if isinstance(ask, GenerateRandom) and ask.custom_key_store_id:
+        raise KmsUnsupportedOperationError("External key stores make no random bytes.")
+    if isinstance(ask, _AskOfStore):
+        _refuse_other_stores(ask)
     if getattr(ask, "grantee_service_principal", "") or getattr(ask, "retiring_service_principal", ""):
         raise KmsUnsupportedOperationError("Grants are given to principals of accounts, not to services.")
+
+
+def _refuse_other_stores(ask: _AskOfStore) -> None:
+    if ask.cloud_hsm_cluster_id or ask.key_store_password or getattr(ask, "custom_key_store_type", _EXTERNAL) != _EXTERNAL:
+        raise KmsUnsupportedOperationError("There are no CloudHSM clusters here: CustomKeyStoreType is EXTERNAL_KEY_STORE.")
+    connectivity = getattr(ask, "xks_proxy_connectivity", "") or _PUBLIC
+    if ask.xks_proxy_vpc_endpoint_service_name or ask.xks_proxy_vpc_endpoint_service_owner or connectivity != _PUBLIC:
+        raise KmsUnsupportedOperationError(
+            "There are no VPC endpoint services here: XksProxyConnectivity is PUBLIC_ENDPOINT, also for one that is not public, "
+            "which the operator's setting outbound_allow has to name."
+        )
 
 
 def _explain(message: str) -> str:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from siegel.domain import errors
 from siegel.domain.errors import PolicyError, S3Error, SiegelError, StorageError
 from siegel.domain.kms_errors import (
+    KmsDependencyTimeoutError,
     KmsError,
     KmsInternalError,
     KmsMalformedPolicyDocumentError,
@@ -21,6 +22,7 @@ from siegel.domain.kms_errors import (
 )
 
 _STATUS: Final[dict[type[KmsError], int]] = {
+    KmsDependencyTimeoutError: 503,
     KmsInternalError: 500,
     KmsRequestTooLargeError: 413,
     KmsServiceUnavailableError: 503,

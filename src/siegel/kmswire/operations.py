@@ -91,6 +91,12 @@ _ROWS: Final = (
     _change("UntagResource", asks.UntagResource),
     _read("ListResourceTags", asks.PagedOfKey),
     _change("UpdateKeyDescription", asks.UpdateKeyDescription),
+    _change("CreateCustomKeyStore", asks.CreateCustomKeyStore, Needs.ANY, About.ACCOUNT),
+    _change("ConnectCustomKeyStore", asks.OfStore, Needs.ANY, About.ACCOUNT),
+    _change("DisconnectCustomKeyStore", asks.OfStore, Needs.ANY, About.ACCOUNT),
+    _read("DescribeCustomKeyStores", asks.DescribeCustomKeyStores, About.ACCOUNT),
+    _change("UpdateCustomKeyStore", asks.UpdateCustomKeyStore, Needs.ANY, About.ACCOUNT),
+    _change("DeleteCustomKeyStore", asks.OfStore, Needs.ANY, About.ACCOUNT),
 )
 OPERATIONS: Final[Mapping[str, Operation]] = {row.name: row for row in _ROWS}
 """Every operation that works, by its name."""

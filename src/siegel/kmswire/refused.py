@@ -3,9 +3,6 @@
 from typing import Final
 
 _BY_REASON: Final = {
-    "keys are held by this service, and there are no custom key stores": """
-        ConnectCustomKeyStore CreateCustomKeyStore DeleteCustomKeyStore DescribeCustomKeyStores DisconnectCustomKeyStore
-        UpdateCustomKeyStore""",
     "key material is made here and never brought along": "DeleteImportedKeyMaterial GetParametersForImport ImportKeyMaterial",
     "all keys are symmetric and encrypt: there are no key pairs": """
         Decapsulate DeriveSharedSecret Encapsulate GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GetPublicKey Sign

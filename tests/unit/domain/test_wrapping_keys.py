@@ -15,7 +15,7 @@ from siegel.domain.wrapping_keys import (
 )
 
 VECTORS = {
-    "9e01a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 91 94 01 c401 73 05 a0 a8 435553544f4d4552": WrappingKey(
+    "dc001001a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 91 94 01 c401 73 05 a0 a8 435553544f4d4552 a0 a0": WrappingKey(
         key_id="k", created_at_ms=5, description="d", policy_text="P", materials=(Material(1, b"s", 5),)
     ),
     "9501a7 616c6961732f61 a1 6b 05 06": KeyAlias(name="alias/a", key_id="k", created_at_ms=5, updated_at_ms=6),
@@ -32,6 +32,12 @@ def test_documents_rest_as_the_page_says(stored, document):
     assert decode_document(bytes.fromhex(stored), type(document)) == document
     with pytest.raises(StorageError):
         decode_document(msgspec.msgpack.encode([2]), type(document))
+
+
+def test_a_key_that_was_stored_before_there_were_key_stores_is_one_of_this_deployment():
+    older = "9d01a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 91 94 01 c401 73 05 a0".replace(" ", "")
+    assert decode_document(bytes.fromhex(older), WrappingKey).is_external is False
+    assert WrappingKey(key_id="k", key_store_id="cks-1", external_key_id="e").is_external is True
 
 
 def test_the_state_of_a_key():

@@ -15,6 +15,8 @@ from siegel.envelope.keyblob import (
     BLOB_RANDOM_BYTES,
     BlobHead,
     encode_encryption_context,
+    external_layer,
+    join_external,
     open_blob,
     read_blob_head,
     seal_blob,
@@ -88,3 +90,28 @@ def test_a_ciphertext_that_opened_to_something_else_never_leaves(monkeypatch):
     monkeypatch.setattr(keyblob, "open_blob", lambda *_: b"other")
     with pytest.raises(SealBrokenError, match="something else"):
         seal_blob(MATERIAL, HEAD, b"x", {}, RANDOM)
+
+
+def test_a_ciphertext_under_an_outer_layer_names_its_key_alone():
+    head = BlobHead(HEAD.account_id, HEAD.key_id)
+    blob = join_external(head, b"layer")
+    assert blob.hex() == "53475801" + "00000019df6690e5" + HEAD.key_id.replace("-", "") + b"layer".hex()
+    assert read_blob_head(blob) == head
+    assert (head.is_external, HEAD.is_external) == (True, False)
+    assert external_layer(blob) == b"layer"
+    with pytest.raises(SealBrokenError, match="outer layer"):
+        open_blob(MATERIAL, blob, {})
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        join_external(BlobHead(HEAD.account_id, HEAD.key_id), b""),
+        join_external(BlobHead("1" * 13, HEAD.key_id), bytes(90)),
+        b"SGX\x02" + bytes(90),
+        b"SGB\x01" + bytes(90),
+    ],
+)
+def test_what_names_no_key_is_no_ciphertext(blob):
+    with pytest.raises(SealBrokenError):
+        read_blob_head(blob)

@@ -19,6 +19,7 @@ from siegel.kmswire.names import NamedKey, parse_key_name
 
 BLOB = base64.b64encode(b"x").decode()
 OWN = "111122223333"
+STORE = {"CustomKeyStoreName": "n", "CustomKeyStoreType": "EXTERNAL_KEY_STORE"}
 
 
 def read(ask_type, **members):
@@ -70,7 +71,13 @@ def test_what_is_not_as_the_api_says(ask_type, members, text):
     [
         (asks.GenerateRandom, {"NumberOfBytes": 1, "Recipient": {}}),
         (asks.GenerateRandom, {"NumberOfBytes": 1, "CustomKeyStoreId": "cks"}),
-        (asks.CreateKey, {"XksKeyId": "x"}),
+        (asks.CreateCustomKeyStore, {"CustomKeyStoreName": "n"}),
+        (asks.CreateCustomKeyStore, STORE | {"CloudHsmClusterId": "c"}),
+        (asks.CreateCustomKeyStore, STORE | {"KeyStorePassword": "p"}),
+        (asks.CreateCustomKeyStore, STORE | {"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"}),
+        (asks.CreateCustomKeyStore, STORE | {"XksProxyVpcEndpointServiceName": "n"}),
+        (asks.UpdateCustomKeyStore, {"CustomKeyStoreId": "cks", "XksProxyVpcEndpointServiceOwner": "1"}),
+        (asks.UpdateCustomKeyStore, {"CustomKeyStoreId": "cks", "XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"}),
         (asks.Decrypt, {"CiphertextBlob": BLOB, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}),
         (asks.ListGrants, {"KeyId": "k", "GranteeServicePrincipal": "s3.amazonaws.com"}),
         (asks.ListRetirableGrants, {"RetiringServicePrincipal": "s3.amazonaws.com"}),
@@ -79,6 +86,39 @@ def test_what_is_not_as_the_api_says(ask_type, members, text):
 def test_what_is_understood_and_not_done(ask_type, members):
     with pytest.raises(KmsUnsupportedOperationError):
         read(ask_type, **members)
+
+
+def test_key_stores_show_no_secret():
+    credential = {"AccessKeyId": "A" * 20, "RawSecretAccessKey": "s" * 43}
+    ask = read(
+        asks.CreateCustomKeyStore,
+        **STORE,
+        XksProxyConnectivity="PUBLIC_ENDPOINT",
+        XksProxyUriEndpoint="https://box.example:8443",
+        XksProxyUriPath="/one/kms/xks/v1",
+        XksProxyAuthenticationCredential=credential,
+        TrustAnchorCertificate="PEM",
+    )
+    assert "s" * 43 not in repr(ask)
+    assert ask.xks_proxy_authentication_credential.raw_secret_access_key == "s" * 43
+    assert read(asks.UpdateCustomKeyStore, CustomKeyStoreId="cks", NewCustomKeyStoreName="m").xks_proxy_uri_path is None
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"XksProxyUriEndpoint": "https://box/path"},
+        {"XksProxyUriEndpoint": "https://user@box.example"},
+        {"XksProxyUriEndpoint": "ftp://box.example"},
+        {"XksProxyUriPath": "/kms/xks/v1/"},
+        {"XksProxyUriPath": "/a?b/kms/xks/v1"},
+        {"XksProxyAuthenticationCredential": {"AccessKeyId": "a" * 20, "RawSecretAccessKey": "s" * 43}},
+        {"XksProxyAuthenticationCredential": {"AccessKeyId": "A" * 20, "RawSecretAccessKey": "s" * 42}},
+    ],
+)
+def test_proxies_that_cannot_be(members):
+    with pytest.raises(KmsValidationError):
+        read(asks.CreateCustomKeyStore, **STORE, **members)
 
 
 def test_contexts_are_limited_wherever_they_stand():

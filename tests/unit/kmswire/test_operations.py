@@ -8,8 +8,9 @@ import botocore.parsers
 import msgspec
 import pytest
 
+from siegel.domain.key_stores import ConnectionState, KeyStore
 from siegel.domain.kms_errors import KmsUnknownOperationError, KmsUnsupportedOperationError
-from siegel.domain.wrapping_keys import Grant, KeyAlias, Material, WrappingKey
+from siegel.domain.wrapping_keys import Grant, KeyAlias, KeyState, Material, WrappingKey
 from siegel.kmswire import answers
 from siegel.kmswire.asks import Ask, CreateGrant, GrantOperation
 from siegel.kmswire.operation import About, Needs
@@ -81,12 +82,38 @@ def parsed(operation, answer):
     return told
 
 
+def view_of(key):
+    return answers.key_view(REGION, ACCOUNT, key, key.state)
+
+
+def test_an_external_key_shows_where_it_is():
+    key = msgspec.structs.replace(KEY, key_store_id="cks-1", external_key_id="e")
+    view = answers.key_view(REGION, ACCOUNT, key, KeyState.UNAVAILABLE)
+    assert (view["KeyState"], view["Enabled"], view["Origin"]) == ("Unavailable", False, "EXTERNAL_KEY_STORE")
+    shown = parsed("DescribeKey", {"KeyMetadata": view})["KeyMetadata"]
+    assert (shown["CustomKeyStoreId"], shown["XksKeyConfiguration"]) == ("cks-1", {"Id": "e"})
+    assert "CurrentKeyMaterialId" not in view
+
+
+def test_a_key_store_shows_all_but_its_secret():
+    store = KeyStore(store_id="cks-1", name="n", created_at_ms=1_500, endpoint="e", uri_path="p", access_key_id="a")
+    store = msgspec.structs.replace(store, sealed_secret=b"hidden")
+    bare = answers.store_view(store)
+    assert not {"ConnectionErrorCode", "TrustAnchorCertificate"} & set(bare)
+    failed = msgspec.structs.replace(store, state=ConnectionState.FAILED, failure="XKS_PROXY_TIMED_OUT", trust_pem="PEM")
+    view = answers.store_view(failed)
+    (shown,) = parsed("DescribeCustomKeyStores", answers.page_view("CustomKeyStores", [view], ""))["CustomKeyStores"]
+    assert set(view) == set(shown)
+    assert (shown["ConnectionState"], shown["ConnectionErrorCode"]) == ("FAILED", "XKS_PROXY_TIMED_OUT")
+    assert "hidden" not in str(shown)
+
+
 def test_views_are_what_clients_read():
-    shown = parsed("DescribeKey", {"KeyMetadata": answers.key_view(REGION, ACCOUNT, KEY)})["KeyMetadata"]
-    assert set(answers.key_view(REGION, ACCOUNT, KEY)) == set(shown)
+    shown = parsed("DescribeKey", {"KeyMetadata": view_of(KEY)})["KeyMetadata"]
+    assert set(view_of(KEY)) == set(shown)
     assert shown["CreationDate"].timestamp() == 1.5
     assert "DeletionDate" not in shown
-    pending = answers.key_view(REGION, ACCOUNT, msgspec.structs.replace(KEY, deletes_at_ms=9_000))
+    pending = view_of(msgspec.structs.replace(KEY, deletes_at_ms=9_000))
     assert (pending["DeletionDate"], pending["KeyState"], pending["Enabled"]) == (9.0, "PendingDeletion", False)
     alias = answers.alias_view(REGION, ACCOUNT, KeyAlias(name="alias/a", key_id="k", created_at_ms=1, updated_at_ms=2))
     assert parsed("ListAliases", answers.page_view("Aliases", [alias], ""))["Truncated"] is False

@@ -15,6 +15,7 @@ from siegel.envelope.keyblob import BLOB_RANDOM_BYTES, BlobHead, open_blob, read
 from siegel.kmswire.answers import ALGORITHM, Answer, material_id
 from siegel.kmswire.asks import Decrypt, Encrypt, GenerateDataKey, GenerateRandom, ReEncrypt
 from siegel.kmswire.names import NamedKey
+from siegel.service.kms.external import ExternalCiphers
 from siegel.service.kms.scene import Scene
 from siegel.service.kms.views import KeyDirectory, KeyView
 
@@ -45,56 +46,58 @@ class Opened(Struct, frozen=True):
 class Ciphers:
     """The operations that use material."""
 
-    def __init__(self, directory: KeyDirectory, randomness: Randomness) -> None:
+    def __init__(self, directory: KeyDirectory, external: ExternalCiphers, randomness: Randomness) -> None:
         self._directory = directory
+        self._external = external
         self._randomness = randomness
 
-    def encrypt(self, scene: Scene, ask: Encrypt) -> Answer:
+    async def encrypt(self, scene: Scene, ask: Encrypt) -> Answer:
         """Encrypt up to 4 KiB."""
         view = scene.key(ask.key_id, context=ask.encryption_context)
-        blob = self._seal(view, ask.plaintext, ask.encryption_context)
+        blob = await self._seal(scene, view, ask.plaintext, ask.encryption_context)
         return {"CiphertextBlob": blob, "KeyId": scene.arn(view), "EncryptionAlgorithm": ALGORITHM}
 
-    def decrypt(self, scene: Scene, ask: Decrypt) -> Answer:
+    async def decrypt(self, scene: Scene, ask: Decrypt) -> Answer:
         """Decrypt what any material of the key encrypted."""
-        opened = self._open(scene, Sealed(ask.ciphertext_blob, ask.encryption_context, ask.key_id))
+        opened = await self._open(scene, Sealed(ask.ciphertext_blob, ask.encryption_context, ask.key_id))
         return {
             "KeyId": scene.arn(opened.view),
             "Plaintext": opened.plaintext,
             "EncryptionAlgorithm": ALGORITHM,
-            "KeyMaterialId": _material_id(opened.view, opened.material),
+            **_material_id("KeyMaterialId", opened.view, opened.material),
         }
 
-    def generate_data_key(self, scene: Scene, ask: GenerateDataKey) -> Answer:
+    async def generate_data_key(self, scene: Scene, ask: GenerateDataKey) -> Answer:
         """Make a data key; return it in clear, and encrypted."""
         view, data_key = self._data_key(scene, ask)
-        return self._sealed_data_key(scene, view, data_key, ask.encryption_context) | {"Plaintext": data_key}
+        sealed = await self._sealed_data_key(scene, view, data_key, ask.encryption_context)
+        return sealed | {"Plaintext": data_key}
 
-    def generate_data_key_without_plaintext(self, scene: Scene, ask: GenerateDataKey) -> Answer:
+    async def generate_data_key_without_plaintext(self, scene: Scene, ask: GenerateDataKey) -> Answer:
         """Make a data key; return it encrypted."""
         view, data_key = self._data_key(scene, ask)
-        return self._sealed_data_key(scene, view, data_key, ask.encryption_context)
+        return await self._sealed_data_key(scene, view, data_key, ask.encryption_context)
 
-    def re_encrypt(self, scene: Scene, ask: ReEncrypt) -> Answer:
+    async def re_encrypt(self, scene: Scene, ask: ReEncrypt) -> Answer:
         """Decrypt, and encrypt with another key or another context, without showing what it is."""
         target = scene.find(ask.destination_key_id)
         source = Sealed(ask.ciphertext_blob, ask.source_encryption_context, ask.source_key_id)
-        opened = self._open(scene, source, "kms:ReEncryptFrom", target)
+        opened = await self._open(scene, source, "kms:ReEncryptFrom", target)
         is_same = target.key.key_id == opened.view.key.key_id
         further = {"kms:reencryptonsamekey": ("true" if is_same else "false",)}
         scene.admit(target, "kms:ReEncryptTo", ask.destination_encryption_context, further=further)
         scene.check_state(target)
         return {
-            "CiphertextBlob": self._seal(target, opened.plaintext, ask.destination_encryption_context),
+            "CiphertextBlob": await self._seal(scene, target, opened.plaintext, ask.destination_encryption_context),
             "SourceKeyId": scene.arn(opened.view),
             "KeyId": scene.arn(target),
             "SourceEncryptionAlgorithm": ALGORITHM,
             "DestinationEncryptionAlgorithm": ALGORITHM,
-            "SourceKeyMaterialId": _material_id(opened.view, opened.material),
-            "DestinationKeyMaterialId": _material_id(target, target.key.materials[-1].number),
+            **_material_id("SourceKeyMaterialId", opened.view, opened.material),
+            **_material_id("DestinationKeyMaterialId", target, target.key.materials[-1].number),
         }
 
-    def generate_random(self, scene: Scene, ask: GenerateRandom) -> Answer:
+    async def generate_random(self, scene: Scene, ask: GenerateRandom) -> Answer:
         """Return random bytes."""
         scene.admit_account()
         return {"Plaintext": self._randomness.bytes(ask.number_of_bytes)}
@@ -106,23 +109,24 @@ class Ciphers:
         size = ask.number_of_bytes or _SIZES[ask.key_spec or "AES_256"]
         return view, self._randomness.bytes(size)
 
-    def _sealed_data_key(self, scene: Scene, view: KeyView, data_key: bytes, context: Context) -> dict[str, object]:
+    async def _sealed_data_key(self, scene: Scene, view: KeyView, data_key: bytes, context: Context) -> dict[str, object]:
         return {
-            "CiphertextBlob": self._seal(view, data_key, context),
+            "CiphertextBlob": await self._seal(scene, view, data_key, context),
             "KeyId": scene.arn(view),
-            "KeyMaterialId": _material_id(view, view.key.materials[-1].number),
+            **_material_id("KeyMaterialId", view, view.key.materials[-1].number),
         }
 
-    def _seal(self, view: KeyView, plaintext: bytes, context: Context) -> bytes:
+    async def _seal(self, scene: Scene, view: KeyView, plaintext: bytes, context: Context) -> bytes:
         """Encrypt with the newest material; the ciphertext was opened again and compared."""
         number = view.key.materials[-1].number
         material = self._directory.material(view, number)
         if material is None:
             raise SealBrokenError("a key has no material")
         head = BlobHead(view.account_id, view.key.key_id, number)
-        return seal_blob(material, head, plaintext, context, self._randomness.bytes(BLOB_RANDOM_BYTES))
+        blob = seal_blob(material, head, plaintext, context, self._randomness.bytes(BLOB_RANDOM_BYTES))
+        return await self._external.seal(scene, view, blob, context) if view.key.is_external else blob
 
-    def _open(self, scene: Scene, sealed: Sealed, permission: str = "", target: KeyView | None = None) -> Opened:
+    async def _open(self, scene: Scene, sealed: Sealed, permission: str = "", target: KeyView | None = None) -> Opened:
         head = _read_head(sealed.blob)
         view = _find_by_blob(scene, head) if sealed.key_name is None else scene.find(sealed.key_name)
         further: dict[str, tuple[str, ...]] = {}
@@ -132,11 +136,18 @@ class Ciphers:
         scene.check_state(view)
         if (view.account_id, view.key.key_id) != (head.account_id, head.key_id):
             raise KmsIncorrectKeyError
+        blob = sealed.blob
+        if head.is_external:
+            blob = await self._external.open(scene, view, blob, sealed.context)
+            head = _read_head(blob)
+        elif view.key.is_external:
+            # Nothing that is under the key's own material alone was ever given out.
+            raise KmsInvalidCiphertextError
         try:
             material = self._directory.material(view, head.material)
             if material is None:
                 raise KmsInvalidCiphertextError
-            return Opened(view, head.material, open_blob(material, sealed.blob, sealed.context))
+            return Opened(view, head.material, open_blob(material, blob, sealed.context))
         except SealBrokenError as error:
             raise KmsInvalidCiphertextError from error
 
@@ -157,6 +168,9 @@ def _find_by_blob(scene: Scene, head: BlobHead) -> KeyView:
     return scene.look_up(NamedKey(head.account_id, key_id=head.key_id))
 
 
-def _material_id(view: KeyView, number: int) -> str:
+def _material_id(name: str, view: KeyView, number: int) -> Answer:
+    """Return the member that names a material; those of keys in external key stores have no name."""
+    if view.key.is_external:
+        return {}
     material = next(material for material in view.key.materials if material.number == number)
-    return material_id(view.account_id, view.key, material)
+    return {name: material_id(view.account_id, view.key, material)}

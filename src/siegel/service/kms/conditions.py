@@ -21,7 +21,7 @@ def keys_of_call(ask: Ask, caller_account_id: str, key: WrappingKey | None, cont
     if key is not None:
         keys |= keys_of_key(key)
     elif isinstance(ask, asks.CreateKey):
-        keys |= OF_EVERY_KEY
+        keys |= {**OF_EVERY_KEY, "kms:keyorigin": (ask.origin,)}
     return keys | keys_of_context(context) | _of_members(ask)
 
 

@@ -164,10 +164,12 @@ def missing_key(arn: str) -> KeyNotFoundError:
 
 def check_state(view: KeyView, arn: str) -> None:
     """Raise KeyDisabledError, KeyStateError unless a key may be used in its state."""
-    state = view.key.state
+    state = view.state
     if state is KeyState.ENABLED:
         return
     refusal: S3Error = KeyDisabledError(f"{arn} is disabled.")
     if state is KeyState.PENDING_DELETION:
         refusal = KeyStateError(f"{arn} is pending deletion.")
+    elif state is KeyState.UNAVAILABLE:
+        refusal = KeyStateError(f"{arn} is unavailable: its key store is not connected.")
     raise refusal

@@ -17,6 +17,7 @@ from siegel.access.evaluation import Asked
 from siegel.access.remembered import Decisions
 from siegel.domain.entry import Entry, kind_of
 from siegel.domain.errors import S3Error, SealBrokenError, SiegelError
+from siegel.domain.key_errors import KeyStateError
 from siegel.domain.objects import Bucket
 from siegel.domain.wrapping_keys import key_arn
 from siegel.envelope.context import Place
@@ -86,6 +87,8 @@ class DataKeys:
         use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
         try:
             self._admit(use)
+            if protection.view.key.is_external:
+                raise KeyStateError(f"{protection.arn} is in an external key store: S3 does not use it.")
             custody = self._custodies[LOCAL_CUSTODY]
             outer = custody.wrap_now(use, inner)
             if outer is None:

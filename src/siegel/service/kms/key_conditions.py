@@ -8,6 +8,7 @@ from typing import Final
 
 from siegel.access.condition_keys import ConditionKeys
 from siegel.domain.wrapping_keys import WrappingKey
+from siegel.kmswire.answers import ORIGIN_EXTERNAL, ORIGIN_OWN
 
 Values = tuple[str, ...]
 
@@ -18,7 +19,7 @@ OF_EVERY_KEY: Final[Mapping[str, Values]] = {
     "kms:customermasterkeyspec": SYMMETRIC,
     "kms:keyusage": ("ENCRYPT_DECRYPT",),
     "kms:customermasterkeyusage": ("ENCRYPT_DECRYPT",),
-    "kms:keyorigin": ("AWS_KMS",),
+    "kms:keyorigin": (ORIGIN_OWN,),
     "kms:multiregion": ("false",),
 }
 
@@ -46,6 +47,8 @@ class KmsKeys:
 def keys_of_key(key: WrappingKey) -> dict[str, Values]:
     """Return what a key answers: its kind and its tags."""
     keys = dict(OF_EVERY_KEY)
+    if key.is_external:
+        keys["kms:keyorigin"] = (ORIGIN_EXTERNAL,)
     for name, value in key.tags:
         folded = f"aws:resourcetag/{name.lower()}"
         keys[folded] = (*keys.get(folded, ()), value)

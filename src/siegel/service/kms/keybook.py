@@ -1,8 +1,9 @@
-"""One account's keys, aliases and grants, as a transaction or a read sees them."""
+"""One account's keys, aliases, grants and key stores, as a transaction or a read sees them."""
 
 from collections.abc import Iterator
 from typing import TypeVar
 
+from siegel.domain.key_stores import KeyStore
 from siegel.domain.ports import Reader, Writer
 from siegel.domain.records import Document, Kind, account_scope, decode_document, encode_document
 from siegel.domain.wrapping_keys import Grant, KeyAlias, RetirableGrant, WrappingKey
@@ -36,6 +37,14 @@ class KeyBook:
     def scan_keys(self, after: str = "") -> Iterator[WrappingKey]:
         """Yield all keys in order of their ids, beginning behind `after`."""
         return self._scan(WrappingKey, Kind.WRAPPING_KEY, after)
+
+    def find_store(self, store_id: str) -> KeyStore | None:
+        """Return a key store, or None. Raises StorageError if it cannot be read."""
+        return self._find(KeyStore, Kind.KEY_STORE, store_id)
+
+    def stores(self, after: str = "") -> Iterator[KeyStore]:
+        """Yield all key stores in order of their ids, beginning behind `after`."""
+        return self._scan(KeyStore, Kind.KEY_STORE, after)
 
     def aliases(self, after: str = "") -> Iterator[KeyAlias]:
         """Yield all aliases in order of their names, beginning behind `after`."""
@@ -92,6 +101,14 @@ class KeyBookWriter(KeyBook):
         for grant in list(self.grants_of(key_id)):
             self.remove_grant(grant)
         self._records.remove(self._scope, Kind.WRAPPING_KEY, key_id)
+
+    def put_store(self, store: KeyStore) -> None:
+        """Store a key store in place of what it was."""
+        self._records.put(self._scope, Kind.KEY_STORE, store.store_id, encode_document(store))
+
+    def remove_store(self, store_id: str) -> None:
+        """Remove a key store."""
+        self._records.remove(self._scope, Kind.KEY_STORE, store_id)
 
     def put_alias(self, alias: KeyAlias) -> None:
         """Store an alias in place of what it was."""

@@ -7,11 +7,21 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from siegel.domain.kms_errors import KmsLimitExceededError, KmsUnsupportedOperationError
+from siegel.domain.key_stores import KeyStore
+from siegel.domain.kms_errors import (
+    KmsCustomKeyStoreInvalidStateError,
+    KmsLimitExceededError,
+    KmsUnsupportedOperationError,
+    KmsValidationError,
+    KmsXksKeyAlreadyInUseError,
+    KmsXksKeyInvalidConfigurationError,
+)
 from siegel.domain.limits import KMS_KEYS_MAX
 from siegel.domain.wrapping_keys import WrappingKey, key_arn
-from siegel.kmswire.answers import Answer, key_view, moment, page_view
+from siegel.kmswire.answers import ORIGIN_EXTERNAL, ORIGIN_OWN, Answer, key_view, moment, page_view
 from siegel.kmswire.asks import CreateKey, DescribeKey, ListKeys, OfKey, ScheduleKeyDeletion, UpdateKeyDescription
+from siegel.service.kms.key_stores import find_store
+from siegel.service.kms.lapses import error_of_key
 from siegel.service.kms.policies import bind_policy, check_lockout, default_policy
 from siegel.service.kms.scene import Change, Scene, page_start, take_page
 from siegel.service.kms.tags import merge_tags
@@ -32,6 +42,7 @@ def create_key(change: Change, ask: CreateKey) -> Answer:
     book = change.book_of(account_id)
     if sum(1 for _ in islice(book.scan_keys(), KMS_KEYS_MAX)) >= KMS_KEYS_MAX:
         raise KmsLimitExceededError(f"An account has at most {KMS_KEYS_MAX} keys.")
+    store_id, external_key_id = _external_key(change, ask)
     key_id = str(UUID(bytes=change.materials.randomness.bytes(_ID_BYTES), version=4))
     text = ask.policy or default_policy(account_id)
     key = WrappingKey(
@@ -42,19 +53,56 @@ def create_key(change: Change, ask: CreateKey) -> Answer:
         policy_bindings=bind_policy(change.reader, text),
         tags=merge_tags((), ask.tags),
         materials=(change.materials.make(account_id, key_id, 1, at_ms=change.now_ms),),
+        key_store_id=store_id,
+        external_key_id=external_key_id,
     )
     book.put_key(key)
     change.setting.trail.object_key = key_arn(change.region, account_id, key_id)
     if ask.policy and not ask.bypass_policy_lockout_safety_check:
         check_lockout(change, FreshViews(change.reader).find(account_id, key_id))
-    return {"KeyMetadata": key_view(change.region, account_id, key)}
+    return {"KeyMetadata": key_view(change.region, account_id, key, key.state)}
+
+
+def store_for_key(scene: Scene, ask: CreateKey) -> KeyStore:
+    """Return the key store of an external key that is to be made, if the caller may make one there.
+
+    Raises AccessDeniedError, KmsValidationError, KmsCustomKeyStoreNotFoundError, KmsCustomKeyStoreInvalidStateError,
+    KmsXksKeyAlreadyInUseError.
+    """
+    scene.admit_account()
+    if ask.custom_key_store_id is None or ask.xks_key_id is None:
+        raise KmsValidationError("A key of Origin EXTERNAL_KEY_STORE needs CustomKeyStoreId and XksKeyId.")
+    store = find_store(scene, ask.custom_key_store_id)
+    if not store.is_connected:
+        raise KmsCustomKeyStoreInvalidStateError(f"The key store is {store.state.value}: connect it before a key is made in it.")
+    place = store.store_id, ask.xks_key_id
+    if any((key.key_store_id, key.external_key_id) == place for key in scene.book.scan_keys()):
+        raise KmsXksKeyAlreadyInUseError
+    return store
+
+
+def _external_key(change: Change, ask: CreateKey) -> tuple[str, str]:
+    """Return key store and external key of a key that is to be made, both "" for one of this service's own."""
+    if ask.origin != ORIGIN_EXTERNAL:
+        return "", ""
+    store = store_for_key(change, ask)
+    finding = change.finding_about(change.materials.proxy(change.account_id, store))
+    if finding.error is not None:
+        raise error_of_key(finding.error)
+    if finding.problem:
+        raise KmsXksKeyInvalidConfigurationError(finding.problem)
+    return store.store_id, ask.xks_key_id or ""
 
 
 def _refuse_others(ask: CreateKey) -> None:
     if ask.key_usage != "ENCRYPT_DECRYPT" or not {ask.key_spec, ask.customer_master_key_spec} <= _SUPPORTED:
         raise KmsUnsupportedOperationError("Keys are symmetric here: KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT.")
-    if ask.origin != "AWS_KMS":
-        raise KmsUnsupportedOperationError("Key material is made here and never brought along: Origin is AWS_KMS.")
+    if ask.origin not in {ORIGIN_OWN, ORIGIN_EXTERNAL}:
+        raise KmsUnsupportedOperationError(
+            "Key material is made here, or stays in an external key store: Origin is AWS_KMS or EXTERNAL_KEY_STORE."
+        )
+    if ask.origin == ORIGIN_OWN and (ask.custom_key_store_id is not None or ask.xks_key_id is not None):
+        raise KmsValidationError("CustomKeyStoreId and XksKeyId go with Origin EXTERNAL_KEY_STORE.")
     if ask.multi_region:
         raise KmsUnsupportedOperationError("A key stays in the one region of its deployment.")
 
@@ -62,7 +110,7 @@ def _refuse_others(ask: CreateKey) -> None:
 def describe_key(scene: Scene, ask: DescribeKey) -> Answer:
     """Show a key."""
     view = scene.key(ask.key_id)
-    return {"KeyMetadata": key_view(scene.region, view.account_id, view.key)}
+    return {"KeyMetadata": key_view(scene.region, view.account_id, view.key, view.state)}
 
 
 def list_keys(scene: Scene, ask: ListKeys) -> Answer:

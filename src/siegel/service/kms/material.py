@@ -1,8 +1,12 @@
-"""Key material: made here, sealed by the custodian for its account, key and number, opened for the length of a generation."""
+"""Key material: made here, sealed by the custodian for its account, key and number, opened for the length of a generation.
+
+The credentials of external key stores are sealed by the custodian too, each for its account, key store and access key id.
+"""
 
 import hmac
 
 from siegel.domain.errors import SealBrokenError
+from siegel.domain.key_stores import KeyStore, Proxy
 from siegel.domain.ports import KeyCustodian, Randomness
 from siegel.domain.wrapping_keys import Material
 from siegel.envelope.derive import KEY_BYTES
@@ -17,16 +21,32 @@ class Materials:
 
     def make(self, account_id: str, key_id: str, number: int, *, at_ms: int, rotation: str = "") -> Material:
         """Return fresh material, sealed. Raises SealBrokenError if it does not open to the same again."""
-        clear = self.randomness.bytes(KEY_BYTES)
-        sealed = self._custodian.wrap(clear, material_context(account_id, key_id, number))
-        material = Material(number, sealed, at_ms, rotation)
-        if not hmac.compare_digest(self.open(account_id, key_id, material), clear):
-            raise SealBrokenError("the custodian did not return what it wrapped")
-        return material
+        sealed = self._seal(self.randomness.bytes(KEY_BYTES), material_context(account_id, key_id, number))
+        return Material(number, sealed, at_ms, rotation)
 
     def open(self, account_id: str, key_id: str, material: Material) -> bytes:
         """Return the 32 bytes of a material. Raises SealBrokenError."""
         return self._custodian.unwrap(material.sealed, material_context(account_id, key_id, material.number))
+
+    def seal_credential(self, account_id: str, store_id: str, proxy: Proxy) -> bytes:
+        """Return the secret that calls to a key store's proxy are signed with, sealed. Raises SealBrokenError as `make` does."""
+        return self._seal(proxy.secret.encode(), credential_context(account_id, store_id, proxy.access_key_id))
+
+    def proxy(self, account_id: str, store: KeyStore) -> Proxy:
+        """Return a key store's proxy, as it is asked. Raises SealBrokenError if its credential does not open."""
+        secret = self._custodian.unwrap(store.sealed_secret, credential_context(account_id, store.store_id, store.access_key_id))
+        return Proxy(store.endpoint + store.uri_path, store.access_key_id, secret.decode(), store.trust_pem)
+
+    def _seal(self, clear: bytes, context: bytes) -> bytes:
+        sealed = self._custodian.wrap(clear, context)
+        if not hmac.compare_digest(self._custodian.unwrap(sealed, context), clear):
+            raise SealBrokenError("the custodian did not return what it wrapped")
+        return sealed
+
+
+def credential_context(account_id: str, store_id: str, access_key_id: str) -> bytes:
+    """Name the place that a key store's credential is sealed for."""
+    return f"siegel key store credential v1\0{account_id}/{store_id}/{access_key_id}".encode()
 
 
 def material_context(account_id: str, key_id: str, number: int) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from siegel.domain.kms_errors import KmsLimitExceededError
+from siegel.domain.kms_errors import KmsLimitExceededError, KmsUnsupportedOperationError
 from siegel.domain.limits import KMS_ROTATIONS_ON_DEMAND_MAX
 from siegel.domain.wrapping_keys import WrappingKey
 from siegel.kmswire.answers import Answer, moment, page_view, rotation_view
@@ -13,6 +13,7 @@ from siegel.kmswire.asks import EnableKeyRotation, ListKeyRotations, OfKey
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import Materials
 from siegel.service.kms.scene import Change, Scene, take_page
+from siegel.service.kms.views import KeyView
 
 ON_DEMAND: Final = "ON_DEMAND"
 AUTOMATIC: Final = "AUTOMATIC"
@@ -27,7 +28,7 @@ def rotated(materials: Materials, account_id: str, key: WrappingKey, *, at_ms: i
 
 def enable_key_rotation(change: Change, ask: EnableKeyRotation) -> None:
     """Let a key rotate by itself, every so many days from now on."""
-    view = change.key(ask.key_id)
+    view = _rotatable(change, ask.key_id)
     days = ask.rotation_period_in_days
     key = replace(view.key, rotation_days=days, rotates_at_ms=change.now_ms + days * DAY_MS)
     change.book_of(view.account_id).put_key(key)
@@ -35,13 +36,13 @@ def enable_key_rotation(change: Change, ask: EnableKeyRotation) -> None:
 
 def disable_key_rotation(change: Change, ask: OfKey) -> None:
     """Let a key keep its material."""
-    view = change.key(ask.key_id)
+    view = _rotatable(change, ask.key_id)
     change.book_of(view.account_id).put_key(replace(view.key, rotation_days=0, rotates_at_ms=0))
 
 
 def rotate_key_on_demand(change: Change, ask: OfKey) -> Answer:
     """Give a key fresh material now; the times of its automatic rotations stay."""
-    view = change.key(ask.key_id)
+    view = _rotatable(change, ask.key_id)
     done = sum(material.rotation == ON_DEMAND for material in view.key.materials)
     if done >= KMS_ROTATIONS_ON_DEMAND_MAX:
         raise KmsLimitExceededError(f"A key is rotated on demand at most {KMS_ROTATIONS_ON_DEMAND_MAX} times.")
@@ -52,7 +53,7 @@ def rotate_key_on_demand(change: Change, ask: OfKey) -> Answer:
 
 def get_key_rotation_status(scene: Scene, ask: OfKey) -> Answer:
     """Tell whether and when a key rotates by itself."""
-    view = scene.key(ask.key_id)
+    view = _rotatable(scene, ask.key_id)
     answer: dict[str, object] = {"KeyId": scene.arn(view), "KeyRotationEnabled": bool(view.key.rotation_days)}
     if view.key.rotation_days:
         answer["RotationPeriodInDays"] = view.key.rotation_days
@@ -62,11 +63,19 @@ def get_key_rotation_status(scene: Scene, ask: OfKey) -> Answer:
 
 def list_key_rotations(scene: Scene, ask: ListKeyRotations) -> Answer:
     """List the rotations that a key went through, or all of its materials."""
-    view = scene.key(ask.key_id)
+    view = _rotatable(scene, ask.key_id)
     is_whole = ask.include_key_material == "ALL_KEY_MATERIAL"
     shown = [material for material in view.key.materials if is_whole or material.rotation]
     entries = ((f"{one.number:010}", rotation_view(scene.region, view.account_id, view.key, one)) for one in shown)
     return page_view("Rotations", *take_page(entries, ask))
+
+
+def _rotatable(scene: Scene, name: str) -> KeyView:
+    """Return a key as `Scene.key` does. Raises KmsUnsupportedOperationError for one that another rotates."""
+    view = scene.key(name)
+    if view.key.is_external:
+        raise KmsUnsupportedOperationError("Keys in an external key store are rotated there, by who has them.")
+    return view
 
 
 READS: Final[Mapping[str, Callable[[Scene, Any], Answer | None]]] = {

@@ -11,8 +11,11 @@ from siegel.access.decide import decide
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.policy import Policy
 from siegel.domain.errors import AccessDeniedError
+from siegel.domain.key_stores import KeyServerError, Proxy
 from siegel.domain.kms_errors import (
+    KmsCustomKeyStoreInvalidStateError,
     KmsDisabledError,
+    KmsDryRunError,
     KmsInvalidMarkerError,
     KmsInvalidStateError,
     KmsNotFoundError,
@@ -45,6 +48,14 @@ class Setting(Struct, frozen=True):
     trail: Trail
     region: str
     now_ms: int
+
+
+class Finding(Struct, frozen=True):
+    """What an external key store's proxy said: nothing (`error`), or why a key cannot be used (`problem`, "" if it can)."""
+
+    proxy: Proxy
+    error: KeyServerError | None = None
+    problem: str = ""
 
 
 class Scene:
@@ -157,26 +168,45 @@ class Scene:
 
         return KmsKeys(own | dict(further or {}), of_request, aliases)
 
+    def end_dry_run(self) -> None:
+        """Raise KmsDryRunError if the call is to tell only whether it would succeed."""
+        if getattr(self.setting.spoken.ask, "dry_run", False):
+            raise KmsDryRunError
+
     def check_state(self, view: KeyView) -> None:
         """Raise KmsDisabledError, KmsInvalidStateError unless the operation works in the key's state."""
-        needs, state = self.setting.spoken.operation.needs, view.key.state
+        needs, state = self.setting.spoken.operation.needs, view.state
         if needs is Needs.PENDING and state is not KeyState.PENDING_DELETION:
             raise KmsInvalidStateError(f"{self.arn(view)} is not pending deletion.")
         if needs in {Needs.NOT_PENDING, Needs.ENABLED} and state is KeyState.PENDING_DELETION:
             raise KmsInvalidStateError(f"{self.arn(view)} is pending deletion.")
         if needs is Needs.ENABLED and state is KeyState.DISABLED:
             raise KmsDisabledError(f"{self.arn(view)} is disabled.")
+        if needs is Needs.ENABLED and state is KeyState.UNAVAILABLE:
+            raise KmsInvalidStateError(f"{self.arn(view)} is unavailable: its key store is not connected.")
 
 
 class Change(Scene):
     """A change, inside its transaction."""
 
-    def __init__(self, writer: Writer, setting: Setting, materials: Materials, reference_ms: int) -> None:
-        """Change what belongs to accounts; `materials` makes what is new, from `reference_ms` a time until deletion counts."""
+    def __init__(
+        self, writer: Writer, setting: Setting, materials: Materials, reference_ms: int, finding: Finding | None = None
+    ) -> None:
+        """Change what belongs to accounts; `materials` makes what is new, from `reference_ms` a time until deletion counts.
+
+        `finding` is what an external key store said, where the operation had to ask.
+        """
         super().__init__(writer, FreshViews(writer), setting)
+        self._finding = finding
         self.writer = writer
         self.materials = materials
         self.reference_ms = reference_ms
+
+    def finding_about(self, proxy: Proxy) -> Finding:
+        """Return what a proxy said. Raises KmsCustomKeyStoreInvalidStateError if it was another that was asked."""
+        if self._finding is None or self._finding.proxy != proxy:
+            raise KmsCustomKeyStoreInvalidStateError("The key store was changed meanwhile. The request can be made again.")
+        return self._finding
 
     def book_of(self, account_id: str) -> KeyBookWriter:
         """Return the keys of an account, to be changed."""

@@ -3,25 +3,28 @@
 Changes are one transaction each, which tells all workers before it is acknowledged; uses of keys read what is remembered of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from siegel.domain.kms_errors import KmsDryRunError
-from siegel.domain.ports import Clock, Journal, KeyCustodian, MetaStore, Randomness, Writer
+from siegel.domain.ports import Clock, Journal, KeyCustodian, MetaStore, Outbound, Randomness, Writer
 from siegel.kmswire.answers import Answer
 from siegel.kmswire.operation import Spoken
 from siegel.s3wire.request import Request
-from siegel.service.kms import aliases, grants, keys, policies, rotation, tags
+from siegel.service.kms import aliases, grants, key_stores, keys, policies, rotation, tags
 from siegel.service.kms.ciphers import Ciphers
+from siegel.service.kms.external import ExternalCiphers
+from siegel.service.kms.inquiries import Inquiries
 from siegel.service.kms.material import Materials
-from siegel.service.kms.scene import Change, Scene, Setting
-from siegel.service.kms.views import KeyDirectory
+from siegel.service.kms.proxies import Proxies
+from siegel.service.kms.scene import Change, Finding, Scene, Setting
+from siegel.service.kms.views import FreshViews, KeyDirectory
 from siegel.service.lockclock import LockTime
 from siegel.service.trail import Trail
 
 READS: Final[Mapping[str, Callable[[Scene, Any], Answer | None]]] = {
     **aliases.READS,
     **grants.READS,
+    **key_stores.READS,
     **keys.READS,
     **policies.READS,
     **rotation.READS,
@@ -30,6 +33,7 @@ READS: Final[Mapping[str, Callable[[Scene, Any], Answer | None]]] = {
 CHANGES: Final[Mapping[str, Callable[[Change, Any], Answer | None]]] = {
     **aliases.CHANGES,
     **grants.CHANGES,
+    **key_stores.CHANGES,
     **keys.CHANGES,
     **policies.CHANGES,
     **rotation.CHANGES,
@@ -49,9 +53,13 @@ class KeyService:
         clock: Clock,
         lock_time: LockTime,
         randomness: Randomness,
+        outbound: Outbound,
         region: str,
     ) -> None:
-        """Answer from `store`; material is sealed by `custodian`. No clock that was set back shortens the time to a deletion."""
+        """Answer from `store`; material is sealed by `custodian`; external key stores are asked by `outbound`.
+
+        No clock that was set back shortens the time to a deletion.
+        """
         self._store = store
         self._journal = journal
         self._clock = clock
@@ -59,9 +67,10 @@ class KeyService:
         self._region = region
         self._materials = Materials(custodian, randomness)
         self._directory = KeyDirectory(store, self._materials)
-        ciphers = Ciphers(self._directory, randomness)
-        self._reads: Final[Mapping[str, Callable[[Scene, Any], Answer | None]]] = {
-            **READS,
+        proxies = Proxies(outbound, clock, region)
+        self._inquiries = Inquiries(self._materials, proxies, outbound)
+        ciphers = Ciphers(self._directory, ExternalCiphers(self._directory, proxies), randomness)
+        self._uses: Final[Mapping[str, Callable[[Scene, Any], Awaitable[Answer]]]] = {
             "Encrypt": ciphers.encrypt,
             "Decrypt": ciphers.decrypt,
             "GenerateDataKey": ciphers.generate_data_key,
@@ -76,30 +85,41 @@ class KeyService:
         Raises KmsError, AccessDeniedError, StorageError.
         """
         setting = Setting(request, spoken, trail, self._region, self._clock.now_ms())
-        name = spoken.operation.name
         if spoken.operation.changes:
-            _, reference_ms = self._lock_time.moment()
-
-            def change(tx: Writer) -> Answer | None:
-                scene = Change(tx, setting, self._materials, reference_ms)
-                answer = _perform(CHANGES[name], scene, spoken)
-                tx.invalidate()
-                return answer
-
-            return await self._store.write(change, lambda _: trail.entry(200))
+            return await self._change(setting)
         scene = Scene(self._store.reader, self._directory, setting)
-        answer = _perform(self._reads[name], scene, spoken)
+        answer = await self._read_or_use(scene)
         # Whoever owns a key learns of each use, also where a call is about keys of two accounts.
         for account_id, arn in scene.touched or [(trail.account_id, trail.object_key)]:
             trail.account_id, trail.object_key = account_id, arn
             await self._journal.append(trail.entry(200))
         return answer
 
+    async def _change(self, setting: Setting) -> Answer | None:
+        name = setting.spoken.operation.name
+        _, reference_ms = self._lock_time.moment()
+        finding: Finding | None = None
+        if self._inquiries.is_needed(name):
+            finding = await self._inquiries.inquire(Scene(self._store.reader, FreshViews(self._store.reader), setting))
 
-def _perform(work: Callable[[Any, Any], Answer | None], scene: Scene, spoken: Spoken) -> Answer | None:
-    """Do it all; a dry run ends where the rest would become true. Raises KmsDryRunError for one that would succeed."""
-    grants.check_tokens(scene, getattr(spoken.ask, "grant_tokens", ()))
-    answer = work(scene, spoken.ask)
-    if getattr(spoken.ask, "dry_run", False):
-        raise KmsDryRunError
-    return answer
+        def change(tx: Writer) -> Answer | None:
+            scene = Change(tx, setting, self._materials, reference_ms, finding)
+            _check_tokens(scene)
+            answer = CHANGES[name](scene, setting.spoken.ask)
+            scene.end_dry_run()
+            tx.invalidate()
+            return answer
+
+        return await self._store.write(change, lambda _: setting.trail.entry(200))
+
+    async def _read_or_use(self, scene: Scene) -> Answer | None:
+        """Do it all; a dry run ends where the rest would become true. Raises KmsDryRunError for one that would succeed."""
+        _check_tokens(scene)
+        name, ask = scene.setting.spoken.operation.name, scene.setting.spoken.ask
+        answer = READS[name](scene, ask) if name in READS else await self._uses[name](scene, ask)
+        scene.end_dry_run()
+        return answer
+
+
+def _check_tokens(scene: Scene) -> None:
+    grants.check_tokens(scene, getattr(scene.setting.spoken.ask, "grant_tokens", ()))

@@ -15,8 +15,9 @@ from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.policy import Policy, PolicyKind, parse_policy
 from siegel.access.statement import Statements
 from siegel.domain.errors import AccessDeniedError, PolicyError, StorageError
+from siegel.domain.key_stores import KeyServerError, KeyStore, Lapse, Proxy
 from siegel.domain.ports import MetaStore, Reader
-from siegel.domain.wrapping_keys import Grant, WrappingKey
+from siegel.domain.wrapping_keys import Grant, KeyState, WrappingKey
 from siegel.service.kms.keybook import KeyBook
 from siegel.service.kms.material import Materials
 
@@ -63,13 +64,22 @@ class GrantView(Struct, frozen=True):
 
 
 class KeyView(Struct, frozen=True):
-    """A key with all that decides on its use."""
+    """A key with all that decides on its use; `store` is the key store of an external one."""
 
     account_id: str
     key: WrappingKey
     side: ResourceSide
     grants: tuple[GrantView, ...]
     by_grantee: Mapping[str, Sequence[GrantView]]
+    store: KeyStore | None = None
+
+    @property
+    def state(self) -> KeyState:
+        """The key's state: what would be enabled is unavailable while its key store is not connected."""
+        state = self.key.state
+        if state is KeyState.ENABLED and self.key.is_external and (self.store is None or not self.store.is_connected):
+            return KeyState.UNAVAILABLE
+        return state
 
     def policies_for(self, caller: Caller, suits: Callable[[GrantView], bool]) -> list[Policy]:
         """Return the policies of grants that may speak of a caller, one for each way to name it: what one allows, all do."""
@@ -140,6 +150,7 @@ class KeyDirectory:
         self._views: dict[tuple[str, str], KeyView] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._opened: dict[tuple[str, str, int], bytes] = {}
+        self._proxies: dict[tuple[str, str], Proxy] = {}
 
     def generation(self) -> int:
         """Return the generation that answers from now on are true for."""
@@ -180,6 +191,19 @@ class KeyDirectory:
             known = self._opened[place] = self._materials.open(view.account_id, view.key.key_id, found)
         return known
 
+    def proxy(self, view: KeyView) -> Proxy:
+        """Return the proxy of an external key's key store.
+
+        Raises KeyServerError (STATE) if that is not connected, SealBrokenError.
+        """
+        if view.store is None or not view.store.is_connected:
+            raise KeyServerError(Lapse.STATE, "The external key store is not connected.")
+        place = view.account_id, view.store.store_id
+        known = self._proxies.get(place)
+        if known is None:
+            known = self._proxies[place] = self._materials.proxy(view.account_id, view.store)
+        return known
+
     def _refresh(self) -> None:
         generation = self._store.generation()
         is_full = max(len(self._views), len(self._aliases), len(self._opened)) >= REMEMBERED_MAX
@@ -187,6 +211,7 @@ class KeyDirectory:
             self._views.clear()
             self._aliases.clear()
             self._opened.clear()
+            self._proxies.clear()
             self._generation = generation
 
 
@@ -204,7 +229,9 @@ def load_view(reader: Reader, account_id: str, key_id: str) -> KeyView | None:
     by_grantee = defaultdict[str, list[GrantView]](list)
     for one in grants:
         by_grantee[one.grantee_id].append(one)
-    return KeyView(account_id, key, ResourceSide(account_id, policy, kind=PolicyKind.KEY), grants, dict(by_grantee))
+    store = book.find_store(key.key_store_id) if key.is_external else None
+    side = ResourceSide(account_id, policy, kind=PolicyKind.KEY)
+    return KeyView(account_id, key, side, grants, dict(by_grantee), store)
 
 
 @lru_cache(maxsize=1024)

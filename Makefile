@@ -31,8 +31,9 @@ check: ## Format, lint, types, import contracts, and the rules of the house
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q tests/house $(ARGS)
 
-test: ## Every test that needs nothing but this machine's Python
+test: ## Every test that needs nothing but this machine's Python (installs SoftHSM, as root)
 	@tools/environment.sh dev
+	@tools/softhsm.sh
 	$(BIN)/pytest -q $(ARGS)
 
 clients: ## Real S3 clients against a running service (installs them under .clients)
@@ -41,6 +42,7 @@ clients: ## Real S3 clients against a running service (installs them under .clie
 
 faults: ## Kills, full disks, failing syncs, flipped bits: what was acknowledged must be there (needs root, strace)
 	@tools/environment.sh dev
+	@tools/softhsm.sh
 	$(BIN)/python -m tests.fault $(ARGS)
 
 bench: ## Measure the service against floors taken in the same run (needs wrk)

@@ -106,6 +106,29 @@ class MetaStoreContract(ObjectsContract, UploadsContract):
         write(store, lambda writer: writer.identities.replace_credential(unknown))
         assert store.reader.identities.find_credential("AKIA2") is None
 
+    def test_access_keys_are_scanned_by_their_ids(self, store):
+        keys = [a_credential(access_key_id=f"AKIA{number}") for number in (3, 1, 2)]
+        for key in keys:
+            write(store, lambda writer, key=key: writer.identities.insert_credential(key))
+        assert store.reader.seals.scan_credentials("", 2) == [keys[1], keys[2]]
+        assert store.reader.seals.scan_credentials("AKIA2", 2) == [keys[0]]
+        assert store.reader.seals.scan_credentials("AKIA3", 2) == []
+
+    def test_what_the_custodian_sealed_is_replaced_and_nothing_else(self, store):
+        write(store, lambda writer: writer.identities.insert_account(an_account()))
+        write(store, lambda writer: writer.identities.insert_credential(a_credential()))
+
+        def change(writer):
+            writer.seals.reseal_account(an_account().account_id, b"anew")
+            writer.seals.reseal_credential("AKIA1", b"anew as well")
+            writer.seals.reseal_account("999", b"nobody's")
+            writer.seals.reseal_credential("AKIA2", b"nobody's")
+
+        write(store, change)
+        assert store.reader.identities.list_accounts() == [msgspec.structs.replace(an_account(), sealed_keys=b"anew")]
+        resealed = msgspec.structs.replace(a_credential(), sealed_secret=b"anew as well")
+        assert store.reader.seals.scan_credentials("", 9) == [resealed]
+
     def test_a_removed_access_key_is_gone(self, store):
         write(store, lambda writer: writer.identities.insert_credential(a_credential()))
         write(store, lambda writer: writer.identities.remove_credential("AKIA1"))
@@ -227,6 +250,8 @@ class MetaStoreContract(ObjectsContract, UploadsContract):
         for ask in (
             lambda: store.reader.identities.insert_account(an_account()),
             lambda: store.reader.identities.insert_credential(a_credential()),
+            lambda: store.reader.seals.reseal_account("111122223333", b"anew"),
+            lambda: store.reader.seals.reseal_credential("AKIA1", b"anew"),
             lambda: store.reader.buckets.insert(a_bucket()),
             lambda: store.reader.buckets.replace(a_bucket()),
             lambda: store.reader.buckets.remove(1),

@@ -7,7 +7,7 @@ import pytest
 from tests.contract.custody_suite import SECRET, KeyCustodianContract
 
 from siegel.domain.errors import ConfigurationError, SealBrokenError
-from siegel.drivers.custody import local
+from siegel.drivers.custody import rootfile
 from siegel.drivers.custody.local import LocalCustodian
 
 ROOT_KEY = bytes(range(32))
@@ -126,7 +126,7 @@ def test_a_key_that_cannot_be_written_is_told(tmp_path):
 def test_the_file_and_its_name_are_synced(tmp_path, monkeypatch):
     synced = []
     real = os.fsync
-    monkeypatch.setattr(local.os, "fsync", lambda file: synced.append(stat.S_ISDIR(os.fstat(file).st_mode)) or real(file))
+    monkeypatch.setattr(rootfile.os, "fsync", lambda file: synced.append(stat.S_ISDIR(os.fstat(file).st_mode)) or real(file))
     LocalCustodian.create_file(tmp_path / "root.key")
     assert synced == [False, True]
 

@@ -15,13 +15,13 @@ import pytest
 from bench.client import ConnectionLostError
 from bench.service import BenchError
 
-from tests.fault import crash, damage, disk, full, order, policies, tidy
+from tests.fault import crash, damage, disk, full, order, policies, rotation, tidy
 from tests.fault.s3 import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARTS = ("checker", "crash", "full", "disk", "damage", "tidy", "order", "policies")
+PARTS = ("checker", "crash", "full", "disk", "damage", "tidy", "order", "policies", "rotation")
 
 
 def main() -> int:
@@ -58,6 +58,7 @@ def _run(name: str, folder: Path, options: argparse.Namespace) -> bool:
         "damage": lambda: _texts(*damage.run(folder, thorough=options.thorough, seed=options.seed)),
         "tidy": lambda: _texts(*tidy.run(folder)),
         "order": lambda: _texts(*order.run(folder)),
+        "rotation": lambda: _texts(*rotation.run(folder)),
         "policies": lambda: policies.run(options.seed, options.pairs),
     }
     try:

@@ -19,8 +19,8 @@ def siegel(*words, **options):
     return subprocess.run([SIEGEL, *map(str, words)], capture_output=True, text=True, check=False, timeout=120, **options)
 
 
-def initialise(directory, *words):
-    made = siegel("init", directory, "--json", *words)
+def initialise(directory, *words, **options):
+    made = siegel("init", directory, "--json", *words, **options)
     assert made.returncode == 0, made.stderr
     return json.loads(made.stdout)
 

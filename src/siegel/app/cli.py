@@ -24,8 +24,8 @@ EXIT_INTERRUPTED: Final = 130
 
 _INIT: Final = """Make a deployment: configuration, root key, encrypted database, first operator, first account.
 
-The secrets are generated and shown once. The root key rests in DIR/root.key with mode 0600, or in the file that
-SIEGEL_ROOT_KEY_FILE names. DIR must be empty or missing.
+The secrets are generated and shown once. The root key rests in DIR/root.key with mode 0600, in the file that
+SIEGEL_ROOT_KEY_FILE names, or in a PKCS#11 token, which it never leaves. DIR must be empty or missing.
 """
 
 _SERVE: Final = """Run the service until SIGTERM or Ctrl-C.
@@ -54,6 +54,12 @@ standstill it lags behind, and `siegel doctor` says so. This ends the lag. Compa
 first: retention that should still last ends early if it is ahead. The journal says that it was done.
 """
 
+_ROTATE: Final = """Give the deployment a new root key, also while the service runs.
+
+The new key is made in a file or in a PKCS#11 token. Everything that hangs on the old one is sealed anew; until the end both
+open the deployment, then the old one opens nothing more. Where this was interrupted, say it again without a target: it goes on.
+"""
+
 app = App(
     name="siegel",
     help="Siegel: an S3 store whose provider nobody has to trust.",
@@ -76,6 +82,10 @@ app.command(account)
 clock = App(name="clock", help="Look after the clock that locks and lifecycles go by.")
 clock.command("siegel.app.commands.clock:confirm", name="confirm", help=_CONFIRM)
 app.command(clock)
+
+root = App(name="root", help="Look after the root key.")
+root.command("siegel.app.commands.root:rotate", name="rotate", help=_ROTATE)
+app.command(root)
 
 verify = App(name="verify", help="Check the service's promises for yourself.")
 verify.command("siegel.app.commands.verify:sealed", name="sealed", help=_SEALED)

@@ -16,15 +16,15 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from siegel.app.settings import Settings, default_root_key_file, default_workers, parse_address
+from siegel.app.settings import Settings, TokenKey, default_root_key_file, default_workers, parse_address
 from siegel.domain.addresses import parse_allowed
 from siegel.domain.errors import ConfigurationError
 
 CONFIG_FILE: Final = "siegel.toml"
 ENV_PREFIX: Final = "SIEGEL_"
 
-# Names that others than the operator set: the fault tests, and orchestrators that announce a service called "siegel".
-_ENV_FOREIGN = re.compile(r"SIEGEL_(FAULT_POINT|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
+# Names that are no settings: the fault tests' own, a PIN, and those of orchestrators that announce a service called "siegel".
+_ENV_FOREIGN = re.compile(r"SIEGEL_(FAULT_POINT|PKCS11_PIN|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
 _LISTS: Final = frozenset({"domains", "trusted_proxies", "outbound_allow"})
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION = re.compile(_LABEL)
@@ -71,6 +71,18 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     root_key_file: Annotated[
         str | None, Meta(description="File of the root key, mode 0600. Unset: `root.key` in the data directory.")
     ] = None
+    pkcs11_module: Annotated[
+        str | None, Meta(description="Library of the PKCS#11 module whose token holds the root key. Goes with `pkcs11_token`.")
+    ] = None
+    pkcs11_token: Annotated[str | None, Meta(description="Label of the PKCS#11 token. Unset: the root key rests in a file.")] = (
+        None
+    )
+    pkcs11_key: Annotated[str, Meta(description="Label of the root key in the token; `siegel init` makes it there.")] = (
+        "siegel-root"
+    )
+    pkcs11_pin_file: Annotated[
+        str | None, Meta(description="File of the token's PIN, mode 0600. Unset: the PIN is taken from `SIEGEL_PKCS11_PIN`.")
+    ] = None
     sse_c_default: Annotated[
         Literal["blocked", "allowed"],
         Meta(description="Whether a bucket whose settings say nothing about it accepts keys sent with a request (SSE-C)."),
@@ -105,6 +117,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         parse_allowed(self.outbound_allow)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: give both or neither")
+        if (self.pkcs11_module is None) != (self.pkcs11_token is None):
+            raise ValueError("pkcs11_module and pkcs11_token go together: give both or neither")
+        if self.pkcs11_token is not None and self.root_key_file is not None:
+            raise ValueError("root_key_file and pkcs11_token both say where the root key rests: give one")
 
 
 def load_config(directory: Path, flags: Mapping[str, Any]) -> Config:
@@ -178,6 +194,8 @@ def resolve(config: Config, directory: Path) -> Settings:
         trusted_proxies=config.trusted_proxies,
         outbound_allow=config.outbound_allow,
         root_key_file=str(root_key_file.absolute()),
+        root_token_key=token_key(config),
+        pkcs11_pin_file=_absolute(config.pkcs11_pin_file),
         sse_c_default=config.sse_c_default,
         sse_c_over_http=config.sse_c_over_http,
         grace_s=config.grace_s,
@@ -190,3 +208,11 @@ def resolve(config: Config, directory: Path) -> Settings:
 
 def _absolute(path: str | None) -> str | None:
     return str(Path(path).absolute()) if path else None
+
+
+def token_key(config: Config) -> TokenKey | None:
+    """Return where in a token the root key rests, if it does."""
+    if config.pkcs11_module is None or config.pkcs11_token is None:
+        return None
+    module = str(Path(config.pkcs11_module).absolute())
+    return TokenKey(module=module, token=config.pkcs11_token, key=config.pkcs11_key, pin_file=_absolute(config.pkcs11_pin_file))

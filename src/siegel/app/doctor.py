@@ -122,11 +122,17 @@ def _filesystem(directory: Path) -> str:
 def _key_and_database(settings: Settings) -> Finding:
     """Open all there is to open; a root key file that others may read is refused here."""
     try:
-        open_deployment(settings).close()
+        deployment = open_deployment(settings)
+        try:
+            places = deployment.custodian.root_places()
+        finally:
+            deployment.close()
     except SiegelError as error:
         return Finding("root key and database", Verdict.FAIL, str(error))
-    mode = Path(settings.root_key_file).stat().st_mode & 0o777
-    return Finding("root key and database", Verdict.OK, f"{settings.root_key_file} has mode {mode:04o} and opens the database")
+    if len(places) > 1:
+        seen = f"a rotation from {places[0]} to {places[1]} is under way\ntry: siegel root rotate {settings.directory}"
+        return Finding("root key and database", Verdict.WARN, seen)
+    return Finding("root key and database", Verdict.OK, f"{places[0]} opens the database")
 
 
 def _lock_clock(settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from siegel.app.config import CONFIG_FILE, Config, merge, resolve
 from siegel.app.config_pages import render_file
+from siegel.app.settings import Settings
 from siegel.app.wiring import create_deployment
 from siegel.domain.errors import ConfigurationError
 from siegel.service.access_keys import AccessKey
@@ -39,11 +40,17 @@ async def initialise(directory: Path, account_name: str, flags: Mapping[str, obj
         account = await deployment.accounts.create(account_name)
     finally:
         deployment.close()
-    given = {"region": config.region}
-    if config.root_key_file is not None:
-        given["root_key_file"] = settings.root_key_file
-    _write_durably(directory / CONFIG_FILE, render_file(given))
+    _write_durably(directory / CONFIG_FILE, render_file({"region": config.region, **_root_settings(config, settings)}))
     return FirstRun(operator=operator, account=account, config=config, root_key_file=Path(settings.root_key_file))
+
+
+def _root_settings(config: Config, settings: Settings) -> dict[str, str]:
+    """Return the settings that say where the root key rests, as far as they were given."""
+    token_key = settings.root_token_key
+    if token_key is None:
+        return {} if config.root_key_file is None else {"root_key_file": settings.root_key_file}
+    given = {"pkcs11_module": token_key.module, "pkcs11_token": token_key.token, "pkcs11_key": token_key.key}
+    return given if token_key.pin_file is None else {**given, "pkcs11_pin_file": token_key.pin_file}
 
 
 def _make_directory(directory: Path) -> None:

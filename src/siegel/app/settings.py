@@ -23,6 +23,15 @@ class Address(Struct, frozen=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class TokenKey(Struct, frozen=True, kw_only=True):
+    """A root key in a PKCS#11 token: the module's library, the labels of token and key, the file of the PIN."""
+
+    module: str
+    token: str
+    key: str
+    pin_file: str | None = None
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The resolved settings of a deployment. Paths are absolute; the meaning of each is told in `config.py`."""
 
@@ -44,6 +53,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     lifecycle_day_s: float
     stop_grace_s: float
     log_level: str
+    root_token_key: TokenKey | None = None
+    pkcs11_pin_file: str | None = None
 
     @property
     def lifecycle_day_ms(self) -> int:

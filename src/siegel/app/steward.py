@@ -14,6 +14,7 @@ from siegel.app.http import HttpServer
 from siegel.app.lifeline import Lifeline
 from siegel.app.orders import Orders, ServiceState
 from siegel.app.process import report_ready_soon, run, settle_memory
+from siegel.app.rootkeys import forget_retired
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment, open_deployment
 from siegel.domain.errors import SiegelError, StorageError
@@ -60,6 +61,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
             asyncio.create_task(_keep_lock_clock(deployment.lock_time)),
             asyncio.create_task(_apply_lifecycles(_lifecycle_steward(deployment, settings), settings)),
             asyncio.create_task(_keep_keys(_key_upkeep(deployment), settings.steward_interval_s)),
+            asyncio.create_task(_forget_root_keys(deployment, settings)),
         ]
         settle_memory()
         report_ready_soon()
@@ -108,6 +110,16 @@ async def _keep_keys(upkeep: KeyUpkeep, interval_s: float) -> None:
             _log.error("this round of keys failed, the next one goes on: %s", error)
         else:
             _log.debug("keys %s", kept)
+
+
+async def _forget_root_keys(deployment: Deployment, settings: Settings) -> None:
+    """Drop keys of the custodian that a rotation of the root key has replaced, when nothing needs them any more."""
+    while True:
+        await asyncio.sleep(settings.steward_interval_s)
+        try:
+            await forget_retired(deployment, settings)
+        except SiegelError as error:
+            _log.error("replaced keys of the custodian could not be dropped, which is tried again: %s", error)
 
 
 async def _keep_lock_clock(lock_time: LockTime) -> None:

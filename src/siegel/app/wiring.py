@@ -1,21 +1,28 @@
 """The one place that names drivers: it puts a deployment together from the parts that its directory and settings ask for.
 
 DIR/siegel.toml   the configuration
-DIR/root.key      the root key, unless the settings name another file
+DIR/root.key      the root key, unless the settings name another place
+DIR/keychest      the keys that hang on it, sealed, once it was rotated or if it is in a token (with keychest.lock)
 DIR/siegel.db     metadata and journal, encrypted (with its -wal and -shm, commit.lock and generation)
 DIR/blobs/        sealed bodies
 DIR/instance.lock held by the running service
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from siegel.app.settings import Settings
+from siegel.app.settings import Settings, TokenKey
 from siegel.domain.addresses import parse_allowed
 from siegel.domain.ports import BlobStore, Clock, Journal, KeyCustodian, MetaStore, Outbound, Randomness
 from siegel.drivers.blob.files import FileBlobStore
-from siegel.drivers.custody.local import LocalCustodian
+from siegel.drivers.custody.finder import RootFinder
+from siegel.drivers.custody.keeper import ChestCustodian
+from siegel.drivers.custody.rootfile import create_root_key
+from siegel.drivers.custody.roots import FilePlace, Place, TokenPlace
+from siegel.drivers.custody.rotation import ChestRotation, create_chest
+from siegel.drivers.custody.token import TokenRoot
 from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
 from siegel.drivers.meta.sqlite_release import sqlite_release
 from siegel.drivers.outbound import HttpOutbound
@@ -31,13 +38,45 @@ class Store(MetaStore, Journal, Protocol):
     """Metadata and journal kept by one driver: what changes and what is said about it become durable together."""
 
 
+class Custodian(KeyCustodian, Protocol):
+    """The custodian of a deployment whose root key may be rotated meanwhile."""
+
+    def root_places(self) -> tuple[str, ...]:
+        """Say where the root key rests; where it is rotated, the place of the new one as well. Raises StorageError."""
+        ...
+
+    def retired_at_ms(self) -> int:
+        """Return when the oldest of the keys that only open was retired; 0 if there is none. Raises StorageError."""
+        ...
+
+
+class RootRotation(Protocol):
+    """The steps of a rotation of the root key; all want it `held`, and raise ConfigurationError."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep others from it."""
+        ...
+
+    def begin(self) -> tuple[str, str]:
+        """Let both root keys open the deployment, and a new key of the custodian seal; return the places of both, in words."""
+        ...
+
+    def finish(self, at_ms: int) -> None:
+        """Take away what the old root key opens; the custodian's older keys count as retired."""
+        ...
+
+    def forget(self, before_ms: int) -> None:
+        """Drop the custodian's keys that were retired before a time."""
+        ...
+
+
 @dataclass(frozen=True)
 class Deployment:
     """The parts of one deployment, behind their ports."""
 
     store: Store
     blobs: BlobStore
-    custodian: KeyCustodian
+    custodian: Custodian
     outbound: Outbound
     clock: Clock
     randomness: Randomness
@@ -59,20 +98,30 @@ def open_deployment(settings: Settings) -> Deployment:
     Raises ConfigurationError (root key missing, unsafe, malformed or wrong; database missing or from a newer release; SQLite too
     old), StorageError.
     """
-    custodian = LocalCustodian.load(Path(settings.root_key_file))
-    clock = SystemClock()
-    return _assemble(open_store(Path(settings.directory), custodian.database_key(), clock), custodian, clock, settings)
+    directory, clock = Path(settings.directory), SystemClock()
+    custodian = ChestCustodian(directory, _finder(settings))
+    return _assemble(open_store(directory, custodian.database_key(), clock), custodian, clock, settings)
 
 
 def create_deployment(settings: Settings) -> Deployment:
-    """Make the root key (unless its file exists), the database and the blob folder of a new deployment, and open it.
+    """Make the root key (unless there is one), the database and the blob folder of a new deployment, and open it.
 
     Raises ConfigurationError, StorageError.
     """
-    root_key_file = Path(settings.root_key_file)
-    custodian = LocalCustodian.load(root_key_file) if root_key_file.exists() else LocalCustodian.create_file(root_key_file)
-    clock = SystemClock()
-    return _assemble(create_store(Path(settings.directory), custodian.database_key(), clock), custodian, clock, settings)
+    directory, clock = Path(settings.directory), SystemClock()
+    place = _place(settings, settings.root_token_key or Path(settings.root_key_file))
+    if isinstance(place, TokenPlace):
+        create_chest(directory, TokenRoot(place, is_made=True))
+    elif not (directory / place.path).exists():
+        create_root_key(directory / place.path)
+    custodian = ChestCustodian(directory, _finder(settings))
+    return _assemble(create_store(directory, custodian.database_key(), clock), custodian, clock, settings)
+
+
+def root_rotation(settings: Settings, target: Path | TokenKey | None = None) -> RootRotation:
+    """Return the steps of a rotation of the root key to `target`, or of the one that is under way."""
+    place = None if target is None else _place(settings, target)
+    return ChestRotation(Path(settings.directory), _finder(settings), place)
 
 
 def database_release() -> str:
@@ -80,7 +129,20 @@ def database_release() -> str:
     return sqlite_release()
 
 
-def _assemble(store: SqliteStore, custodian: LocalCustodian, clock: SystemClock, settings: Settings) -> Deployment:
+def _finder(settings: Settings) -> RootFinder:
+    settled = _place(settings, settings.root_token_key or Path(settings.root_key_file))
+    return RootFinder(Path(settings.directory), settled, settings.pkcs11_pin_file)
+
+
+def _place(settings: Settings, where: Path | TokenKey) -> Place:
+    """Return a place as the key chest notes it: what lies in the data directory moves with it."""
+    if isinstance(where, TokenKey):
+        return TokenPlace(module=where.module, token=where.token, key=where.key, pin_file=where.pin_file)
+    directory = Path(settings.directory)
+    return FilePlace(str(where.relative_to(directory) if where.is_relative_to(directory) else where.absolute()))
+
+
+def _assemble(store: SqliteStore, custodian: ChestCustodian, clock: SystemClock, settings: Settings) -> Deployment:
     return Deployment(
         store=store,
         blobs=FileBlobStore(Path(settings.directory) / BLOB_FOLDER),

@@ -27,6 +27,8 @@ FAULT_POINTS: Final = (
     "complete.before_commit",  # CompleteMultipartUpload: the layout is ready, its row is not
     "copy.before_commit",  # CopyObject: the new body is durable, its row is not
     "delete.before_commit",  # DeleteObject: decided, not committed
+    "chest.before_rename",  # a new key chest is synced, under a temporary name
+    "chest.after_rename",  # the key chest has its name, the folder is not synced
     "answer.before",  # all is durable, the first byte of the answer has not left
 )
 

@@ -322,6 +322,22 @@ class Housekeeping(Protocol):
         ...
 
 
+class Seals(Protocol):
+    """What the custodian has sealed of accounts and access keys, for whoever seals it anew."""
+
+    def scan_credentials(self, after: str, limit: int) -> list[Credential]:
+        """Return up to `limit` access keys in order of their ids, beginning behind `after`; those of operators too."""
+        ...
+
+    def reseal_account(self, account_id: str, sealed_keys: bytes) -> None:
+        """Store an account's keys, sealed anew. Writes only."""
+        ...
+
+    def reseal_credential(self, access_key_id: str, sealed_secret: bytes) -> None:
+        """Store the secret of an access key, sealed anew. Writes only."""
+        ...
+
+
 class Reader(Protocol):
     """Reads of the committed state. Each call sees everything that was acknowledged before it began."""
 
@@ -331,6 +347,7 @@ class Reader(Protocol):
     objects: Objects
     uploads: Uploads
     housekeeping: Housekeeping
+    seals: Seals
 
     def inline_body(self, body_id: int) -> bytes | None:
         """Return an inline body or layout by its id."""
@@ -411,4 +428,8 @@ class KeyCustodian(Protocol):
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """Open what `wrap` made for the same `context`. Raises SealBrokenError; fails closed."""
+        ...
+
+    def renew(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return what `wrapped` holds sealed under the newest key, or `wrapped` itself if it is; raises SealBrokenError."""
         ...

@@ -19,6 +19,8 @@ class Label(Enum):
 
     DATABASE = b"database"  # from the root key: encrypts the metadata database
     CUSTODIAN = b"custodian"  # from the root key: wraps the accounts' keys and access key secrets
+    KEY_CHEST = b"key chest"  # from the root key: seals the key chest
+    ROOT_ID = b"root id"  # from the root key: its public name
     BUCKET_WRAPPING = b"bucket wrapping"  # from an account's wrapping key; context: the bucket id
     BUCKET_METADATA = b"bucket metadata"  # from an account's metadata key; context: the bucket id
     OBJECT_METADATA = b"object metadata"  # from a data key: metadata that only the data key's holder may read

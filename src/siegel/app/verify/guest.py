@@ -75,6 +75,7 @@ class GuestReader:
         self.objects = inner.objects
         self.uploads = inner.uploads
         self.housekeeping = inner.housekeeping
+        self.seals = inner.seals
         self._inner = inner
 
     def inline_body(self, body_id: int) -> bytes | None:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
-from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Reader, Records, Uploads, Writer
-from siegel.drivers.meta.memory_accounts import MemoryBuckets, MemoryIdentities
+from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Reader, Records, Seals, Uploads, Writer
+from siegel.drivers.meta.memory_accounts import MemoryBuckets, MemoryIdentities, MemorySeals
 from siegel.drivers.meta.memory_objects import MemoryObjects
 from siegel.drivers.meta.memory_records import MemoryRecords
 from siegel.drivers.meta.memory_tables import MemoryTables
@@ -28,6 +28,7 @@ class MemorySession:
     objects: Objects
     uploads: Uploads
     housekeeping: Housekeeping
+    seals: Seals
 
     def __init__(self, tables: MemoryTables) -> None:
         """Work on `tables`."""
@@ -37,6 +38,7 @@ class MemorySession:
         self.objects = MemoryObjects(tables)
         self.uploads = MemoryUploads(tables)
         self.housekeeping = MemoryHousekeeping(tables)
+        self.seals = MemorySeals(tables)
         self.changes_of_generation = 0
         self._tables = tables
 

@@ -65,6 +65,33 @@ class MemoryIdentities:
         self._tables.credentials.remove((access_key_id,))
 
 
+class MemorySeals:
+    """The `Seals` port."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        """Work on `tables`."""
+        self._tables = tables
+
+    def scan_credentials(self, after: str, limit: int) -> list[Credential]:
+        """Return up to `limit` access keys in order of their ids, beginning behind `after`; those of operators too."""
+        rows = self._tables.credentials.rows()
+        return list(islice((credential for credential in rows if credential.access_key_id > after), limit))
+
+    def reseal_account(self, account_id: str, sealed_keys: bytes) -> None:
+        """Store an account's keys, sealed anew."""
+        self._tables.require_change()
+        account = self._tables.accounts.get((account_id,))
+        if account is not None:
+            self._tables.accounts.put((account_id,), msgspec.structs.replace(account, sealed_keys=sealed_keys))
+
+    def reseal_credential(self, access_key_id: str, sealed_secret: bytes) -> None:
+        """Store the secret of an access key, sealed anew."""
+        self._tables.require_change()
+        credential = self._tables.credentials.get((access_key_id,))
+        if credential is not None:
+            self._tables.credentials.put((access_key_id,), msgspec.structs.replace(credential, sealed_secret=sealed_secret))
+
+
 class MemoryBuckets:
     """The `Buckets` port."""
 

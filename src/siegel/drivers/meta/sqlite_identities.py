@@ -72,6 +72,27 @@ class SqliteIdentities:
         self._statements.write("DELETE FROM credential WHERE access_key_id = ?", (access_key_id,))
 
 
+class SqliteSeals:
+    """The `Seals` port."""
+
+    def __init__(self, statements: Statements) -> None:
+        """Read and write by `statements`."""
+        self._statements = statements
+
+    def scan_credentials(self, after: str, limit: int) -> list[Credential]:
+        """Return up to `limit` access keys in order of their ids, beginning behind `after`; those of operators too."""
+        rows = self._statements.rows(f"{_CREDENTIAL} WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?", (after, limit))
+        return [_credential(row) for row in rows]
+
+    def reseal_account(self, account_id: str, sealed_keys: bytes) -> None:
+        """Store an account's keys, sealed anew."""
+        self._statements.write("UPDATE account SET sealed_keys = ? WHERE account_id = ?", (sealed_keys, account_id))
+
+    def reseal_credential(self, access_key_id: str, sealed_secret: bytes) -> None:
+        """Store the secret of an access key, sealed anew."""
+        self._statements.write("UPDATE credential SET sealed_secret = ? WHERE access_key_id = ?", (sealed_secret, access_key_id))
+
+
 def _credential(row: Row) -> Credential:
     access_key_id, kind, account_id, created_at_ms, sealed_secret, user_name, is_active = row
     return Credential(

@@ -2,11 +2,11 @@
 
 import apsw
 
-from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Records, Uploads
+from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Records, Seals, Uploads
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.sqlite_buckets import SqliteBuckets
 from siegel.drivers.meta.sqlite_housekeeping import SqliteHousekeeping
-from siegel.drivers.meta.sqlite_identities import SqliteIdentities
+from siegel.drivers.meta.sqlite_identities import SqliteIdentities, SqliteSeals
 from siegel.drivers.meta.sqlite_objects import SqliteObjects
 from siegel.drivers.meta.sqlite_records import SqliteRecords
 from siegel.drivers.meta.sqlite_statements import Statements
@@ -22,6 +22,7 @@ class SqliteSession:
     objects: Objects
     uploads: Uploads
     housekeeping: Housekeeping
+    seals: Seals
 
     def __init__(self, connection: apsw.Connection, clock: Clock, generation: Generation) -> None:
         """Work on `connection`, which belongs to one thread at a time."""
@@ -32,6 +33,7 @@ class SqliteSession:
         self.objects = SqliteObjects(self.statements, clock)
         self.uploads = SqliteUploads(self.statements, clock)
         self.housekeeping = SqliteHousekeeping(self.statements)
+        self.seals = SqliteSeals(self.statements)
         self.is_invalidating = False
         self._generation = generation
 

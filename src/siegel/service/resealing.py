@@ -14,10 +14,10 @@ from siegel.domain.limits import SESSION_TOKEN_S_MAX
 from siegel.domain.ports import KeyCustodian, MetaStore, Writer
 from siegel.service.keys import account_context, secret_context
 from siegel.service.kms.keybook import KeyBook, KeyBookWriter
-from siegel.service.kms.material import material_context
+from siegel.service.kms.material import credential_context, material_context
 
 AT_ONCE: Final = 100
-"""Accounts, access keys or keys of the key service that one transaction may seal anew."""
+"""Accounts, access keys, keys or key stores of the key service that one transaction may seal anew."""
 
 KEPT_MS: Final = (SESSION_TOKEN_S_MAX + 3600) * 1000
 """How long a replaced key of the custodian still opens: no session token lives longer, with an hour for clocks that disagree."""
@@ -29,6 +29,7 @@ class Resealed(Struct):
     accounts: int = 0
     access_keys: int = 0
     keys: int = 0
+    key_stores: int = 0
     renewed: int = 0
 
 
@@ -53,6 +54,7 @@ class Resealing:
         await self._credentials()
         for account_id in accounts:
             await self._keys(account_id)
+            await self._stores(account_id)
         return self._done
 
     async def _accounts(self, account_ids: Sequence[str]) -> None:
@@ -117,6 +119,27 @@ class Resealing:
         if materials == key.materials:
             return False
         book.put_key(replace(key, materials=materials))
+        return True
+
+    async def _stores(self, account_id: str) -> None:
+        ids = [store.store_id for store in KeyBook(self._store.reader, account_id).stores()]
+        for begin in range(0, len(ids), AT_ONCE):
+            page = ids[begin : begin + AT_ONCE]
+
+            def change(tx: Writer, page: Sequence[str] = page) -> int:
+                return sum(self._store_of(KeyBookWriter(tx, account_id), store_id) for store_id in page)
+
+            self._done.key_stores += len(page)
+            await self._write(change)
+
+    def _store_of(self, book: KeyBookWriter, store_id: str) -> bool:
+        store = book.find_store(store_id)
+        if store is None:
+            return False
+        sealed = self._custodian.renew(store.sealed_secret, credential_context(book.account_id, store_id, store.access_key_id))
+        if sealed == store.sealed_secret:
+            return False
+        book.put_store(replace(store, sealed_secret=sealed))
         return True
 
     async def _write(self, change: Callable[[Writer], int]) -> None:

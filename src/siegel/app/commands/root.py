@@ -68,7 +68,7 @@ def _target(file: Path | None, module: Path | None, token: str | None, key: str,
 
 
 def _seen(resealed: Resealed) -> int:
-    return resealed.accounts + resealed.access_keys + resealed.keys
+    return resealed.accounts + resealed.access_keys + resealed.keys + resealed.key_stores
 
 
 def _progress(*, quiet: bool) -> Callable[[Resealed], None]:
@@ -77,7 +77,8 @@ def _progress(*, quiet: bool) -> Callable[[Resealed], None]:
         return lambda _: None
 
     def tell(done: Resealed) -> None:
-        sys.stderr.write(f"\r{done.accounts} accounts, {done.access_keys} access keys, {done.keys} keys of the key service ")
+        of_keys = f"{done.keys} keys, {done.key_stores} key stores"
+        sys.stderr.write(f"\r{done.accounts} accounts, {done.access_keys} access keys, {of_keys} ")
         sys.stderr.flush()
 
     return tell

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ class Bench:
     home: Path
     behind: Store
     """The store as the judge reaches it."""
+    beside: dict[str, str] = field(default_factory=dict)
+    """What fills more places of the settings: whatever runs beside the store for this client."""
+    trace: Path | None = None
+    """The folder with what the client sent, where that is kept."""
 
     @property
     def bucket(self) -> str:
@@ -60,6 +64,7 @@ class Bench:
             "bucket": self.bucket,
             "scheme": self.route.scheme.value,
             "password": "correct horse battery staple",
+            **self.beside,
         }
 
     @cached_property

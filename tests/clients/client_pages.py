@@ -26,6 +26,10 @@ SHOWN = {
     "count": "2000",
     "config": "config.yml",
     "password": "A_LONG_PASSWORD",
+    "keybox_endpoint": "https://keybox.example.com:9443",
+    "keybox_access_key_id": "ACCESS_KEY_ID_OF_THE_BOX",
+    "keybox_secret_access_key": "SECRET_ACCESS_KEY_OF_THE_BOX",
+    "keybox_key_id": "alias/evidence",
 }
 WRITTEN = "<!-- Written by tests/clients/client_pages.py from the settings that `make clients` tests. Change those. -->\n"
 

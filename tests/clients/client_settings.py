@@ -59,7 +59,7 @@ class ClientSettings:
     about: str
     install: str
     home: str
-    """Where the suite keeps it: `a`, `b`, `c` (virtual environments), `npm`, or `debian`."""
+    """Where the suite keeps it: `a` to `d` (virtual environments), `npm`, or `debian`."""
     packages: list[str]
     styles: list[Style]
     tested: list[str]

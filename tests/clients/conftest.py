@@ -1,6 +1,7 @@
 """Fixtures of the real-client suite: one store per scheme, one tree of files, one bench per client and route.
 
-A test module names its client in `CLIENT`; each of its tests runs on every route that the client can take.
+A test module names its client in `CLIENT`; each of its tests runs on every route that the client can take. `TRACED = True` keeps
+what the client sends over plain HTTP.
 """
 
 import sys
@@ -54,8 +55,18 @@ def tls_store(certificates: Certificates) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
+def beside() -> dict[str, str]:
+    """Fill no more places of the settings; a module whose client needs more than a store has a fixture of its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def bench(
-    request: pytest.FixtureRequest, route: Route, tree: FileTree, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    route: Route,
+    tree: FileTree,
+    tmp_path_factory: pytest.TempPathFactory,
+    beside: dict[str, str],
 ) -> Iterator[Bench]:
     """Set the client up for one route. Its bucket is made by the client itself and removed by the judge.
 
@@ -65,11 +76,13 @@ def bench(
     home = tmp_path_factory.mktemp(f"{settings.name}-{route}")
     if route.scheme is Scheme.TLS:
         tls_store: Store = request.getfixturevalue("tls_store")
-        yield from _bench_for(Bench(settings, route, tls_store, tree, home, behind=tls_store))
+        yield from _bench_for(Bench(settings, route, tls_store, tree, home, behind=tls_store, beside=beside))
         return
     store: Store = request.getfixturevalue("plain_store")
-    with listening_to(store.port) as listener:
-        made = Bench(settings, route, replace(store, port=listener.port), tree, home, behind=store)
+    trace = tmp_path_factory.mktemp("sent") if getattr(request.module, "TRACED", False) else None
+    with listening_to(store.port, trace) as listener:
+        reached = replace(store, port=listener.port)
+        made = Bench(settings, route, reached, tree, home, behind=store, beside=beside, trace=trace)
         yield from _bench_for(made)
         by_name = f"{made.bucket}.{DOMAIN}" in listener.hosts
         assert by_name is (route.style is Style.VIRTUAL), listener.hosts

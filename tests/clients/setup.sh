@@ -32,7 +32,7 @@ is_current() { # list, stamp
     [ -f "$2" ] && cmp -s "$1" "$2"
 }
 
-install_python_clients() { # a, b or c
+install_python_clients() { # a, b, c or d
     local list="$here/requirements/$1.txt" stamp="$place/$1.installed"
     is_current "$list" "$stamp" && return
     echo "clients: installing the Python clients, set $1"
@@ -54,5 +54,5 @@ install_npm_clients() {
 }
 
 install_debian_packages
-for set in a b c; do install_python_clients "$set"; done
+for set in a b c d; do install_python_clients "$set"; done
 install_npm_clients

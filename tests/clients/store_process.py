@@ -34,6 +34,7 @@ class Store:
     secret_access_key: str
     ca_file: Path
     data: Path
+    process_id: int
 
     def new_account(self, name: str) -> dict[str, str]:
         """Make another account beside the running service; return its id and access key."""
@@ -92,6 +93,7 @@ def running_store(scheme: Scheme, certificates: Certificates) -> Iterator[Store]
                     account["secret_access_key"],
                     certificates.ca_file,
                     data,
+                    process.pid,
                 )
             finally:
                 _stop(process)

@@ -16,6 +16,7 @@ from tests.contract.meta_fixtures import (
     newest_of,
     write,
 )
+from tests.contract.meta_ledgers_suite import LedgersContract
 from tests.contract.meta_objects_suite import ObjectsContract
 from tests.contract.meta_uploads_suite import UploadsContract
 
@@ -37,7 +38,7 @@ def journal_of(store):
     return [kept for _, batch in store.entries(0, 1000) for kept in batch]
 
 
-class MetaStoreContract(ObjectsContract, UploadsContract):
+class MetaStoreContract(ObjectsContract, UploadsContract, LedgersContract):
     """One promise of the port per test."""
 
     def make_store(self, tmp_path, clock):

@@ -18,7 +18,8 @@ from tests.fault.s3 import S3
 from tests.fault.syncs import BLOB, FOLDER, WAL, Reading
 
 CALLS = "write,pwrite64,writev,sendto,fsync,fdatasync,link,linkat,rename,renameat,renameat2"
-SETTLE_S = 0.4
+# So long that the entries of the request before have come into the ledger, which writes too.
+SETTLE_S = 1.5
 
 
 def run(folder: Path) -> tuple[list[str], list[Violation]]:

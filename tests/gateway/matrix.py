@@ -8,13 +8,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from siegel.s3wire.route import ROUTES
+from siegel.s3wire.route import ROUTES as S3_ROUTES
+from siegel.s3wire.routes.ledger import LEDGER_ROUTE
 from siegel.s3wire.routes.row import Route
 
 from .raw import RawClient
 from .signer import Ask, encode_query
 
 KEY = "k"
+ROUTES = (*S3_ROUTES, LEDGER_ROUTE)
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 
@@ -114,6 +116,8 @@ def request_of(raw: RawClient, route: Route, place: Place, more: Sequence[tuple[
     elif route.level == "control":
         bucket, key = "v20180820", f"tags/arn:aws:s3:::{place.bucket}"
         headers.append(("x-amz-account-id", place.account_id))
+    elif route.level == "ledger":
+        bucket, key = ".ledger", f"{place.account_id}/checkpoint"
     if route.operation == "WriteGetObjectResponse":
         bucket, key = "WriteGetObjectResponse", None
     return raw.ask(route.method, bucket, key, query=query_of(route, place), headers=[*headers, *more], body=body)

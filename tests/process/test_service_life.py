@@ -16,7 +16,7 @@ def test_the_service_says_when_it_is_ready_and_answers(service):
     assert service.ask_admin("/-/live") == (200, b'{"status":"live"}')
     status, body = service.ask_admin("/-/ready")
     assert status == 200, body
-    assert json.loads(body)["checks"] == {"workers": "ok", "database": "ok", "disk": "ok"}
+    assert json.loads(body)["checks"] == {"workers": "ok", "database": "ok", "ledger": "ok", "disk": "ok"}
     assert service.ask_admin("/metrics-of-nothing")[0] == 404
 
 

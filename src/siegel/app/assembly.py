@@ -6,7 +6,7 @@ Apart from `wiring.py` because only workers need it: commands must not wait for 
 import importlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from siegel.app.http import Application
@@ -38,7 +38,7 @@ from siegel.service.put import Putter
 from siegel.service.session_tokens import SessionTokens
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
-from siegel.web.call import Rules, UseCases
+from siegel.web.call import LedgerFiles, Rules, UseCases
 from siegel.web.door import Door
 from siegel.web.door_steps import DoorParts
 from siegel.web.gate import Gate
@@ -94,9 +94,18 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             alarms=Alarms(),
             key_uses=parts.key_uses,
             key_names=KeyNames(key_directory, data_keys, ManagedKeys(store, materials, settings.region), settings.region),
+            ledgers=cache(partial(_ledger_reader, deployment)),
         ),
         doors=partial(_build_doors, deployment, settings, parts, keyring, tokens),
     )
+
+
+def _ledger_reader(deployment: Deployment) -> LedgerFiles:
+    # What signs and hashes is not waited for at the start.
+    made: LedgerFiles = importlib.import_module("siegel.service.ledgers.reader").LedgerReader(
+        deployment.store, deployment.custodian
+    )
+    return made
 
 
 def _build_doors(

@@ -1,6 +1,7 @@
 """The steward's process: tidies up in rounds, and answers on the admin port."""
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -8,7 +9,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from siegel.app.http import HttpServer
 from siegel.app.lifeline import Lifeline
@@ -35,6 +36,7 @@ PROBE_NAME: Final = ".probe"
 # Of the time that a machine ran, at most this much is not believed after it stopped without notice.
 LOCK_CLOCK_INTERVAL_S: Final = 60.0
 LIFECYCLE_ROUNDS_PER_DAY: Final = 24
+LEDGER_DELAY_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
             asyncio.create_task(_apply_lifecycles(_lifecycle_steward(deployment, settings), settings)),
             asyncio.create_task(_keep_keys(_key_upkeep(deployment), settings.steward_interval_s)),
             asyncio.create_task(_forget_root_keys(deployment, settings)),
+            asyncio.create_task(health.keep_ledger(settings)),
         ]
         settle_memory()
         report_ready_soon()
@@ -162,8 +165,18 @@ async def _note_lock_clock(lock_time: LockTime) -> None:
         _log.error("the lock clock could not be written down, which is tried again: %s", error)
 
 
+class Keeper(Protocol):
+    """Who keeps the ledger; `finding` is `OK` or what is wrong."""
+
+    finding: str
+
+    async def run(self) -> None:
+        """Go on for ever."""
+        ...
+
+
 class Health:
-    """What `/-/ready` reports: the workers, the database, the disk."""
+    """What `/-/ready` reports: the workers, the database, the ledger, the disk."""
 
     def __init__(self, deployment: Deployment, directory: Path, workers: int, executor: ThreadPoolExecutor) -> None:
         """Watch a deployment whose service starts with `workers` workers, none of them ready yet."""
@@ -171,6 +184,7 @@ class Health:
         self._directory = directory
         self._executor = executor
         self._state = ServiceState(workers=workers, workers_ready=0)
+        self._keeper: Keeper | None = None
         self._disk = OK
         self._disk_probed_at = -DISK_PROBE_INTERVAL_S
 
@@ -180,7 +194,16 @@ class Health:
 
     async def checks(self) -> Mapping[str, str]:
         """Run every check; `web/admin.py` shows them."""
-        return {"workers": self._check_workers(), "database": self._check_database(), "disk": await self._check_disk()}
+        ledger = OK if self._keeper is None else self._keeper.finding
+        found = {"workers": self._check_workers(), "database": self._check_database(), "ledger": ledger}
+        return {**found, "disk": await self._check_disk()}
+
+    async def keep_ledger(self, settings: Settings) -> None:
+        """Keep the ledger for ever."""
+        # What signs takes a while to be imported, and at the start the processor belongs to the workers.
+        await asyncio.sleep(LEDGER_DELAY_S)
+        self._keeper = importlib.import_module("siegel.app.ledgers").LedgerKeeper(self._deployment, settings)
+        await self._keeper.run()
 
     def _check_workers(self) -> str:
         if self._state.stopping:

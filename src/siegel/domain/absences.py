@@ -20,6 +20,13 @@ class NoSuchConfigurationError(S3Error):
     message = "The specified configuration does not exist."
 
 
+class NoSuchLedgerFileError(S3Error):
+    """`NoSuchLedgerFile`, an own code: the account's log has no such file, or not yet."""
+
+    code = "NoSuchLedgerFile"
+    message = "The ledger has no such file, or not yet."
+
+
 class NoSuchPublicAccessBlockConfigurationError(S3Error):
     """`NoSuchPublicAccessBlockConfiguration`"""
 

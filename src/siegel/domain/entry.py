@@ -15,6 +15,8 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True):
     """One access, allowed or denied. `kind` comes from the routing table; `status` is the HTTP status decided on.
 
     `account_id` is the account whose data was accessed: the bucket's owner, or the caller's where no bucket is concerned.
+    `permit` names the statement that allowed it, `manifest` is the hash of what a write has stored (`ledger/manifests.py`),
+    `key_ids` are the keys of the key service that were used, `consent_id` the consent that an operator's access rests on.
     """
 
     at_ms: int
@@ -29,6 +31,11 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True):
     status: int = 200
     reason: str = ""
     source: str = ""
+    bucket_id: int = 0
+    permit: str = ""
+    manifest: bytes = b""
+    key_ids: tuple[str, ...] = ()
+    consent_id: str = ""
 
 
 Entries = Entry | tuple[Entry, ...]

@@ -29,6 +29,10 @@ FAULT_POINTS: Final = (
     "delete.before_commit",  # DeleteObject: decided, not committed
     "chest.before_rename",  # a new key chest is synced, under a temporary name
     "chest.after_rename",  # the key chest has its name, the folder is not synced
+    "ledger.before_append",  # entries are on their way from the journal into their logs, none has left it
+    "ledger.after_append",  # entries are in their logs, and no head is over them
+    "ledger.before_head",  # heads are signed, none is stored
+    "ledger.after_head",  # heads are stored
     "answer.before",  # all is durable, the first byte of the answer has not left
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from siegel.domain.entry import Entries, Entry
+from siegel.domain.logs import Batch, Head, Log, Run
 from siegel.domain.objects import (
     Account,
     Bucket,
@@ -338,6 +339,69 @@ class Seals(Protocol):
         ...
 
 
+class Ledgers(Protocol):
+    """The accounts' logs. What is in a tree is never changed, and whoever adds to it says what he has found there."""
+
+    def find(self, account_id: str) -> Log | None:
+        """Return the account's log, or None before its first entry."""
+        ...
+
+    def scan(self, after: int, limit: int) -> list[Log]:
+        """Return up to `limit` logs in order of their ids, beginning behind `after`."""
+        ...
+
+    def unsigned(self, limit: int) -> list[Log]:
+        """Return up to `limit` logs with entries that no signed head covers, those that waited longest first."""
+        ...
+
+    def signed_before(self, before_ms: int, limit: int) -> list[Log]:
+        """Return up to `limit` logs whose signed head was made before a time, oldest first."""
+        ...
+
+    def runs(self, log_id: int, first: int, stop: int) -> list[Run]:
+        """Return the runs that begin in first <= entry < stop, in order."""
+        ...
+
+    def tile(self, log_id: int, level: int, index: int) -> bytes:
+        """Return the hashes of a tile as far as they are there; b"" if it has none yet. Levels begin at 1."""
+        ...
+
+    def take_journal(self, first_batch: int, last_batch: int) -> int:
+        """Take batches out of the journal, whose entries go into logs with this change; return how many. Writes only."""
+        ...
+
+    def insert(self, log: Log) -> Log:
+        """Add an empty log and return it with its fresh `log_id` (the given one is ignored). Writes only."""
+        ...
+
+    def reseal(self, log_id: int, sealed_secrets: bytes) -> None:
+        """Store a log's secrets, sealed anew. Writes only."""
+        ...
+
+    def grow(self, log_id: int, old_size: int, size: int, root: bytes) -> bool:
+        """Give a log of exactly `old_size` entries its new size and root; return whether that was its size. Writes only."""
+        ...
+
+    def add_run(self, run: Run) -> None:
+        """Add entries. Writes only. Raises StorageError if there is a run with this first entry."""
+        ...
+
+    def put_openings(self, run: Run) -> None:
+        """Store a run's changed `sealed_openings`; its entries stay. Writes only."""
+        ...
+
+    def put_tile(self, log_id: int, level: int, index: int, hashes: bytes) -> None:
+        """Store a tile's hashes, in place of those of a narrower one. Writes only."""
+        ...
+
+    def put_head(self, head: Head) -> bool:
+        """Store a signed head in place of the one of exactly `old_size`; return whether that was there.
+
+        It must be of the log's tree as it is: of its very size and root. Writes only.
+        """
+        ...
+
+
 class Reader(Protocol):
     """Reads of the committed state. Each call sees everything that was acknowledged before it began."""
 
@@ -348,6 +412,7 @@ class Reader(Protocol):
     uploads: Uploads
     housekeeping: Housekeeping
     seals: Seals
+    ledgers: Ledgers
 
     def inline_body(self, body_id: int) -> bytes | None:
         """Return an inline body or layout by its id."""
@@ -398,6 +463,14 @@ class Journal(Protocol):
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
+        ...
+
+    def oldest(self, batches_max: int, entries_max: int) -> list[Batch]:
+        """Return the oldest batches, up to `batches_max`, and none behind the one with which they have `entries_max` entries."""
+        ...
+
+    def last_batch(self) -> int:
+        """Return the number of the last batch that there was, wherever its entries are now; 0 before the first."""
         ...
 
 

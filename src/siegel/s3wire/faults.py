@@ -77,6 +77,7 @@ STATUS: Final[dict[type[S3Error], int]] = {
     browser_errors.NoSuchCORSConfigurationError: 404,
     absences.NoSuchConfigurationError: 404,
     errors.NoSuchKeyError: 404,
+    absences.NoSuchLedgerFileError: 404,
     errors.NoSuchLifecycleConfigurationError: 404,
     errors.NoSuchObjectLockConfigurationError: 404,
     absences.NoSuchPublicAccessBlockConfigurationError: 404,

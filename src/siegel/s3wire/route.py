@@ -20,6 +20,7 @@ from siegel.s3wire.routes.browsers import FORM_ROUTE
 from siegel.s3wire.routes.buckets import BUCKET_ROUTES
 from siegel.s3wire.routes.configurations import CONFIGURATION_ROUTES
 from siegel.s3wire.routes.control import CONTROL_ROUTES
+from siegel.s3wire.routes.ledger import LEDGER_ROUTE
 from siegel.s3wire.routes.objects import OBJECT_ROUTES
 from siegel.s3wire.routes.refused import REFUSED_ROUTES
 from siegel.s3wire.routes.retention import RETENTION_ROUTES
@@ -34,7 +35,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CONTROL_ROUTES,
     *REFUSED_ROUTES,
 )
-"""Every operation of the S3 model. Those of browsers alone are in `routes/browsers.py`."""
+"""Every operation of the S3 model. Those of browsers alone are in `routes/browsers.py`, auditors' in `routes/ledger.py`."""
 
 _EVERYWHERE: Final = SIGNING_QUERY_NAMES | {"x-id"}
 
@@ -76,12 +77,12 @@ def _by_marker(candidates: tuple[_Candidate, ...]) -> dict[str, tuple[_Candidate
     return {name: tuple(some) for name, some in found.items()}
 
 
-_CANDIDATES: Final = _by_place((*ROUTES, FORM_ROUTE))
+_CANDIDATES: Final = _by_place((*ROUTES, FORM_ROUTE, LEDGER_ROUTE))
 _MARKED: Final = {place: _by_marker(candidates) for place, candidates in _CANDIDATES.items()}
 _NOTHING: Final[dict[str, tuple[_Candidate, ...]]] = {}
 _NAMES: Final[dict[str, frozenset[str]]] = {
     level: frozenset().union(*(c.accepted for (_, at), found in _CANDIDATES.items() if at == level for c in found)) - _EVERYWHERE
-    for level in ("service", "bucket", "object", "control")
+    for level in ("service", "bucket", "object", "control", "ledger")
 }
 
 
@@ -92,7 +93,9 @@ def find_route(request: Request) -> Route:
     does not go with what the URL names, InvalidArgumentError for parameters that do not go together.
     """
     level = "object" if request.object_key else "bucket" if request.bucket else "service"
-    if request.control_account:
+    if request.ledger_account:
+        level = "ledger"
+    elif request.control_account:
         level = "control"
         if not request.bucket:
             # Clients fall back to the bucket's own operations on this answer.

@@ -5,6 +5,7 @@ from typing import Final
 
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import BROWSER_ROUTES
+from siegel.s3wire.routes.ledger import LEDGER_ROUTE
 from siegel.s3wire.routes.row import Route, State
 
 _PATHS: Final = {
@@ -12,6 +13,7 @@ _PATHS: Final = {
     "bucket": "/{bucket}",
     "object": "/{bucket}/{key}",
     "control": "/v20180820/tags/{arn}",
+    "ledger": "/.ledger/{account}/{file}",
 }
 
 
@@ -27,12 +29,13 @@ def render_status_page() -> str:
         "",
         "A read of something that cannot be configured here answers as S3 does where nothing is configured. What is refused",
         "answers `501 NotImplemented` with its reason, and so does any query parameter that is not on this page: no unknown",
-        "sub-resource is taken for a listing or a plain upload. The last rows are what browsers ask for beside these operations.",
+        "sub-resource is taken for a listing or a plain upload. The last rows are what browsers and auditors ask for beside",
+        "these operations.",
         "",
         "| Operation | Request | State | Parameters | Permission | Ledger kind |",
         "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES))]) + "\n"
+    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES, LEDGER_ROUTE))]) + "\n"
 
 
 def _row(route: Route) -> str:

@@ -113,6 +113,14 @@ class Directory:
             self._remember(self._accounts, account_id, known)
         return known
 
+    def has_account(self, account_id: str) -> bool:
+        """Whether there is such an account."""
+        try:
+            self.account(account_id)
+        except NoSuchBucketError:
+            return False
+        return True
+
     def keys_of(self, bucket: Bucket) -> BucketKeys:
         """Return the bucket's record keys."""
         return self._keyring.of_bucket(self.account(bucket.account_id), bucket)

@@ -11,13 +11,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.domain.limits import SESSION_TOKEN_S_MAX
+from siegel.domain.logs import Log
 from siegel.domain.ports import KeyCustodian, MetaStore, Writer
 from siegel.service.keys import account_context, secret_context
 from siegel.service.kms.keybook import KeyBook, KeyBookWriter
 from siegel.service.kms.material import credential_context, material_context
+from siegel.service.ledgers.secrets import secrets_context
 
 AT_ONCE: Final = 100
-"""Accounts, access keys, keys or key stores of the key service that one transaction may seal anew."""
+"""Accounts, access keys, logs, keys or key stores of the key service that one transaction may seal anew."""
 
 KEPT_MS: Final = (SESSION_TOKEN_S_MAX + 3600) * 1000
 """How long a replaced key of the custodian still opens: no session token lives longer, with an hour for clocks that disagree."""
@@ -30,6 +32,7 @@ class Resealed(Struct):
     access_keys: int = 0
     keys: int = 0
     key_stores: int = 0
+    logs: int = 0
     renewed: int = 0
 
 
@@ -55,6 +58,7 @@ class Resealing:
         for account_id in accounts:
             await self._keys(account_id)
             await self._stores(account_id)
+        await self._logs()
         return self._done
 
     async def _accounts(self, account_ids: Sequence[str]) -> None:
@@ -140,6 +144,27 @@ class Resealing:
         if sealed == store.sealed_secret:
             return False
         book.put_store(replace(store, sealed_secret=sealed))
+        return True
+
+    async def _logs(self) -> None:
+        after = 0
+        while page := self._store.reader.ledgers.scan(after, AT_ONCE):
+
+            def change(tx: Writer, page: Sequence[Log] = page) -> int:
+                return sum(self._log(tx, log.account_id) for log in page)
+
+            after = page[-1].log_id
+            self._done.logs += len(page)
+            await self._write(change)
+
+    def _log(self, tx: Writer, account_id: str) -> bool:
+        log = tx.ledgers.find(account_id)
+        if log is None:
+            return False
+        sealed = self._custodian.renew(log.sealed_secrets, secrets_context(log.origin))
+        if sealed == log.sealed_secrets:
+            return False
+        tx.ledgers.reseal(log.log_id, sealed)
         return True
 
     async def _write(self, change: Callable[[Writer], int]) -> None:

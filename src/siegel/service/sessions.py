@@ -282,7 +282,7 @@ class Sessions:
             existing_tags=dict,
             others=others,
         )
-        decide(trail.caller, Asked(action, resource, keys), side)
+        trail.note(decide(trail.caller, Asked(action, resource, keys), side))
 
 
 def _refuse_mfa(serial_number: str, token_code: str) -> None:

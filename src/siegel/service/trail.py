@@ -1,13 +1,27 @@
 """The trail of one request: what its journal entry will say, filled in as the request is understood."""
 
 from siegel.access.caller import ANONYMOUS, Caller
+from siegel.access.decide import Permit
 from siegel.domain.entry import Entries, Entry
 
 
 class Trail:
     """Collects who, what and where; `entry` adds what came of it."""
 
-    __slots__ = ("account_id", "at_ms", "bucket", "caller", "kind", "object_key", "request_id", "source", "uses")
+    __slots__ = (
+        "account_id",
+        "at_ms",
+        "bucket",
+        "bucket_id",
+        "caller",
+        "has_entry",
+        "kind",
+        "object_key",
+        "permit",
+        "request_id",
+        "source",
+        "uses",
+    )
 
     def __init__(self, at_ms: int, request_id: str, source: str) -> None:
         self.at_ms = at_ms
@@ -17,14 +31,35 @@ class Trail:
         self.caller: Caller = ANONYMOUS
         self.account_id = ""
         self.bucket = ""
+        self.bucket_id = 0
         self.object_key = ""
         # Uses of customers' keys on behalf of this request that are not written down yet.
         self.uses: tuple[Entry, ...] = ()
+        # What allowed it: the name of a statement, once it is decided.
+        self.permit = ""
+        # Whether an entry was made: none is where nobody's data was asked for.
+        self.has_entry = False
+
+    def note(self, permit: Permit) -> None:
+        """Note what allows the request. Of several permits the first counts: it is for the operation itself."""
+        self.permit = self.permit or permit.because
 
     def entry(
-        self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "", object_key: str | None = None
+        self,
+        status: int,
+        *,
+        version_id: str = "",
+        byte_range: str = "",
+        reason: str = "",
+        object_key: str | None = None,
+        permit: str | None = None,
+        manifest: bytes = b"",
     ) -> Entry:
-        """Return the entry of this request with its outcome. `object_key` names another key than the request's own."""
+        """Return the entry of this request with its outcome.
+
+        `object_key` and `permit` are others than the request's own, `manifest` the hash of what a write has stored.
+        """
+        self.has_entry = True
         return Entry(
             self.at_ms,
             self.request_id,
@@ -38,9 +73,14 @@ class Trail:
             status,
             reason,
             self.source,
+            self.bucket_id,
+            self.permit if permit is None else permit,
+            manifest,
         )
 
-    def entries(self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "") -> Entries:
+    def entries(
+        self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "", manifest: bytes = b""
+    ) -> Entries:
         """Return the entry of this request with its outcome, and with it those of the keys that it has used so far."""
-        entry = self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason)
+        entry = self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason, manifest=manifest)
         return (entry, *self.uses) if self.uses else entry

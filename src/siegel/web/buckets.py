@@ -56,7 +56,7 @@ async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None
     tagging = tagging_of(wanted.tags)
     tagged = with_tags(call, wanted.tags)
     for action in (call.route.action, *(["s3:TagResource"] if tagging else [])):
-        cases.gate.permit(tagged.verified, call.caller, action, None)
+        call.trail.note(cases.gate.permit(tagged.verified, call.caller, action, None))
     wish = BucketWish(wanted.location, tagging, object_lock)
     await cases.buckets.create(call.caller.account_id, name, wish, call.trail.entry(200))
     await exchange.answer(200, [(b"location", b"/" + name.encode())])
@@ -110,15 +110,15 @@ async def delete_objects(cases: UseCases, call: Call, exchange: Exchange) -> Non
 async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> DeletedObject | DeleteFailure:
     def entry(done: Deleted) -> Entry:
         version_id = "" if done.version is None else version_text(done.version)
-        return call.trail.entry(204, object_key=item.object_key, version_id=version_id)
+        return call.trail.entry(204, object_key=item.object_key, version_id=version_id, permit=permitted.because)
 
     action = "s3:DeleteObject" if item.version_id is None else "s3:DeleteObjectVersion"
     try:
-        permit(cases, call, action, object_key=item.object_key, version_id=item.version_id)
+        permitted = permit(cases, call, action, object_key=item.object_key, version_id=item.version_id)
         target = target_of(cases, call, item.object_key, item.version_id)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
     except S3Error as error:
-        await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code))
+        await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code, permit=""))
         return DeleteFailure(item.object_key, item.version_id or "", error.code, error.text)
     is_marker = done.version is not None and done.version.is_marker
     marker_id = version_text(done.version) if is_marker and done.version is not None else ""

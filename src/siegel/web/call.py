@@ -1,7 +1,7 @@
 """One understood call: what is asked, by whom, of whose data; and the use cases that can answer it."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from siegel.access.caller import Caller
 from siegel.access.decide import Permit
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError
+from siegel.domain.logs import LedgerFile
 from siegel.domain.objects import Bucket
 from siegel.domain.ports import Clock, Journal, MetaStore
 from siegel.s3wire.conditionkeys import Values
@@ -47,6 +48,14 @@ class Rules(Struct, frozen=True):
     sse_c_over_http: bool
 
 
+class LedgerFiles(Protocol):
+    """The files of the accounts' logs (`service/ledgers/reader.py`)."""
+
+    def read(self, account_id: str, path: str) -> LedgerFile | None:
+        """Return a file of an account's log, None if there is no such."""
+        ...
+
+
 class UseCases(Struct, frozen=True):
     """Everything that a handler can call upon."""
 
@@ -71,6 +80,7 @@ class UseCases(Struct, frozen=True):
     alarms: Alarms
     key_uses: KeyUses
     key_names: KeyNames
+    ledgers: Callable[[], LedgerFiles]
 
 
 class Call(Struct, frozen=True):
@@ -141,7 +151,7 @@ def permit(
 
     `others` are condition keys that stand in no header (names in lower case). Raises AccessDeniedError.
     """
-    return cases.gate.permit(
+    permitted = cases.gate.permit(
         call.verified,
         call.caller,
         action,
@@ -150,6 +160,9 @@ def permit(
         version_id=version_id,
         others=others,
     )
+    if bucket is None:
+        call.trail.note(permitted)
+    return permitted
 
 
 def may_list(cases: UseCases, call: Call) -> bool:

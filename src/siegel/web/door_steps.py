@@ -63,5 +63,6 @@ async def note_refusal(parts: DoorParts, trail: Trail, status: int, code: str) -
             await parts.journal.append(trail.entry(status, reason=code))
         except StorageError as unwritten:
             _log.error("request %s failed: %s", trail.request_id, unwritten)
+            trail.has_entry = False
             return unwritten
     return None

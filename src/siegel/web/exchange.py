@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from siegel.domain.faultpoints import reach
 from siegel.domain.limits import DRAIN_BYTES_MAX, DRAIN_S_MAX
+from siegel.service.trail import Trail
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -39,7 +40,18 @@ class RequestIds:
 class Exchange:
     """Receives a body and sends one answer. `started` tells whether the answer's status is on its way."""
 
-    __slots__ = ("_expects_continue", "_host_id", "_is_head", "_receive", "_send", "body_left", "extra", "request_id", "started")
+    __slots__ = (
+        "_expects_continue",
+        "_host_id",
+        "_is_head",
+        "_receive",
+        "_send",
+        "body_left",
+        "extra",
+        "request_id",
+        "started",
+        "trail",
+    )
 
     def __init__(self, scope: Message, receive: Receive, send: Send, ids: RequestIds) -> None:
         self._receive = receive
@@ -48,6 +60,8 @@ class Exchange:
         self._is_head = scope["method"] == "HEAD"
         self.request_id = ids.next()
         self.started = False
+        # What is written down of the request: the answer names its entry, if there is one.
+        self.trail: Trail | None = None
         # Headers that whatever is answered will have.
         self.extra: HeaderList = []
         # Bytes of the body that nobody has asked for yet; None where their number is unknown.
@@ -109,7 +123,10 @@ class Exchange:
     async def _start(self, status: int, headers: HeaderList) -> None:
         self.started = True
         headers.extend(self.extra)
-        headers.append((b"x-amz-request-id", self.request_id.encode()))
+        request_id = self.request_id.encode()
+        headers.append((b"x-amz-request-id", request_id))
+        if self.trail is not None and self.trail.has_entry:
+            headers.append((b"x-siegel-entry", request_id))
         headers.append((b"x-amz-id-2", self._host_id))
         headers.append(_SERVER)
         if self._expects_continue or (self.body_left != 0 and not await self._drain()):

@@ -14,6 +14,7 @@ from siegel.s3wire.formdata import FormFields, parse_boundary
 from siegel.s3wire.forms import Form, check_form_request, location_of, redirect_to, render_post, understand_form
 from siegel.s3wire.request import Request
 from siegel.service.get import version_text
+from siegel.service.manifests import manifest_of
 from siegel.service.put import Stored
 from siegel.web.body import IdleReaper, receive_slabs
 from siegel.web.call import Call, UseCases
@@ -114,7 +115,8 @@ async def post_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     body = FileBody(exchange, form, plan, cases.reaper)
 
     def entry(stored: Stored) -> Entries:
-        return call.trail.entries(_SEE_OTHER if form.redirect else form.status, version_id=version_text(stored.version))
+        status = _SEE_OTHER if form.redirect else form.status
+        return call.trail.entries(status, version_id=version_text(stored.version), manifest=manifest_of(stored))
 
     stored = await cases.putter.put(target, wanted, body, entry)
     told = [*sealing.headers(), *expiration_headers(cases, call, stored.version)]

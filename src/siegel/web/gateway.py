@@ -38,6 +38,7 @@ from siegel.web import (
     bucketpolicies,
     buckets,
     forms,
+    ledgers,
     lifecycle,
     lists,
     locks,
@@ -62,6 +63,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **bucketpolicies.HANDLERS,
     **buckets.HANDLERS,
     **forms.HANDLERS,
+    **ledgers.HANDLERS,
     **lifecycle.HANDLERS,
     **lists.HANDLERS,
     **locks.HANDLERS,
@@ -89,7 +91,7 @@ class Gateway:
         exchange = Exchange(scope, receive, send, self._ids)
         address = scope["client"][0] if scope.get("client") else ""
         peer = self._cases.proxies.peer(address, scope["scheme"], scope["headers"])
-        trail = Trail(self._cases.clock.now_ms(), exchange.request_id, peer.address)
+        trail = exchange.trail = Trail(self._cases.clock.now_ms(), exchange.request_id, peer.address)
         of_control = False
         try:
             request = self._parse(scope, exchange, peer)
@@ -135,7 +137,9 @@ class Gateway:
 
     async def _understand(self, request: Request, exchange: Exchange, trail: Trail) -> Call:
         cases = self._cases
-        trail.bucket, trail.object_key = request.bucket, request.object_key
+        trail.bucket, trail.object_key = request.bucket, request.object_key or request.ledger_path
+        if request.ledger_account and cases.directory.has_account(request.ledger_account):
+            trail.account_id = request.ledger_account
         route = self._route(request, trail)
         bucket = self._find_bucket(request, trail)
         if bucket is not None and "origin" in request.headers:
@@ -158,6 +162,8 @@ class Gateway:
         if isinstance(route, S3Error):
             raise route
         permits = self._admit(verified, trail.caller, route, bucket)
+        if permits:
+            trail.note(permits[0])
         if bucket is not None:
             check_expected_owner(request.headers, bucket.account_id)
             check_control_account(request.control_account, bucket.account_id)
@@ -191,7 +197,7 @@ class Gateway:
             bucket = self._cases.directory.bucket(request.bucket)
         except NoSuchBucketError:
             return None
-        trail.account_id = bucket.account_id
+        trail.account_id, trail.bucket_id = bucket.account_id, bucket.bucket_id
         return bucket
 
     def _verify(self, request: Request, trail: Trail) -> VerifiedRequest:
@@ -215,6 +221,7 @@ class Gateway:
                 await self._cases.journal.append(trail.entries(status_of(fault), reason=fault.code))
             except StorageError as error:
                 _log_failure(error, exchange.request_id)
+                trail.has_entry = False
                 fault = to_s3_error(error)
         resource = scope["raw_path"].decode("latin-1")
         status, headers, body = render_fault(fault, resource, exchange.request_id, exchange.host_id, of_control=of_control)

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from siegel.access.decide import Permit
 from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import (
     AccessDeniedError,
@@ -42,6 +43,7 @@ from siegel.service.copy import OpenedBody
 from siegel.service.get import Opened, version_text
 from siegel.service.heads import Head, open_part_checksums, open_tags, place_of
 from siegel.service.kms.custody import Protection
+from siegel.service.manifests import manifest_of
 from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
@@ -95,7 +97,7 @@ async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     body = RequestBody(exchange, plan, cases.reaper, PUT_BYTES_MAX)
 
     def entry(stored: Stored) -> Entries:
-        return call.trail.entries(200, version_id=version_text(stored.version))
+        return call.trail.entries(200, version_id=version_text(stored.version), manifest=manifest_of(stored))
 
     stored = await cases.putter.put(target, wanted, body, entry)
     await exchange.answer(
@@ -115,6 +117,7 @@ class Source(Struct, frozen=True):
 
     bucket: Bucket
     opened: Opened
+    permit: Permit
 
 
 async def open_source(cases: UseCases, call: Call) -> Source:
@@ -123,7 +126,7 @@ async def open_source(cases: UseCases, call: Call) -> Source:
     source = parse_copy_source(headers["x-amz-copy-source"])
     bucket = cases.directory.bucket(source.bucket)
     action = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"
-    permit(cases, call, action, bucket=bucket, object_key=source.object_key, version_id=source.version_id)
+    permitted = permit(cases, call, action, bucket=bucket, object_key=source.object_key, version_id=source.version_id)
     check_expected_owner(headers, bucket.account_id, of_copy_source=True)
     try:
         version = cases.getter.find(bucket, source.object_key, source.version_id)
@@ -137,7 +140,7 @@ async def open_source(cases: UseCases, call: Call) -> Source:
     key = customer_key(cases, call, of_copy_source=True)
     opened = await cases.getter.open(bucket, version, asked_by(call, key))
     parse_read_conditions(headers, COPY_SOURCE_PREFIX).check(opened.head.etag, version.modified_at_ms)
-    return Source(bucket, opened)
+    return Source(bucket, opened, permitted)
 
 
 async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
@@ -170,7 +173,7 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     await note_source(cases, call, source)
 
     def entry(stored: Stored) -> Entries:
-        return call.trail.entries(200, version_id=version_text(stored.version))
+        return call.trail.entries(200, version_id=version_text(stored.version), manifest=manifest_of(stored))
 
     stored = await cases.putter.put(cases.putter.target(call.bucket), wanted, body, entry, point="copy")
     answer = [XML, *sealing.headers(), *version_headers(call.bucket, version_text(stored.version))]
@@ -203,6 +206,8 @@ def _source_entry(call: Call, source: Source, byte_range: str) -> Entry:
         200,
         "copy source",
         trail.source,
+        source.bucket.bucket_id,
+        source.permit.because,
     )
 
 

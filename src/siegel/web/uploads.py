@@ -27,6 +27,7 @@ from siegel.s3wire.xml_read import parse_complete_upload
 from siegel.s3wire.xml_write import render_complete, render_copy_part, render_initiate, render_parts
 from siegel.service.copy import OpenedBody
 from siegel.service.get import Opened, version_text
+from siegel.service.manifests import manifest_of
 from siegel.service.multipart import ChecksumChoice, CompleteRequest
 from siegel.service.put import Stored
 from siegel.service.versions import Target
@@ -165,7 +166,7 @@ async def _complete(cases: UseCases, call: Call, target: Target, upload_id: str,
     object_key = call.request.object_key
 
     def entry(stored: Stored) -> Entries:
-        return call.trail.entries(200, version_id=version_text(stored.version))
+        return call.trail.entries(200, version_id=version_text(stored.version), manifest=manifest_of(stored))
 
     try:
         upload = cases.multipart.find(call.bucket, object_key, upload_id)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 import siegel
 from siegel.domain.errors import SealBrokenError, StorageError
 from siegel.domain.key_stores import KeyStore, Proxy
+from siegel.domain.logs import DEPLOYMENT_LOG, Log
 from siegel.domain.wrapping_keys import WrappingKey
 from siegel.drivers.custody.contents import Contents, CustodianKey
 from siegel.drivers.custody.keyset import KeySet
@@ -20,6 +21,7 @@ from siegel.service.accounts import Accounts
 from siegel.service.keys import KeyRing, account_context, secret_context
 from siegel.service.kms.keybook import KeyBook, KeyBookWriter
 from siegel.service.kms.material import Materials, credential_context, material_context
+from siegel.service.ledgers.secrets import create_secrets, secrets_context
 from siegel.service.resealing import Resealed, Resealing
 
 OLD, NEW = CustodianKey(0, b"o" * 32), CustodianKey(1, b"n" * 32)
@@ -52,6 +54,11 @@ class Story:
             store = KeyStore(store_id="cks-1", access_key_id="ACCESS", sealed_secret=sealed)
             await self.store.write(lambda tx, a=account_id, store=store: KeyBookWriter(tx, a).put_store(store), None)
 
+        for account_id in ("111122223333", DEPLOYMENT_LOG):
+            origin = f"siegel.test/{account_id}"
+            log = Log(0, account_id, origin, 0, create_secrets(old, randomness, origin))
+            await self.store.write(lambda tx, log=log: tx.ledgers.insert(log), None)
+
     def opened(self, keeper):
         """Everything that is sealed, opened by `keeper`."""
         reader = self.store.reader
@@ -69,6 +76,8 @@ class Story:
             for store in KeyBook(reader, account.account_id).stores():
                 context = credential_context(account.account_id, store.store_id, store.access_key_id)
                 found[context] = keeper.unwrap(store.sealed_secret, context)
+        for log in reader.ledgers.scan(0, 99):
+            found[log.origin] = keeper.unwrap(log.sealed_secrets, secrets_context(log.origin))
         return found
 
     def reseal(self, progress=None):
@@ -82,9 +91,9 @@ def story():
 
 def test_afterwards_the_new_key_alone_opens_all_that_the_old_one_did(story):
     before = story.opened(custodian(OLD))
-    assert len(before) == 3 + 4 + 3 * KEYS * 2 + 3
+    assert len(before) == 3 + 4 + 3 * KEYS * 2 + 3 + 2
     generation = story.store.generation()
-    assert story.reseal() == Resealed(accounts=3, access_keys=4, keys=9, key_stores=3, renewed=19)
+    assert story.reseal() == Resealed(accounts=3, access_keys=4, keys=9, key_stores=3, logs=2, renewed=21)
     assert story.opened(custodian(NEW)) == before
     assert story.store.generation() > generation, "workers forget what they remember of the old seals"
 
@@ -92,19 +101,19 @@ def test_afterwards_the_new_key_alone_opens_all_that_the_old_one_did(story):
 def test_a_second_walk_changes_nothing(story):
     story.reseal()
     generation = story.store.generation()
-    assert story.reseal() == Resealed(accounts=3, access_keys=4, keys=9, key_stores=3, renewed=0)
+    assert story.reseal() == Resealed(accounts=3, access_keys=4, keys=9, key_stores=3, logs=2, renewed=0)
     assert story.store.generation() == generation
 
 
 def test_transactions_are_bounded_and_told(story, monkeypatch):
     monkeypatch.setattr(resealing, "AT_ONCE", 2)
     told = []
-    story.reseal(lambda done: told.append((done.accounts, done.access_keys, done.keys, done.key_stores, done.renewed)))
+    story.reseal(lambda done: told.append((done.accounts, done.access_keys, done.keys, done.key_stores, done.logs, done.renewed)))
     steps = [
-        tuple(b - a for a, b in zip(one, two, strict=True)) for one, two in zip([(0, 0, 0, 0, 0), *told], told, strict=False)
+        tuple(b - a for a, b in zip(one, two, strict=True)) for one, two in zip([(0, 0, 0, 0, 0, 0), *told], told, strict=False)
     ]
     assert {max(step) for step in steps} <= {1, 2}
-    assert told[-1] == (3, 4, 9, 3, 19)
+    assert told[-1] == (3, 4, 9, 3, 2, 21)
 
 
 def test_a_walk_that_ended_anywhere_is_begun_again(story, monkeypatch):
@@ -123,7 +132,7 @@ def test_a_walk_that_ended_anywhere_is_begun_again(story, monkeypatch):
         except StorageError:
             walks += 1
             assert story.opened(custodian(OLD, NEW)) == before
-    assert walks == 19
+    assert walks == 21
     assert story.opened(custodian(NEW)) == before
 
 
@@ -143,6 +152,7 @@ def test_what_went_meanwhile_is_no_hindrance(story):
     assert not walk._credential(reader, "SGLGONE")
     assert not walk._key(KeyBook(reader, account_id), "gone")
     assert not walk._store_of(KeyBook(reader, account_id), "gone")
+    assert not walk._log(reader, "gone")
     asyncio.run(walk._accounts(["999999999999"]))
     assert len(gone) == 4
 
@@ -152,5 +162,6 @@ def test_whatever_the_custodian_seals_is_walked():
     source = Path(siegel.__file__).parent
     texts = [path.read_text(encoding="utf-8") for path in source.rglob("*.py")]
     found = {name for text in texts if "custodian.wrap(" in text for name in re.findall(r'"siegel ([a-z ]+) v\d+\\0', text)}
-    walked = {"account keys", "access key secret", "key material", "key store credential"}
-    assert found == walked | {"session token"}
+    walked = {"account keys", "access key secret", "key material", "key store credential", "ledger secrets"}
+    # Openings are under a key of their log, which is one of its secrets.
+    assert found == walked | {"session token", "ledger openings"}

@@ -68,7 +68,7 @@ def _target(file: Path | None, module: Path | None, token: str | None, key: str,
 
 
 def _seen(resealed: Resealed) -> int:
-    return resealed.accounts + resealed.access_keys + resealed.keys + resealed.key_stores
+    return resealed.accounts + resealed.access_keys + resealed.keys + resealed.key_stores + resealed.logs
 
 
 def _progress(*, quiet: bool) -> Callable[[Resealed], None]:
@@ -77,7 +77,7 @@ def _progress(*, quiet: bool) -> Callable[[Resealed], None]:
         return lambda _: None
 
     def tell(done: Resealed) -> None:
-        of_keys = f"{done.keys} keys, {done.key_stores} key stores"
+        of_keys = f"{done.keys} keys, {done.key_stores} key stores, {done.logs} logs"
         sys.stderr.write(f"\r{done.accounts} accounts, {done.access_keys} access keys, {of_keys} ")
         sys.stderr.flush()
 

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from siegel.app.wiring import Deployment, Store
 from siegel.domain import ids
 from siegel.domain.entry import Entries, Entry
+from siegel.domain.logs import Batch
 from siegel.domain.objects import Account, Credential, CredentialKind
 from siegel.domain.ports import Identities, Reader, Writer
 from siegel.service.access_keys import AccessKey
@@ -76,6 +77,7 @@ class GuestReader:
         self.uploads = inner.uploads
         self.housekeeping = inner.housekeeping
         self.seals = inner.seals
+        self.ledgers = inner.ledgers
         self._inner = inner
 
     def inline_body(self, body_id: int) -> bytes | None:
@@ -104,6 +106,14 @@ class GuestStore:
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return batches of the journal."""
         return self._inner.entries(after, limit)
+
+    def oldest(self, batches_max: int, entries_max: int) -> list[Batch]:
+        """Return the oldest batches of the journal."""
+        return self._inner.oldest(batches_max, entries_max)
+
+    def last_batch(self) -> int:
+        """Return the number of the journal's last batch."""
+        return self._inner.last_batch()
 
     def generation(self) -> int:
         """Return the store's generation."""

@@ -5,12 +5,28 @@ once, since it runs in one piece on the event loop, and what is durable here is 
 """
 
 from collections.abc import Callable
+from itertools import islice
+from sys import maxsize
 from typing import TypeVar
 
 from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
-from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Reader, Records, Seals, Uploads, Writer
+from siegel.domain.logs import Batch
+from siegel.domain.ports import (
+    Buckets,
+    Clock,
+    Housekeeping,
+    Identities,
+    Ledgers,
+    Objects,
+    Reader,
+    Records,
+    Seals,
+    Uploads,
+    Writer,
+)
 from siegel.drivers.meta.memory_accounts import MemoryBuckets, MemoryIdentities, MemorySeals
+from siegel.drivers.meta.memory_ledgers import MemoryLedgers
 from siegel.drivers.meta.memory_objects import MemoryObjects
 from siegel.drivers.meta.memory_records import MemoryRecords
 from siegel.drivers.meta.memory_tables import MemoryTables
@@ -29,6 +45,7 @@ class MemorySession:
     uploads: Uploads
     housekeeping: Housekeeping
     seals: Seals
+    ledgers: Ledgers
 
     def __init__(self, tables: MemoryTables) -> None:
         """Work on `tables`."""
@@ -39,6 +56,7 @@ class MemorySession:
         self.uploads = MemoryUploads(tables)
         self.housekeeping = MemoryHousekeeping(tables)
         self.seals = MemorySeals(tables)
+        self.ledgers = MemoryLedgers(tables)
         self.changes_of_generation = 0
         self._tables = tables
 
@@ -64,7 +82,6 @@ class MemoryStore:
         """Start empty; `clock` gives sequences and release times."""
         self._tables = MemoryTables(clock)
         self._session = MemorySession(self._tables)
-        self._batches: list[list[Entry]] = []
         self._is_closed = False
         self.reader = self._session
 
@@ -83,17 +100,27 @@ class MemoryStore:
             self._tables.is_open = False
             self._tables.log.clear()
         if made is not None:
-            self._batches.append([*made] if isinstance(made, tuple) else [made])
+            self._tables.record(made)
         return result
 
     async def append(self, entry: Entries) -> None:
         """Keep the entry, or all of them."""
         self._require_open()
-        self._batches.append([*entry] if isinstance(entry, tuple) else [entry])
+        self._tables.record(entry)
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
-        return list(enumerate(self._batches, start=1))[after : after + limit]
+        batches = islice(self._tables.journal.scan((after + 1,), (maxsize,)), limit)
+        return [(batch.number, batch.entries) for batch in batches]
+
+    def oldest(self, batches_max: int, entries_max: int) -> list[Batch]:
+        """Return the oldest batches, up to `batches_max`, and none behind the one with which they have `entries_max` entries."""
+        # Here each batch has one entry.
+        return list(islice(self._tables.journal.scan((0,), (maxsize,)), min(batches_max, entries_max)))
+
+    def last_batch(self) -> int:
+        """Return the number of the last batch that there was, wherever its entries are now; 0 before the first."""
+        return self._tables.last_batch
 
     def generation(self) -> int:
         """A number that changes with every `Writer.invalidate`."""

@@ -5,7 +5,9 @@ from itertools import count
 
 from msgspec import Struct
 
+from siegel.domain.entry import Entries
 from siegel.domain.errors import StorageError
+from siegel.domain.logs import Batch, Log, Run
 from siegel.domain.objects import Account, Bucket, CompletedUpload, Credential, ObjectVersion, Part, Upload
 from siegel.domain.ports import Clock
 from siegel.drivers.meta.sorted_table import SortedTable, Undo
@@ -40,6 +42,20 @@ class MemoryTables:
         self.parts = SortedTable[tuple[str, int], Part](self.log)
         self.completed = SortedTable[tuple[str], CompletedUpload](self.log)
         self.blobs = SortedTable[tuple[bytes], BookedBlob](self.log)
+        self.journal = SortedTable[tuple[int], Batch](self.log)
+        self.last_batch = 0
+        self.logs = SortedTable[tuple[int], Log](self.log)
+        self.log_ids = count(1)
+        self.runs = SortedTable[tuple[int, int], Run](self.log)
+        self.tiles = SortedTable[tuple[int, int, int], bytes](self.log)
+
+    def record(self, entry: Entries) -> None:
+        """Add an entry, or all of them, to the journal, as a batch of its own."""
+        self.last_batch += 1
+        self.journal.put(
+            (self.last_batch,), Batch(self.last_batch, self.clock.now_ms(), [*entry] if isinstance(entry, tuple) else [entry])
+        )
+        self.log.clear()
 
     def require_change(self) -> None:
         """Raise StorageError outside a transaction."""

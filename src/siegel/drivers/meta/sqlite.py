@@ -14,6 +14,7 @@ from msgspec import msgpack
 
 from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.logs import Batch
 from siegel.domain.ports import Clock, Reader, Writer
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import GroupCommit
@@ -130,6 +131,24 @@ class SqliteStore:
             "SELECT batch, entries FROM journal WHERE batch > ? ORDER BY batch LIMIT ?", (after, limit)
         )
         return [(batch, self._decoder.decode(entries)) for batch, entries in rows]
+
+    def oldest(self, batches_max: int, entries_max: int) -> list[Batch]:
+        """Return the oldest batches, up to `batches_max`, and none behind the one with which they have `entries_max` entries."""
+        rows = self._session.statements.rows(
+            "SELECT batch, recorded_at_ms, entries FROM journal ORDER BY batch LIMIT ?", (batches_max,)
+        )
+        found: list[Batch] = []
+        for number, recorded_at_ms, entries in rows:
+            if entries_max <= 0:
+                break
+            found.append(Batch(number, recorded_at_ms, self._decoder.decode(entries)))
+            entries_max -= len(found[-1].entries)
+        return found
+
+    def last_batch(self) -> int:
+        """Return the number of the last batch that there was, wherever its entries are now; 0 before the first."""
+        row = self._session.statements.row("SELECT seq FROM sqlite_sequence WHERE name = 'journal'")
+        return row[0] if row else 0
 
     def close(self) -> None:
         """Finish what was begun and release everything. Harmless when repeated."""

@@ -80,7 +80,9 @@ class SqliteEngine:
 
     def record(self, entries: list[Entry]) -> None:
         """Add the batch's journal row. Raises StorageError."""
-        self._session.statements.rows("INSERT INTO journal (entries) VALUES (?)", (self._encoder.encode(entries),))
+        self._session.statements.rows(
+            "INSERT INTO journal (entries, recorded_at_ms) VALUES (?, ?)", (self._encoder.encode(entries), self._clock.now_ms())
+        )
 
     def commit(self) -> None:
         """Make the transaction durable. Raises StorageError; then it is rolled back and the connection is given up."""

@@ -152,8 +152,46 @@ INSERT INTO record (scope, kind, name, document)
     SELECT 'bucket/' || bucket_id, 'ownership-controls', '', x'9201b34275636b65744f776e6572456e666f72636564' FROM bucket;
 """
 
+# A run is found by its log and first entry; it is large, so that its row rests apart from the index.
+_THIRD: Final = """
+ALTER TABLE journal ADD COLUMN recorded_at_ms INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE ledger (
+    log_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id TEXT NOT NULL UNIQUE,
+    origin TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    sealed_secrets BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    head_size INTEGER NOT NULL,
+    signed_at_ms INTEGER NOT NULL,
+    checkpoint BLOB NOT NULL
+) STRICT;
+CREATE INDEX ledger_unsigned ON ledger (signed_at_ms) WHERE head_size < size;
+CREATE INDEX ledger_by_age ON ledger (signed_at_ms);
+
+CREATE TABLE ledger_run (
+    run_id INTEGER PRIMARY KEY,
+    log_id INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    entries BLOB NOT NULL,
+    sealed_openings BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX ledger_run_by_first ON ledger_run (log_id, first);
+
+CREATE TABLE ledger_tile (
+    log_id INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    hashes BLOB NOT NULL,
+    PRIMARY KEY (log_id, level, number)
+) STRICT, WITHOUT ROWID;
+"""
+
 # Step number n brings a database of schema version n to version n + 1. Steps are only ever added at the end.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _SECOND)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _SECOND, _THIRD)
 
 
 def schema_version(connection: apsw.Connection) -> int:

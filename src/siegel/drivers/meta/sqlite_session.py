@@ -2,11 +2,12 @@
 
 import apsw
 
-from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Objects, Records, Seals, Uploads
+from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Ledgers, Objects, Records, Seals, Uploads
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.sqlite_buckets import SqliteBuckets
 from siegel.drivers.meta.sqlite_housekeeping import SqliteHousekeeping
 from siegel.drivers.meta.sqlite_identities import SqliteIdentities, SqliteSeals
+from siegel.drivers.meta.sqlite_ledgers import SqliteLedgers
 from siegel.drivers.meta.sqlite_objects import SqliteObjects
 from siegel.drivers.meta.sqlite_records import SqliteRecords
 from siegel.drivers.meta.sqlite_statements import Statements
@@ -23,6 +24,7 @@ class SqliteSession:
     uploads: Uploads
     housekeeping: Housekeeping
     seals: Seals
+    ledgers: Ledgers
 
     def __init__(self, connection: apsw.Connection, clock: Clock, generation: Generation) -> None:
         """Work on `connection`, which belongs to one thread at a time."""
@@ -34,6 +36,7 @@ class SqliteSession:
         self.uploads = SqliteUploads(self.statements, clock)
         self.housekeeping = SqliteHousekeeping(self.statements)
         self.seals = SqliteSeals(self.statements)
+        self.ledgers = SqliteLedgers(self.statements)
         self.is_invalidating = False
         self._generation = generation
 

@@ -89,4 +89,4 @@ class Identities:
         for number, asked in enumerate(demands(scene, spoken, keys)):
             if not number:
                 trail.object_key = asked.resource
-            decide(trail.caller, asked, ResourceSide(scene.account_id))
+            trail.note(decide(trail.caller, asked, ResourceSide(scene.account_id)))

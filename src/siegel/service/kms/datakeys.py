@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.access.caller import CallerKind
+from siegel.access.decide import Permit
 from siegel.access.evaluation import Asked
 from siegel.access.remembered import Decisions
 from siegel.domain.entry import Entry, kind_of
@@ -86,7 +87,7 @@ class DataKeys:
         """
         use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
         try:
-            self._admit(use)
+            permit = self._admit(use)
             if protection.view.key.is_external:
                 raise KeyStateError(f"{protection.arn} is in an external key store: S3 does not use it.")
             custody = self._custodies[LOCAL_CUSTODY]
@@ -96,7 +97,7 @@ class DataKeys:
         except SiegelError as error:
             self._note_refusal(use, error)
             raise
-        self._note(use)
+        self._note(use, permit=permit.because)
         return join_wrapped(protection.encoded, outer)
 
     async def open(self, asker: Asker, opening: Opening) -> Opened:
@@ -109,7 +110,7 @@ class DataKeys:
         protection = self._protection(settings)
         use = KeyUse(asker, OPEN, protection, opening.bucket, opening.place, bind(opening.place, settings))
         try:
-            self._admit(use)
+            permit = self._admit(use)
             custody = self._custody_of(outer)
             lease = custody.unwrap_now(use, outer)
             if lease is None:
@@ -117,7 +118,7 @@ class DataKeys:
         except SiegelError as error:
             self._note_refusal(use, error)
             raise
-        self._note(use)
+        self._note(use, permit=permit.because)
         return Opened(protection, lease, use.bound)
 
     def _custody_of(self, outer: bytes) -> Custody:
@@ -141,20 +142,20 @@ class DataKeys:
             known = self._known[encoded] = Protection(settings, encoded, view, arn)
         return known
 
-    def _admit(self, use: KeyUse) -> None:
-        """Raise unless the caller may, and the key's state permits it."""
+    def _admit(self, use: KeyUse) -> Permit:
+        """Return the permit. Raises unless the caller may, and the key's state permits it."""
         view, caller = use.protection.view, use.caller
-        if self._decisions.find(caller, use.permission, use.protection.arn, view.side) is None:
-            self._decide(use)
+        permit = self._decisions.find(caller, use.permission, use.protection.arn, view.side) or self._decide(use)
         check_state(view, use.protection.arn)
+        return permit
 
-    def _decide(self, use: KeyUse) -> None:
+    def _decide(self, use: KeyUse) -> Permit:
         view, caller, context = use.protection.view, use.caller, use.context()
         if caller.kind is CallerKind.ANONYMOUS:
             raise unsigned()
         operation = use.permission.removeprefix(_PREFIX)
         asked = Asked(use.permission, use.protection.arn, self._keys(use, context))
-        decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), self._decisions.decide)
+        return decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), self._decisions.decide)
 
     def _keys(self, use: KeyUse, context: dict[str, str]) -> KmsKeys:
         """Return the condition keys of a use: those of the key and its context, and those of the request to S3."""
@@ -175,7 +176,7 @@ class DataKeys:
         return KmsKeys(own, of_request, partial(self._directory.aliases_of, view))
 
     @staticmethod
-    def _note(use: KeyUse, status: int = 200, reason: str = "") -> None:
+    def _note(use: KeyUse, status: int = 200, reason: str = "", permit: str = "") -> None:
         trail, protection = use.asker.trail, use.protection
         entry = Entry(
             trail.at_ms,
@@ -190,6 +191,9 @@ class DataKeys:
             status,
             reason,
             trail.source,
+            use.bucket.bucket_id,
+            permit,
+            key_ids=(protection.settings.key_id,),
         )
         trail.uses = (*trail.uses, entry)
 

@@ -130,17 +130,17 @@ class Scene:
         permission = permission or self.setting.spoken.operation.permission
         asked = Asked(permission, self.arn(view), self.keys(view, context, further))
         operation = permission.removeprefix(PREFIX)
-        decide_on_key(self.caller, asked, view, lambda one: one.fits(operation, context) and suits(one))
+        self.setting.trail.note(decide_on_key(self.caller, asked, view, lambda one: one.fits(operation, context) and suits(one)))
 
     def admit_by(self, view: KeyView, policies: list[Policy]) -> None:
         """Raise AccessDeniedError unless the caller may, by the key's policy or by further ones."""
         asked = Asked(self.setting.spoken.operation.permission, self.arn(view), self.keys(view))
-        decide(self.caller, asked, view.side_with(policies))
+        self.setting.trail.note(decide(self.caller, asked, view.side_with(policies)))
 
     def admit_account(self, resource: str = "*", permission: str = "") -> None:
         """Raise AccessDeniedError unless the caller's own policies allow what is about no single key."""
         asked = Asked(permission or self.setting.spoken.operation.permission, resource, self.keys(None))
-        decide(self.caller, asked, ResourceSide(self.account_id))
+        self.setting.trail.note(decide(self.caller, asked, ResourceSide(self.account_id)))
 
     def keys(
         self,

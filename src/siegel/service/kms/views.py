@@ -98,18 +98,18 @@ class KeyView(Struct, frozen=True):
 
 def decide_on_key(
     caller: Caller, asked: Asked, view: KeyView, suits: Callable[[GrantView], bool], settle: Settle = decide
-) -> None:
-    """Raise AccessDeniedError unless the caller may, by the key's policy or by a grant that `suits`.
+) -> Permit:
+    """Return the permit, by the key's policy or by a grant that `suits`. Raises AccessDeniedError.
 
     `settle` decides by the policies alone, and may remember what it decided.
     """
     try:
-        settle(caller, asked, view.side)
+        return settle(caller, asked, view.side)
     except AccessDeniedError:
         policies = view.policies_for(caller, suits)
         if not policies:
             raise
-        decide(caller, asked, view.side_with(policies))
+        return decide(caller, asked, view.side_with(policies))
 
 
 class Views(Protocol):

@@ -1,0 +1,51 @@
+"""The steward's work on the ledger: one round after the other, and a word on how it goes."""
+
+import asyncio
+import logging
+from typing import Final
+
+from siegel.app.settings import Settings
+from siegel.app.wiring import Deployment
+from siegel.domain.errors import SiegelError
+from siegel.service.ledgers.integrator import Integrator
+from siegel.web.admin import OK
+
+# An entry is under a signed head within a second of its answer: half of that is for waiting, half for the work.
+ROUND_INTERVAL_S: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class LedgerKeeper:
+    """Integrates and signs, round after round. `finding` is `OK`, or what was wrong with the last round."""
+
+    def __init__(self, deployment: Deployment, settings: Settings) -> None:
+        """Keep the ledger of a deployment. New logs are named after its first domain, or else its region."""
+        self.finding: str = OK
+        self._integrator = Integrator(
+            deployment.store,
+            deployment.custodian,
+            clock=deployment.clock,
+            randomness=deployment.randomness,
+            host=settings.domains[0] if settings.domains else f"siegel.{settings.region}",
+        )
+
+    async def run(self) -> None:
+        """Go on for ever; what fails in one round is tried again in the next."""
+        while True:
+            more = await self.run_once()
+            await asyncio.sleep(0 if more else ROUND_INTERVAL_S)
+
+    async def run_once(self) -> bool:
+        """Run one round; return whether more waits already."""
+        try:
+            done = await self._integrator.run_once()
+        except SiegelError as error:
+            if self.finding == OK:
+                _log.error("the ledger stands still until this is mended: %s", error)
+            self.finding = f"the ledger stands still: {error}"
+            return False
+        if self.finding != OK:
+            _log.warning("the ledger goes on")
+        self.finding = OK
+        return done.is_behind

@@ -1,0 +1,65 @@
+"""Reading an account's log: the files that the specifications of C2SP name, and the openings beside the entries.
+
+    checkpoint                    the newest signed head
+    vkeys                         the log's public keys, one vkey a line
+    tile/<L>/<N>[.p/<W>]          hashes
+    tile/entries/<N>[.p/<W>]      entries
+    openings/<N>[.p/<W>]          their openings, framed as entries are; an erased one is empty
+
+Nothing is shown that no signed head covers. Source: c2sp.org/tlog-tiles, c2sp.org/tlog-checkpoint, c2sp.org/signed-note.
+"""
+
+from typing import Final
+
+from siegel.domain.ledgers import LedgerFormError
+from siegel.domain.logs import LedgerFile, Log
+from siegel.domain.ports import KeyCustodian, MetaStore
+from siegel.ledger.tiles import TILE_WIDTH, parse_tile_path
+from siegel.service.ledgers.files import read_file, read_openings
+from siegel.service.ledgers.secrets import open_secrets
+
+_OPENINGS: Final = "openings/"
+_ENTRIES: Final = "tile/entries/"
+
+
+class LedgerReader:
+    """Reads the accounts' logs."""
+
+    def __init__(self, store: MetaStore, custodian: KeyCustodian) -> None:
+        self._ledgers = store.reader.ledgers
+        self._custodian = custodian
+
+    def read(self, account_id: str, path: str) -> LedgerFile | None:
+        """Return a file of an account's log, None if there is no such. Raises StorageError, SealBrokenError for damage."""
+        log = self._ledgers.find(account_id)
+        if log is None or not log.head_size:
+            return None
+        if path == "checkpoint":
+            return LedgerFile(log.checkpoint, is_text=True)
+        if path == "vkeys":
+            return self._keys(log)
+        if path.startswith(_OPENINGS):
+            return self._openings(log, path)
+        return self._tile(log, path)
+
+    def _keys(self, log: Log) -> LedgerFile:
+        signers = open_secrets(self._custodian, log.origin, log.sealed_secrets).signers
+        return LedgerFile("".join(f"{signer.verifier}\n" for signer in signers).encode(), is_text=True)
+
+    def _openings(self, log: Log, path: str) -> LedgerFile | None:
+        try:
+            bundle = parse_tile_path(_ENTRIES + path.removeprefix(_OPENINGS))
+        except LedgerFormError:
+            return None
+        if bundle.index * TILE_WIDTH + bundle.width > log.head_size:
+            return None
+        secrets = open_secrets(self._custodian, log.origin, log.sealed_secrets)
+        return LedgerFile(read_openings(self._ledgers, log, secrets, bundle))
+
+    def _tile(self, log: Log, path: str) -> LedgerFile | None:
+        try:
+            tile = parse_tile_path(path)
+        except LedgerFormError:
+            return None
+        content = read_file(self._ledgers, log, tile, log.head_size)
+        return None if content is None else LedgerFile(content, is_fixed=True)

@@ -1,0 +1,161 @@
+"""The ledger over the wire: every access is an entry under a signed head, and its own account alone reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from siegel.ledger.leaves import commit_content
+from siegel.ledger.manifests import manifest_hash
+
+from .log import Auditor
+from .service import Service
+from .shelf import Shelf, sdk
+from .signer import Keys
+
+
+@pytest.fixture
+def auditor(service: Service) -> Auditor:
+    return Auditor(service.raw(), service.owner.account_id)
+
+
+def entry_of(answer: Any) -> str:
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-siegel-entry"] == headers["x-amz-request-id"]
+    return str(headers["x-siegel-entry"])
+
+
+def test_every_access_is_an_entry_under_a_signed_head(bucket: Shelf, auditor: Auditor) -> None:
+    put = entry_of(bucket.put("a/b", b"hello"))
+    got = bucket.s3.get_object(Bucket=bucket.name, Key="a/b", Range="bytes=1-3")
+    got["Body"].read()
+    head, listed = entry_of(bucket.head("a/b")), entry_of(bucket.s3.list_objects_v2(Bucket=bucket.name))
+    refused = bucket.raw.as_caller(bucket.service.stranger).call("GET", bucket.name, "a/b")
+    missing = bucket.call("GET", "nothing")
+    gone = entry_of(bucket.s3.delete_object(Bucket=bucket.name, Key="a/b"))
+    ids = [put, entry_of(got), head, listed, refused.header("x-siegel-entry"), missing.header("x-siegel-entry"), gone]
+    found = auditor.await_entries(ids)
+    assert [len(lines) for lines in found.values()] == [1] * len(ids)
+    facts = {entry_id: lines[0].leaf.facts for entry_id, lines in found.items()}
+    assert [(facts[entry_id].kind, facts[entry_id].status, facts[entry_id].reason) for entry_id in ids] == [
+        ("object.write", 200, ""),
+        ("object.read", 206, ""),
+        ("object.head", 200, ""),
+        ("bucket.list", 200, ""),
+        ("object.read", 403, "AccessDenied"),
+        ("object.read", 404, "NoSuchKey"),
+        ("object.delete", 204, ""),
+    ]
+    assert facts[entry_of(got)].byte_range == "1-3"
+    assert len({fact.bucket_id for fact in facts.values()}) == 1
+    opening = found[put][0].opening
+    assert opening is not None
+    assert (opening.bucket, opening.object_key, opening.permit) == (bucket.name, "a/b", "root of the account")
+    assert opening.principal == f"arn:aws:iam::{bucket.service.owner.account_id}:root"
+
+
+def test_the_owner_can_write_the_manifest_of_what_was_stored(bucket: Shelf, auditor: Auditor) -> None:
+    bucket.version()
+    put = bucket.put("m", b"content", ChecksumAlgorithm="SHA256")
+    upload = bucket.start("big")
+    done = bucket.complete("big", upload, [bucket.part("big", upload, 1, b"part")])
+    copied = bucket.s3.copy_object(Bucket=bucket.name, Key="copy", CopySource=f"{bucket.name}/m")
+    found = auditor.await_entries([entry_of(put), entry_of(done), entry_of(copied)])
+    for key, answer in (("m", put), ("big", done), ("copy", copied)):
+        head = bucket.head(key, ChecksumMode="ENABLED")
+        algorithm = next(name.removeprefix("Checksum") for name in head if name.startswith("Checksum") and name != "ChecksumType")
+        manifest = manifest_hash(
+            version_id=head["VersionId"],
+            size_bytes=head["ContentLength"],
+            etag=head["ETag"].strip('"'),
+            checksum_algorithm=algorithm,
+            checksum=head[f"Checksum{algorithm}"],
+        )
+        line = found[entry_of(answer)][-1]
+        assert line.opening is not None
+        assert line.leaf.facts.content == commit_content(line.opening, manifest)
+        other = hashlib.sha256(b"something else").digest()
+        assert line.leaf.facts.content != commit_content(line.opening, other)
+
+
+def test_each_key_of_a_mass_delete_is_an_entry(bucket: Shelf, auditor: Auditor) -> None:
+    for key in "ab":
+        bucket.put(key)
+    done = bucket.s3.delete_objects(Bucket=bucket.name, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
+    lines = auditor.await_entries([entry_of(done)])[entry_of(done)]
+    openings = [line.opening for line in lines]
+    assert sorted(opening.object_key for opening in openings if opening) == ["a", "b"]
+    assert {opening.permit for opening in openings if opening} == {"root of the account"}
+
+
+def test_calls_of_iam_sts_and_kms_are_entries_too(service: Service, auditor: Auditor) -> None:
+    iam, sts, kms = (sdk(service, name=name) for name in ("iam", "sts", "kms"))
+    made = iam.create_user(UserName="ledger-reader")
+    asked = sts.get_caller_identity()
+    key = kms.create_key()
+    found = auditor.await_entries([entry_of(answer) for answer in (made, asked, key)])
+    kinds = [lines[0].leaf.facts.kind for lines in found.values()]
+    assert kinds == ["iam.create_user", "sts.get_caller_identity", "kms.create_key"]
+
+
+def test_who_has_the_right_reads_and_nobody_else(service: Service, bucket: Shelf, auditor: Auditor) -> None:
+    bucket.put("x")
+    iam = sdk(service, name="iam")
+    iam.create_user(UserName="auditor")
+    made = iam.create_access_key(UserName="auditor")["AccessKey"]
+    keys = Keys(made["AccessKeyId"], made["SecretAccessKey"])
+    path = f"{service.owner.account_id}/checkpoint"
+    callers = [service.raw(keys), service.raw(service.stranger), service.raw(service.operator)]
+    refused = [raw.call("GET", ".ledger", path) for raw in callers]
+    assert [(answer.status, answer.code) for answer in refused] == [
+        (403, "AccessDenied"),
+        (403, "AccessDenied"),
+        (403, "InvalidAccessKeyId"),
+    ]
+    nobody = service.raw().anonymous("GET", ".ledger", path)
+    assert (nobody.status, nobody.code) == (403, "AccessDenied")
+    found = auditor.await_entries([answer.header("x-siegel-entry") for answer in (*refused, nobody)])
+    assert {lines[0].leaf.facts.kind for lines in found.values()} == {"ledger.read"}
+    statement = {
+        "Sid": "Audit",
+        "Effect": "Allow",
+        "Action": "siegel:ReadLedger",
+        "Resource": f"arn:aws:siegel:::ledger/{service.owner.account_id}",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="auditor", PolicyName="audit", PolicyDocument=document)
+    assert service.raw(keys).call("GET", ".ledger", path).status == 200
+
+
+def test_nobody_makes_a_log_for_an_account_that_is_not_there(service: Service) -> None:
+    answer = service.raw().call("GET", ".ledger", "000000000000/checkpoint")
+    assert (answer.status, answer.code) == (403, "AccessDenied")
+
+
+def test_files_are_those_that_tlog_clients_expect(bucket: Shelf, auditor: Auditor) -> None:
+    auditor.await_entries([entry_of(bucket.put("f"))])
+    checkpoint = auditor.fetch("checkpoint")
+    assert checkpoint.header("content-type") == "text/plain; charset=utf-8"
+    assert checkpoint.header("cache-control") == "no-store"
+    size = int(checkpoint.body.split(b"\n")[1])
+    # Narrower files than the newest stay there for whoever still has an older head.
+    one = auditor.fetch("tile/entries/000.p/1")
+    assert one.header("content-type") == "application/octet-stream"
+    assert "immutable" in one.header("cache-control")
+    hashed = auditor.fetch("tile/0/000.p/1").body
+    assert hashed == hashlib.sha256(b"\0" + one.body[2:]).digest()
+    assert auditor.fetch("openings/000.p/1").header("cache-control") == "no-store"
+    beyond = f"tile/entries/x{size // 256000 + 1:03d}/000"
+    for path in (beyond, "tile/0/000.p/0", "tile/entries/0", "tile/9/000", "openings/x999/999", "handover/000", "index.html"):
+        answer = auditor.fetch(path)
+        assert (answer.status, answer.code) == (404, "NoSuchLedgerFile"), path
+
+
+def test_what_is_below_the_prefix_and_no_file_is_refused(auditor: Auditor) -> None:
+    for path in ("12/checkpoint", f"{auditor.account_id}/", f"{auditor.account_id}/TILE", f"{auditor.account_id}/a%2e"):
+        assert auditor.raw.call("GET", ".ledger", path).status in {400, 403}, path
+    for method in ("PUT", "POST", "DELETE"):
+        assert auditor.raw.call(method, ".ledger", f"{auditor.account_id}/checkpoint").status in {400, 405}

@@ -1,0 +1,368 @@
+"""The integrator: every entry of the journal ends in its account's log, once, under a head that was read back."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from siegel.domain.entry import Entry
+from siegel.domain.errors import SealBrokenError, StorageError
+from siegel.domain.ledgers import ProofError
+from siegel.domain.logs import DEPLOYMENT_LOG
+from siegel.drivers.custody.local import LocalCustodian
+from siegel.drivers.meta.memory import MemoryStore
+from siegel.drivers.system import SystemRandomness
+from siegel.ledger.bundles import encode_bundle, entries_of
+from siegel.ledger.frontier import Frontier, grow
+from siegel.ledger.keys import parse_verifier
+from siegel.ledger.leaves import check_opening, decode_leaf, decode_opening
+from siegel.ledger.signed_checkpoints import open_checkpoint
+from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
+from siegel.service.ledgers import integrator
+from siegel.service.ledgers.integrator import HEARTBEAT_MS, Integrator
+from siegel.service.ledgers.reader import LedgerReader
+
+START_MS = 1_800_000_000_000
+ACCOUNT = "111122223333"
+OTHER = "999900001111"
+
+
+class ManualClock:
+    def __init__(self):
+        self.ms = START_MS
+
+    def now_ms(self):
+        return self.ms
+
+
+class Books:
+    """A store with its journal, and stewards over it."""
+
+    def __init__(self):
+        self.clock = ManualClock()
+        self.store = MemoryStore(self.clock)
+        self.custodian = LocalCustodian(bytes(32))
+        self.steward = self.new_steward()
+        self.reader = LedgerReader(self.store, self.custodian)
+        self.asked = 0
+
+    def new_steward(self, store=None):
+        return Integrator(
+            store or self.store, self.custodian, clock=self.clock, randomness=SystemRandomness(), host="siegel.test"
+        )
+
+    def note(self, count=1, account_id=ACCOUNT, **fields):
+        for _ in range(count):
+            self.asked += 1
+            known = {"kind": "object.read", "principal": "ann", "bucket": "box", "object_key": f"key {self.asked}"}
+            made = Entry(at_ms=self.clock.ms, request_id=f"{self.asked:016X}", account_id=account_id, **{**known, **fields})
+            asyncio.run(self.store.append(made))
+
+    def round(self, steward=None):
+        return asyncio.run((steward or self.steward).run_once())
+
+    def log(self, account_id=ACCOUNT):
+        return self.store.reader.ledgers.find(account_id)
+
+    def file(self, path, account_id=ACCOUNT):
+        found = self.reader.read(account_id, path)
+        return None if found is None else found.content
+
+    def checkpoint(self, account_id=ACCOUNT):
+        vkeys = [parse_verifier(line) for line in self.file("vkeys", account_id).decode().splitlines()]
+        opened = open_checkpoint(self.file("checkpoint", account_id), vkeys)
+        assert len(opened.signed) == 2
+        return opened
+
+    def leaves(self, account_id=ACCOUNT):
+        """All entries under the head, with their openings; fails unless they hash to its root."""
+        checkpoint = self.checkpoint(account_id).checkpoint
+        entries, openings = [], []
+        for first in range(0, checkpoint.size, TILE_WIDTH):
+            tile = Tile(ENTRIES, first // TILE_WIDTH, min(checkpoint.size - first, TILE_WIDTH))
+            entries += entries_of(self.file(tile.path, account_id))
+            openings += entries_of(self.file(tile.path.replace("tile/entries", "openings"), account_id))
+        growth = grow(Frontier(), entries)
+        assert growth.frontier.root == checkpoint.root
+        for tile, content in growth.files:
+            assert self.file(tile.path, account_id) == content, tile.path
+        leaves = [decode_leaf(entry) for entry in entries]
+        for leaf, opening in zip(leaves, openings, strict=True):
+            if opening:
+                check_opening(leaf, decode_opening(opening))
+        return leaves, [decode_opening(opening) for opening in openings]
+
+    def requests(self, account_id=ACCOUNT):
+        return [int(leaf.request_id, 16) for leaf in self.leaves(account_id)[0]]
+
+
+@pytest.fixture
+def books():
+    return Books()
+
+
+def test_entries_come_into_the_log_of_their_account_in_order(books):
+    books.note(3)
+    books.note(1, OTHER)
+    books.note(2)
+    done = books.round()
+    assert (done.entries, done.heads) == (6, 2)
+    assert books.requests() == [1, 2, 3, 5, 6]
+    assert books.requests(OTHER) == [4]
+    assert books.store.oldest(9, 9) == []
+    assert books.checkpoint().checkpoint.origin == f"siegel.test/{ACCOUNT}"
+
+
+def test_what_concerns_no_account_is_in_the_log_of_the_deployment(books):
+    books.note(1, account_id="")
+    books.round()
+    assert books.requests(DEPLOYMENT_LOG) == [1]
+
+
+def test_an_entry_says_what_the_journal_said(books):
+    books.note(
+        bucket_id=7, version_id="v", byte_range="0-9", status=206, reason="r", source="::1", permit="statement", key_ids=("k",),
+        consent_id="c", manifest=b"m",
+    )  # fmt: skip
+    books.clock.ms += 50
+    books.round()
+    ((leaf,), (opening,)) = books.leaves()
+    facts = leaf.facts
+    assert leaf.recorded_at_ms == facts.asked_at_ms == START_MS
+    assert (facts.kind, facts.status, facts.reason, facts.bucket_id) == ("object.read", 206, "r", 7)
+    assert (facts.version_id, facts.byte_range, facts.key_ids, facts.consent_id) == ("v", "0-9", ("k",), "c")
+    assert (opening.principal, opening.source, opening.permit) == ("ann", "::1", "statement")
+    assert (opening.bucket, opening.object_key) == ("box", "key 1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "object_key", "key_ids"),
+    [
+        ("kms.decrypt", "arn:aws:kms:eu-central-1:111122223333:key/k-1", ("k-1",)),
+        ("kms.create_alias", "", ()),
+        ("object.read", "a:key/b", ()),
+    ],
+)
+def test_the_entry_of_a_call_of_the_key_service_says_which_key(books, kind, object_key, key_ids):
+    books.note(kind=kind, object_key=object_key)
+    books.round()
+    assert books.leaves()[0][0].facts.key_ids == key_ids
+
+
+@pytest.mark.parametrize("request_id", ["", "none", "x" * 16])
+def test_no_request_id_keeps_entries_out(books, request_id):
+    asyncio.run(
+        books.store.append(Entry(at_ms=0, request_id=request_id, kind="k", account_id=ACCOUNT, principal="steward", bucket=""))
+    )
+    books.round()
+    assert [leaf.request_id for leaf in books.leaves()[0]] == [""]
+
+
+@pytest.mark.parametrize("counts", [[255, 1], [256], [257, 255, 1], [1, 700], [300, 300]])
+def test_bundles_and_tiles_hold_across_their_borders(books, counts):
+    for count in counts:
+        books.note(count)
+        while books.round().is_behind:
+            pass
+    assert books.requests() == list(range(1, sum(counts) + 1))
+
+
+def test_a_log_goes_on_after_a_new_start(books):
+    for count in (300, 5, 260):
+        books.note(count)
+        books.round(books.new_steward())
+    assert books.requests() == list(range(1, 566))
+
+
+def test_a_round_takes_so_much_and_no_more(books, monkeypatch):
+    monkeypatch.setattr(integrator, "ENTRIES_MAX", 4)
+    books.note(10)
+    done = [books.round() for _ in range(4)]
+    assert [(one.entries, one.is_behind) for one in done] == [(4, True), (4, True), (2, False), (0, False)]
+    assert books.requests() == list(range(1, 11))
+
+
+class DyingStore:
+    """The store as a steward sees it who is killed before or behind his nth transaction."""
+
+    def __init__(self, inner, deaths_at, *, behind):
+        self._inner, self._left, self._behind = inner, deaths_at, behind
+        self.reader = inner.reader
+        self.oldest = inner.oldest
+
+    async def write(self, change, entry):
+        self._left -= 1
+        if not self._left and not self._behind:
+            raise KilledError
+        result = await self._inner.write(change, entry)
+        if not self._left:
+            raise KilledError
+        return result
+
+
+class KilledError(Exception):
+    """The steward is gone."""
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_steward_that_is_killed_leaves_nothing_out_and_nothing_twice(books, number, behind):
+    books.note(200)
+    books.round()
+    books.note(100)
+    with pytest.raises(KilledError):
+        books.round(books.new_steward(DyingStore(books.store, number, behind=behind)))
+    books.note(3)
+    before = books.checkpoint().checkpoint
+    assert before.size == (300 if number == 2 and behind else 200)
+    books.round(books.new_steward())
+    assert books.requests() == list(range(1, 304))
+
+
+def test_of_two_stewards_one_comes_too_late_and_no_entry_is_in_twice(books):
+    late = books.new_steward(LateStore(books))
+    books.note(5)
+    with pytest.raises(StorageError, match="another steward"):
+        books.round(late)
+    assert books.requests() == [1, 2, 3, 4, 5]
+    books.note(2)
+    assert books.round(books.new_steward()).entries == 2
+    assert books.requests() == [1, 2, 3, 4, 5, 6, 7]
+
+
+class LateStore:
+    """The store as a steward sees it whom another one overtakes before each of his transactions."""
+
+    def __init__(self, books):
+        self._books = books
+        self.reader = books.store.reader
+        self.oldest = books.store.oldest
+
+    async def write(self, change, entry):
+        await self._books.steward.run_once()
+        return await self._books.store.write(change, entry)
+
+
+def test_of_two_heads_of_one_log_one_is_stored(books):
+    books.note(5)
+    with pytest.raises(KilledError):
+        books.round(books.new_steward(DyingStore(books.store, 2, behind=False)))
+    books.clock.ms += 1000
+    late = books.new_steward(LateStore(books))
+    assert books.round(late).heads == 0
+    assert books.checkpoint().checkpoint.size == 5
+
+
+def test_an_idle_log_is_signed_again_and_says_the_time(books):
+    books.note(3)
+    books.round()
+    first = books.checkpoint()
+    books.clock.ms += HEARTBEAT_MS
+    assert books.round().heads == 0
+    books.clock.ms += 1
+    assert books.round().heads == 1
+    again = books.checkpoint()
+    assert again.checkpoint == first.checkpoint
+    assert max(again.signed.values()) - max(first.signed.values()) == HEARTBEAT_MS // 1000
+    assert books.round().heads == 0
+
+
+def tampered(books, entry_number, change):
+    """Change one stored entry."""
+    for run in books.store._tables.runs.rows():
+        entries = entries_of(run.entries)
+        if run.first <= entry_number < run.first + run.count:
+            entries[entry_number - run.first] = change(entries[entry_number - run.first])
+            books.store._tables.runs.put((run.log_id, run.first), replace(run, entries=encode_bundle(entries)))
+            return
+
+
+def test_no_head_is_signed_over_entries_that_were_changed_before_it(books):
+    books.note(4)
+    with pytest.raises(KilledError):
+        books.round(books.new_steward(DyingStore(books.store, 1, behind=True)))
+    tampered(books, 2, lambda entry: entry[:-1] + b"!")
+    with pytest.raises(ProofError, match="do not hash"):
+        books.round(books.new_steward())
+    assert books.log().checkpoint == b""
+
+
+def test_no_head_follows_one_whose_entries_were_changed_after_it(books):
+    books.note(300)
+    books.round()
+    tampered(books, 280, lambda entry: entry[:-1] + b"!")
+    books.note()
+    with pytest.raises(ProofError, match="last head"):
+        books.round(books.new_steward())
+    assert books.log().head_size == 300
+
+
+def test_no_head_follows_one_that_was_not_signed_by_the_log(books):
+    books.note(3)
+    books.round()
+    log = books.log()
+    books.note(3, OTHER)
+    books.round()
+    books.store._tables.logs.put((log.log_id,), replace(log, checkpoint=books.log(OTHER).checkpoint))
+    books.note()
+    with pytest.raises(ProofError):
+        books.round(books.new_steward())
+
+
+def test_entries_that_went_missing_are_missed(books):
+    books.note(2)
+    books.round()
+    books.store._tables.runs.remove((books.log().log_id, 0))
+    books.note()
+    with pytest.raises(StorageError, match="missing"):
+        books.round(books.new_steward())
+    with pytest.raises(StorageError, match="missing"):
+        books.file("tile/entries/000.p/2")
+    with pytest.raises(StorageError, match="missing"):
+        books.file("openings/000.p/2")
+
+
+def test_a_tile_that_went_missing_is_missed(books):
+    books.note(256)
+    books.round()
+    books.store._tables.tiles.remove((books.log().log_id, 1, 0))
+    with pytest.raises(StorageError, match="missing"):
+        books.file("tile/1/000.p/1")
+
+
+def test_nothing_is_shown_that_no_head_covers(books):
+    books.note(2)
+    assert books.file("checkpoint") is None
+    with pytest.raises(KilledError):
+        books.round(books.new_steward(DyingStore(books.store, 1, behind=True)))
+    assert books.file("vkeys") is None
+    books.round()
+    assert books.file("tile/entries/000.p/3") is None
+    assert books.file("openings/000.p/3") is None
+    assert books.file("openings/000.p/x") is None
+    assert books.file("nothing") is None
+
+
+def test_secrets_and_openings_rest_sealed_for_their_place(books):
+    books.note(1, principal="arn:aws:iam::111122223333:user/ann")
+    books.note(1, OTHER)
+    books.round()
+    log, other = books.log(), books.log(OTHER)
+    (run,) = books.store.reader.ledgers.runs(log.log_id, 0, 1)
+    assert b"user/ann" not in run.sealed_openings + run.entries
+    books.store._tables.logs.put((log.log_id,), replace(log, sealed_secrets=other.sealed_secrets))
+    with pytest.raises(SealBrokenError):
+        books.file("vkeys")
+    books.store._tables.logs.put((log.log_id,), log)
+    books.store._tables.runs.put((other.log_id, 0), replace(run, log_id=other.log_id))
+    with pytest.raises(SealBrokenError):
+        books.file("openings/000.p/1", OTHER)
+
+
+def test_no_secret_shows(books):
+    books.note()
+    books.round()
+    secrets = books.steward._secrets_of(books.log())
+    assert secrets.signers[0].seed.hex() not in repr(secrets.signers)
+    with pytest.raises(SealBrokenError):
+        type(secrets)("siegel.test/x", bytes(95))

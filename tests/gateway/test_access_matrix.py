@@ -25,6 +25,7 @@ from siegel.kmswire.operations import OPERATIONS
 from siegel.web.admin import ADMIN_ROUTES
 
 from .form import PostForm, signed_form
+from .imports import WRAPPING, import_options
 from .key_servers import EvilServer, evil_server, patient
 from .matrix import KEY, ROUTES, Place, actions_of, request_of
 from .raw import Answer, RawClient, with_length
@@ -347,6 +348,9 @@ class Vault:
         self.blob = self.kms.encrypt(KeyId=self.key, Plaintext=b"mine")["CiphertextBlob"]
         grant = self.kms.create_grant(KeyId=self.key, GranteePrincipal=self.principal, Operations=["Encrypt"])
         self.grant_id = grant["GrantId"]
+        self.imported = self.kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["Arn"]
+        self.import_options = import_options(self.kms, self.imported, b"m" * 32)
+        self.kms.import_key_material(**self.import_options)
         self.store = self.new_store()
 
     def new_store(self) -> str:
@@ -386,6 +390,9 @@ class Vault:
             "TagResource": {**of_key, "Tags": [{"TagKey": "k", "TagValue": "v"}]},
             "UntagResource": {**of_key, "TagKeys": ["k"]},
             "UpdateKeyDescription": {**of_key, "Description": "other"},
+            "GetParametersForImport": {"KeyId": self.imported, **WRAPPING},
+            "ImportKeyMaterial": self.import_options,
+            "DeleteImportedKeyMaterial": {"KeyId": self.imported},
             "CreateCustomKeyStore": self.store_options,
             "DescribeCustomKeyStores": {},
             "UpdateCustomKeyStore": {"CustomKeyStoreId": self.store, "NewCustomKeyStoreName": new_name()},
@@ -405,6 +412,7 @@ class Vault:
         aliases = [alias for page in kms.get_paginator("list_aliases").paginate() for alias in page["Aliases"]]
         read = [
             kms.describe_key(**of_key)["KeyMetadata"],
+            kms.describe_key(KeyId=self.imported)["KeyMetadata"],
             self.policy,
             kms.list_grants(**of_key)["Grants"],
             kms.list_resource_tags(**of_key)["Tags"],

@@ -60,7 +60,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     directory = Directory(store, keyring, tokens, clock)
     sealer = Sealer(blobs, executor)
     materials = Materials(deployment.custodian, randomness)
-    key_directory = KeyDirectory(store, materials)
+    key_directory = KeyDirectory(store, materials, clock)
     data_keys = DataKeys(key_directory, {LOCAL_CUSTODY: LocalCustody(key_directory, randomness)}, settings.region)
     object_keys = ObjectKeys(keyring, data_keys)
     rules = Rules(

@@ -78,6 +78,20 @@ class KmsDryRunError(KmsError):
     message = "The request would have succeeded, but the DryRun option is set."
 
 
+class KmsExpiredImportTokenError(KmsError):
+    """`ExpiredImportTokenException`"""
+
+    code = "ExpiredImportTokenException"
+    message = "The import token has expired. Get a new one, and wrap the key material for its public key."
+
+
+class KmsIncorrectKeyMaterialError(KmsError):
+    """`IncorrectKeyMaterialException`"""
+
+    code = "IncorrectKeyMaterialException"
+    message = "The key material is not 256 bits, or not that which was imported into this key before."
+
+
 class KmsIncorrectKeyError(KmsError):
     """`IncorrectKeyException`"""
 
@@ -118,6 +132,13 @@ class KmsInvalidGrantTokenError(KmsError):
 
     code = "InvalidGrantTokenException"
     message = "The grant token is not valid."
+
+
+class KmsInvalidImportTokenError(KmsError):
+    """`InvalidImportTokenException`"""
+
+    code = "InvalidImportTokenException"
+    message = "The import token is none that was given out for this key."
 
 
 class KmsInvalidMarkerError(KmsError):

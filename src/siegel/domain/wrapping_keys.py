@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain.records import Document, Kind
 
@@ -20,11 +21,15 @@ AWS_MANAGED = "AWS"
 
 
 class KeyState(StrEnum):
-    """The states of a key, in the words of KMS. Unavailable is one whose key store is not connected."""
+    """The states of a key, in the words of KMS.
+
+    Unavailable is one whose key store is not connected, PendingImport one whose material has yet to be imported, or again.
+    """
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
     PENDING_DELETION = "PendingDeletion"
+    PENDING_IMPORT = "PendingImport"
     UNAVAILABLE = "Unavailable"
 
 
@@ -48,6 +53,9 @@ class WrappingKey(Document, frozen=True, array_like=True):
     the key that a service made for itself.
 
     One in an external key store has its `key_store_id`, and the `external_key_id` of the key that wraps over its material there.
+
+    One that `is_imported` has the material that somebody brought along, or none while it waits for it. `fingerprint` tells that
+    material again; it goes at `expires_at_ms`, unless that is 0.
     """
 
     kind: ClassVar[Kind] = Kind.WRAPPING_KEY
@@ -67,6 +75,10 @@ class WrappingKey(Document, frozen=True, array_like=True):
     manager: str = CUSTOMER_MANAGED
     key_store_id: str = ""
     external_key_id: str = ""
+    is_imported: bool = False
+    fingerprint: bytes = b""
+    expires_at_ms: int = 0
+    material_description: str = ""
 
     @property
     def is_external(self) -> bool:
@@ -78,7 +90,13 @@ class WrappingKey(Document, frozen=True, array_like=True):
         """The key's state, were its key store connected."""
         if self.deletes_at_ms:
             return KeyState.PENDING_DELETION
+        if self.is_imported and not self.materials:
+            return KeyState.PENDING_IMPORT
         return KeyState.ENABLED if self.is_enabled else KeyState.DISABLED
+
+    def without_material(self) -> "WrappingKey":
+        """Return an imported key that waits for its material."""
+        return replace(self, materials=(), expires_at_ms=0)
 
 
 class KeyAlias(Document, frozen=True, array_like=True):

@@ -23,6 +23,7 @@ class Label(Enum):
     ROOT_ID = b"root id"  # from the root key: its public name
     BUCKET_WRAPPING = b"bucket wrapping"  # from an account's wrapping key; context: the bucket id
     BUCKET_METADATA = b"bucket metadata"  # from an account's metadata key; context: the bucket id
+    IMPORTED_MATERIAL = b"imported material"  # from material that was brought along; context: the key id: tells it again
     OBJECT_METADATA = b"object metadata"  # from a data key: metadata that only the data key's holder may read
     CLIENT_MANIFEST = b"client manifest"  # from the data key of an object that a customer sealed before sending: its manifest
     KEY_SERVICE = b"key service"  # from the material of a customer's key; context: the salt of one ciphertext

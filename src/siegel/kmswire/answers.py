@@ -19,6 +19,9 @@ CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 ALGORITHM: Final = "SYMMETRIC_DEFAULT"
 ORIGIN_OWN: Final = "AWS_KMS"
 ORIGIN_EXTERNAL: Final = "EXTERNAL_KEY_STORE"
+ORIGIN_IMPORTED: Final = "EXTERNAL"
+IMPORTED_NUMBER: Final = 1
+"""The number of the one material that an imported key has, now or again."""
 
 
 def render_answer(answer: Answer | None) -> bytes:
@@ -41,6 +44,20 @@ def material_id(account_id: str, key: WrappingKey, material: Material) -> str:
     return sha256(f"{account_id}/{key.key_id}/{material.number}".encode()).hexdigest()
 
 
+def origin_of(key: WrappingKey) -> str:
+    """Return where the material of a key comes from, in the words of KMS."""
+    if key.is_external:
+        return ORIGIN_EXTERNAL
+    return ORIGIN_IMPORTED if key.is_imported else ORIGIN_OWN
+
+
+def expiration_view(key: WrappingKey) -> Answer:
+    """Return when the material of an imported key goes."""
+    if not key.expires_at_ms:
+        return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": moment(key.expires_at_ms)}
+
+
 def key_view(region: str, account_id: str, key: WrappingKey, state: KeyState) -> Answer:
     """Return a key's KeyMetadata."""
     view: dict[str, object] = {
@@ -52,7 +69,7 @@ def key_view(region: str, account_id: str, key: WrappingKey, state: KeyState) ->
         "Description": key.description,
         "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": state.value,
-        "Origin": ORIGIN_EXTERNAL if key.is_external else ORIGIN_OWN,
+        "Origin": origin_of(key),
         "KeyManager": key.manager,
         "CustomerMasterKeySpec": ALGORITHM,
         "KeySpec": ALGORITHM,
@@ -61,8 +78,10 @@ def key_view(region: str, account_id: str, key: WrappingKey, state: KeyState) ->
     }
     if key.is_external:
         view |= {"CustomKeyStoreId": key.key_store_id, "XksKeyConfiguration": {"Id": key.external_key_id}}
-    else:
+    elif key.materials:
         view["CurrentKeyMaterialId"] = material_id(account_id, key, key.materials[-1])
+    if key.is_imported and key.materials:
+        view |= expiration_view(key)
     if key.deletes_at_ms:
         view["DeletionDate"] = moment(key.deletes_at_ms)
     return view
@@ -120,12 +139,17 @@ def grant_view(region: str, account_id: str, grant: Grant) -> Answer:
 
 
 def rotation_view(region: str, account_id: str, key: WrappingKey, material: Material) -> Answer:
-    """Return what ListKeyRotations says of one material."""
+    """Return what ListKeyRotations says of one material; that of an imported key may be absent."""
+    is_current = not key.materials or material.number == key.materials[-1].number
     view: dict[str, object] = {
         "KeyId": key_arn(region, account_id, key.key_id),
         "KeyMaterialId": material_id(account_id, key, material),
-        "KeyMaterialState": "CURRENT" if material is key.materials[-1] else "NON_CURRENT",
+        "KeyMaterialState": "CURRENT" if is_current else "NON_CURRENT",
     }
+    if key.is_imported:
+        view |= {"ImportState": "IMPORTED", **expiration_view(key)} if key.materials else {"ImportState": "PENDING_IMPORT"}
+        if key.material_description:
+            view["KeyMaterialDescription"] = key.material_description
     if material.rotation:
         view |= {"RotationDate": moment(material.created_at_ms), "RotationType": material.rotation}
     return view

@@ -20,6 +20,8 @@ A = TypeVar("A", bound="Ask")
 
 _SHOWN_CHARS_MAX: Final = 300
 _PAGE_DEFAULT: Final = 100
+# The year 9999: what comes later has no place in a date.
+_SECONDS_MAX: Final = 253_402_300_799
 _EXTERNAL: Final = "EXTERNAL_KEY_STORE"
 _PUBLIC: Final = "PUBLIC_ENDPOINT"
 
@@ -40,6 +42,7 @@ Ciphertext: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=limits.KM
 Size: TypeAlias = Annotated[int, Meta(ge=1, le=limits.KMS_RANDOM_BYTES_MAX)]
 DeletionDays: TypeAlias = Annotated[int, Meta(ge=limits.KMS_DELETION_DAYS_MIN, le=limits.KMS_DELETION_DAYS_MAX)]
 RotationDays: TypeAlias = Annotated[int, Meta(ge=limits.KMS_ROTATION_DAYS_MIN, le=limits.KMS_ROTATION_DAYS_MAX)]
+MaterialId: TypeAlias = Annotated[str, Meta(min_length=64, max_length=64, pattern=r"\A[a-f0-9]+\Z")]
 Algorithm: TypeAlias = Literal["SYMMETRIC_DEFAULT"]
 StoreName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 StoreId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -290,6 +293,38 @@ class ListKeyRotations(PagedOfKey, frozen=True, kw_only=True):
     """ListKeyRotations."""
 
     include_key_material: Literal["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"] = "ROTATIONS_ONLY"
+
+
+class GetParametersForImport(OfKey, frozen=True, kw_only=True):
+    """GetParametersForImport. Wrappings that are too weak, or of no RSA key, are understood, and refused."""
+
+    wrapping_algorithm: Literal[
+        "RSAES_PKCS1_V1_5",
+        "RSAES_OAEP_SHA_1",
+        "RSAES_OAEP_SHA_256",
+        "RSA_AES_KEY_WRAP_SHA_1",
+        "RSA_AES_KEY_WRAP_SHA_256",
+        "SM2PKE",
+    ]
+    wrapping_key_spec: Literal["RSA_2048", "RSA_3072", "RSA_4096", "SM2"]
+
+
+class ImportKeyMaterial(OfKey, frozen=True, kw_only=True):
+    """ImportKeyMaterial. `valid_to` is in seconds since the epoch."""
+
+    import_token: Ciphertext
+    encrypted_key_material: Ciphertext
+    valid_to: Annotated[float, Meta(ge=0, le=_SECONDS_MAX)] | None = None
+    expiration_model: Literal["KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"] = "KEY_MATERIAL_EXPIRES"
+    import_type: Literal["NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"] | None = None
+    key_material_description: Annotated[str, Meta(max_length=256, pattern=r"\A[a-zA-Z0-9:/_\s.-]*\Z")] = ""
+    key_material_id: MaterialId | None = None
+
+
+class DeleteImportedKeyMaterial(OfKey, frozen=True, kw_only=True):
+    """DeleteImportedKeyMaterial."""
+
+    key_material_id: MaterialId | None = None
 
 
 class TagResource(OfKey, frozen=True, kw_only=True):

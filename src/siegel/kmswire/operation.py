@@ -30,6 +30,7 @@ class Needs(StrEnum):
     NOT_PENDING = "not pending deletion"
     ENABLED = "enabled"
     PENDING = "pending deletion"
+    MATERIAL = "not pending deletion or import"
 
 
 class Operation(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,14 @@ _SHOWN_CHARS_MAX: Final = 64
 
 
 def _read(
-    name: str, ask: type[Ask], about: About = About.KEY, *, takes_alias: bool = False, across: bool = False, permission: str = ""
+    name: str,
+    ask: type[Ask],
+    about: About = About.KEY,
+    *,
+    needs: Needs = Needs.ANY,
+    takes_alias: bool = False,
+    across: bool = False,
+    permission: str = "",
 ) -> Operation:
     return Operation(
         name=name,
@@ -23,6 +30,7 @@ def _read(
         kind=kind_of(SERVICE, name),
         ask=ask,
         about=about,
+        needs=needs,
         takes_alias=takes_alias,
         across=across,
     )
@@ -64,8 +72,8 @@ _ROWS: Final = (
     _change("UpdateAlias", asks.AliasTarget, about=About.ALIAS),
     _change("DeleteAlias", asks.OfAlias, Needs.ANY, About.ALIAS),
     _read("ListAliases", asks.ListAliases, About.ACCOUNT),
-    _change("EnableKey", asks.OfKey),
-    _change("DisableKey", asks.OfKey),
+    _change("EnableKey", asks.OfKey, Needs.MATERIAL),
+    _change("DisableKey", asks.OfKey, Needs.MATERIAL),
     _change("ScheduleKeyDeletion", asks.ScheduleKeyDeletion),
     _change("CancelKeyDeletion", asks.OfKey, Needs.PENDING),
     _read("GetKeyPolicy", asks.GetKeyPolicy),
@@ -87,6 +95,9 @@ _ROWS: Final = (
     _read("GetKeyRotationStatus", asks.OfKey, across=True),
     _change("RotateKeyOnDemand", asks.OfKey, Needs.ENABLED),
     _read("ListKeyRotations", asks.ListKeyRotations),
+    _read("GetParametersForImport", asks.GetParametersForImport, needs=Needs.NOT_PENDING),
+    _change("ImportKeyMaterial", asks.ImportKeyMaterial),
+    _change("DeleteImportedKeyMaterial", asks.DeleteImportedKeyMaterial),
     _change("TagResource", asks.TagResource),
     _change("UntagResource", asks.UntagResource),
     _read("ListResourceTags", asks.PagedOfKey),

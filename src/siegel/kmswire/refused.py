@@ -3,7 +3,6 @@
 from typing import Final
 
 _BY_REASON: Final = {
-    "key material is made here and never brought along": "DeleteImportedKeyMaterial GetParametersForImport ImportKeyMaterial",
     "all keys are symmetric and encrypt: there are no key pairs": """
         Decapsulate DeriveSharedSecret Encapsulate GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GetPublicKey Sign
         Verify""",

@@ -15,7 +15,7 @@ from siegel.domain.wrapping_keys import (
 )
 
 VECTORS = {
-    "dc001001a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 91 94 01 c401 73 05 a0 a8 435553544f4d4552 a0 a0": WrappingKey(
+    "dc001401a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 91 94 01 c401 73 05 a0 a8 435553544f4d4552 a0 a0 c2 c400 00 a0": WrappingKey(
         key_id="k", created_at_ms=5, description="d", policy_text="P", materials=(Material(1, b"s", 5),)
     ),
     "9501a7 616c6961732f61 a1 6b 05 06": KeyAlias(name="alias/a", key_id="k", created_at_ms=5, updated_at_ms=6),
@@ -45,6 +45,13 @@ def test_the_state_of_a_key():
     assert key.state is KeyState.ENABLED
     assert msgspec.structs.replace(key, is_enabled=False).state is KeyState.DISABLED
     assert msgspec.structs.replace(key, deletes_at_ms=1).state is KeyState.PENDING_DELETION
+    waiting = WrappingKey(key_id="k", is_imported=True)
+    assert waiting.state is KeyState.PENDING_IMPORT
+    assert msgspec.structs.replace(waiting, is_enabled=False).state is KeyState.PENDING_IMPORT
+    assert msgspec.structs.replace(waiting, deletes_at_ms=1).state is KeyState.PENDING_DELETION
+    filled = msgspec.structs.replace(waiting, materials=(Material(1, b"s", 5),), expires_at_ms=9, fingerprint=b"f")
+    assert filled.state is KeyState.ENABLED
+    assert filled.without_material() == msgspec.structs.replace(waiting, fingerprint=b"f")
 
 
 def test_arns():

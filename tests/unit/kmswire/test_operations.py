@@ -120,6 +120,31 @@ def test_views_are_what_clients_read():
     assert parsed("ListAliases", answers.page_view("Aliases", [alias], "m"))["NextMarker"] == "m"
 
 
+def test_an_imported_key_shows_where_its_material_is_from_and_until_when():
+    key = msgspec.structs.replace(KEY, is_imported=True, fingerprint=b"f", materials=KEY.materials[:1], expires_at_ms=9_000)
+    view = view_of(key)
+    assert (view["Origin"], view["ExpirationModel"], view["ValidTo"]) == ("EXTERNAL", "KEY_MATERIAL_EXPIRES", 9.0)
+    assert set(parsed("DescribeKey", {"KeyMetadata": view})["KeyMetadata"]) == set(view)
+    forever = view_of(msgspec.structs.replace(key, expires_at_ms=0))
+    assert (forever["ExpirationModel"], "ValidTo" in forever) == ("KEY_MATERIAL_DOES_NOT_EXPIRE", False)
+    waiting = view_of(key.without_material())
+    assert (waiting["KeyState"], waiting["Enabled"]) == ("PendingImport", False)
+    assert not {"ExpirationModel", "ValidTo", "CurrentKeyMaterialId"} & set(waiting)
+
+
+def test_rotations_of_an_imported_key_show_its_material_now_and_when_it_is_gone():
+    key = msgspec.structs.replace(KEY, is_imported=True, materials=KEY.materials[:1], expires_at_ms=9_000)
+    there = answers.rotation_view(REGION, ACCOUNT, key, key.materials[0])
+    assert (there["ImportState"], there["ValidTo"], there["KeyMaterialState"]) == ("IMPORTED", 9.0, "CURRENT")
+    described = msgspec.structs.replace(key.without_material(), material_description="from the safe")
+    gone = answers.rotation_view(REGION, ACCOUNT, described, key.materials[0])
+    assert (gone["ImportState"], gone["KeyMaterialDescription"]) == ("PENDING_IMPORT", "from the safe")
+    assert "ValidTo" not in gone
+    assert gone["KeyMaterialId"] == there["KeyMaterialId"]
+    (shown,) = parsed("ListKeyRotations", answers.page_view("Rotations", [there], ""))["Rotations"]
+    assert set(shown) == set(there)
+
+
 def test_a_grant_shows_what_it_has():
     grant = Grant(grant_id="g", key_id="k", grantee="a", operations=("Encrypt",))
     bare = answers.grant_view(REGION, ACCOUNT, grant)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from msgspec.structs import replace
+from tests.gateway.imports import wrap
 
 from siegel.access.caller import root_caller
 from siegel.domain.addresses import parse_allowed
@@ -13,7 +14,9 @@ from siegel.domain.errors import AccessDeniedError, SealBrokenError, StorageErro
 from siegel.domain.kms_errors import (
     KmsDisabledError,
     KmsError,
+    KmsExpiredImportTokenError,
     KmsInvalidCiphertextError,
+    KmsInvalidStateError,
     KmsLimitExceededError,
     KmsNotFoundError,
 )
@@ -308,3 +311,58 @@ def test_what_was_refused_left_nothing(bench):
         with pytest.raises(KmsError):
             bench.ask(name, **members)
     assert bench.store.reader.records.scan(account_scope(OWN), Kind.WRAPPING_KEY, "", 10) == before
+
+
+def bring_along(bench, arn, material, **members):
+    given = bench.ask("GetParametersForImport", KeyId=arn, WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048")
+    wrapped = wrap("RSAES_OAEP_SHA_256", given["PublicKey"], material)
+    members = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE", **members}
+    return {"KeyId": arn, "ImportToken": given["ImportToken"], "EncryptedKeyMaterial": wrapped, **members}
+
+
+def test_an_import_token_is_good_for_a_day(bench):
+    arn = bench.make_key(Origin="EXTERNAL")
+    members = bring_along(bench, arn, b"m" * 32)
+    bench.clock.at_ms += DAY_MS
+    bench.ask("ImportKeyMaterial", **members)
+    bench.clock.at_ms += 1
+    with pytest.raises(KmsExpiredImportTokenError):
+        bench.ask("ImportKeyMaterial", **members)
+
+
+def test_expired_material_is_used_no_more_and_taken_away_by_the_steward(bench):
+    arn = bench.make_key(Origin="EXTERNAL")
+    ends_ms = bench.clock.at_ms + 5_000
+    members = {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": ends_ms / 1000}
+    bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"m" * 32, **members))
+    blob = bench.ask("Encrypt", KeyId=arn, Plaintext=b"mine")["CiphertextBlob"]
+    bench.clock.at_ms = ends_ms - 1
+    assert bench.ask("Decrypt", CiphertextBlob=blob)["Plaintext"] == b"mine"
+    assert asyncio.run(bench.upkeep.run_once()).expired == 0
+    bench.clock.at_ms = ends_ms
+    with pytest.raises(KmsInvalidStateError):
+        bench.ask("Decrypt", CiphertextBlob=blob)
+    assert stored_key(bench, arn).materials
+    assert asyncio.run(bench.upkeep.run_once()).expired == 1
+    assert asyncio.run(bench.upkeep.run_once()).expired == 0
+    assert (stored_key(bench, arn).materials, stored_key(bench, arn).expires_at_ms) == ((), 0)
+    assert bench.written()[-1].kind == "steward.expire_key_material"
+    bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"m" * 32))
+    assert bench.ask("Decrypt", CiphertextBlob=blob)["Plaintext"] == b"mine"
+
+
+def test_expiry_that_was_put_off_meanwhile_takes_nothing_away(bench):
+    arn = bench.make_key(Origin="EXTERNAL")
+    bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"m" * 32))
+    assert not asyncio.run(bench.upkeep._expire(OWN, arn.rpartition("/")[2]))
+    assert stored_key(bench, arn).materials
+    assert bench.written()[-1].kind == "kms.import_key_material"
+
+
+def test_the_material_itself_is_nowhere_in_clear(bench):
+    arn = bench.make_key(Origin="EXTERNAL")
+    members = bring_along(bench, arn, b"canary" + b"m" * 26)
+    bench.ask("ImportKeyMaterial", **members)
+    assert b"canary" not in encode_document(stored_key(bench, arn))
+    assert "canary" not in repr(bench.written())
+    assert b"canary" not in members["ImportToken"]

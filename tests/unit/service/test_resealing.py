@@ -164,4 +164,4 @@ def test_whatever_the_custodian_seals_is_walked():
     found = {name for text in texts if "custodian.wrap(" in text for name in re.findall(r'"siegel ([a-z ]+) v\d+\\0', text)}
     walked = {"account keys", "access key secret", "key material", "key store credential", "ledger secrets"}
     # Openings are under a key of their log, which is one of its secrets.
-    assert found == walked | {"session token", "ledger openings"}
+    assert found == walked | {"session token", "import token", "ledger openings"}

@@ -5,6 +5,7 @@ since nobody acts for the caller of KMS itself.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from siegel.domain.wrapping_keys import ALIAS_PREFIX, WrappingKey
@@ -39,14 +40,30 @@ def _of_members(ask: Ask) -> dict[str, Values]:
         keys["kms:rotationperiodindays"] = (str(ask.rotation_period_in_days),)
     if isinstance(ask, asks.Encrypt | asks.Decrypt | asks.ReEncrypt):
         keys["kms:encryptionalgorithm"] = SYMMETRIC
-    if isinstance(ask, asks.CreateGrant):
-        keys |= _of_grant(ask)
-    if isinstance(ask, asks.ListGrants | asks.RevokeGrant):
-        keys["kms:grantisforawsresource"] = _TRUTH[False]
+    keys |= _of_import(ask)
+    keys |= _of_grants(ask)
     name = _alias_of(ask)
     if name:
         keys["kms:requestalias"] = (name,)
     return keys
+
+
+def _of_import(ask: Ask) -> dict[str, Values]:
+    keys: dict[str, Values] = {}
+    if isinstance(ask, asks.GetParametersForImport):
+        keys["kms:wrappingalgorithm"] = (ask.wrapping_algorithm,)
+        keys["kms:wrappingkeyspec"] = (ask.wrapping_key_spec,)
+    if isinstance(ask, asks.ImportKeyMaterial):
+        keys["kms:expirationmodel"] = (ask.expiration_model,)
+        if ask.valid_to is not None:
+            keys["kms:validto"] = (datetime.fromtimestamp(ask.valid_to, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),)
+    return keys
+
+
+def _of_grants(ask: Ask) -> dict[str, Values]:
+    if isinstance(ask, asks.CreateGrant):
+        return _of_grant(ask)
+    return {"kms:grantisforawsresource": _TRUTH[False]} if isinstance(ask, asks.ListGrants | asks.RevokeGrant) else {}
 
 
 def _of_grant(ask: asks.CreateGrant) -> dict[str, Values]:

@@ -170,6 +170,8 @@ def check_state(view: KeyView, arn: str) -> None:
     refusal: S3Error = KeyDisabledError(f"{arn} is disabled.")
     if state is KeyState.PENDING_DELETION:
         refusal = KeyStateError(f"{arn} is pending deletion.")
+    elif state is KeyState.PENDING_IMPORT:
+        refusal = KeyStateError(f"{arn} is pending import: it has no key material.")
     elif state is KeyState.UNAVAILABLE:
         refusal = KeyStateError(f"{arn} is unavailable: its key store is not connected.")
     raise refusal

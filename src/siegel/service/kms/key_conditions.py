@@ -8,7 +8,7 @@ from typing import Final
 
 from siegel.access.condition_keys import ConditionKeys
 from siegel.domain.wrapping_keys import WrappingKey
-from siegel.kmswire.answers import ORIGIN_EXTERNAL, ORIGIN_OWN
+from siegel.kmswire.answers import ORIGIN_OWN, origin_of
 
 Values = tuple[str, ...]
 
@@ -47,8 +47,7 @@ class KmsKeys:
 def keys_of_key(key: WrappingKey) -> dict[str, Values]:
     """Return what a key answers: its kind and its tags."""
     keys = dict(OF_EVERY_KEY)
-    if key.is_external:
-        keys["kms:keyorigin"] = (ORIGIN_EXTERNAL,)
+    keys["kms:keyorigin"] = (origin_of(key),)
     for name, value in key.tags:
         folded = f"aws:resourcetag/{name.lower()}"
         keys[folded] = (*keys.get(folded, ()), value)

@@ -18,7 +18,7 @@ from siegel.domain.kms_errors import (
 )
 from siegel.domain.limits import KMS_KEYS_MAX
 from siegel.domain.wrapping_keys import WrappingKey, key_arn
-from siegel.kmswire.answers import ORIGIN_EXTERNAL, ORIGIN_OWN, Answer, key_view, moment, page_view
+from siegel.kmswire.answers import ORIGIN_EXTERNAL, ORIGIN_IMPORTED, ORIGIN_OWN, Answer, key_view, moment, page_view
 from siegel.kmswire.asks import CreateKey, DescribeKey, ListKeys, OfKey, ScheduleKeyDeletion, UpdateKeyDescription
 from siegel.service.kms.key_stores import find_store
 from siegel.service.kms.lapses import error_of_key
@@ -33,7 +33,10 @@ _SUPPORTED: Final = {"", "SYMMETRIC_DEFAULT"}
 
 
 def create_key(change: Change, ask: CreateKey) -> Answer:
-    """Create a key with fresh material. Without a policy, the account's root has every right, and may give rights to others."""
+    """Create a key with fresh material, or one that waits for material to be imported.
+
+    Without a policy, the account's root has every right, and may give rights to others.
+    """
     _refuse_others(ask)
     change.admit_account()
     if ask.tags:
@@ -45,6 +48,7 @@ def create_key(change: Change, ask: CreateKey) -> Answer:
     store_id, external_key_id = _external_key(change, ask)
     key_id = str(UUID(bytes=change.materials.randomness.bytes(_ID_BYTES), version=4))
     text = ask.policy or default_policy(account_id)
+    is_imported = ask.origin == ORIGIN_IMPORTED
     key = WrappingKey(
         key_id=key_id,
         created_at_ms=change.now_ms,
@@ -52,9 +56,10 @@ def create_key(change: Change, ask: CreateKey) -> Answer:
         policy_text=text,
         policy_bindings=bind_policy(change.reader, text),
         tags=merge_tags((), ask.tags),
-        materials=(change.materials.make(account_id, key_id, 1, at_ms=change.now_ms),),
+        materials=() if is_imported else (change.materials.make(account_id, key_id, 1, at_ms=change.now_ms),),
         key_store_id=store_id,
         external_key_id=external_key_id,
+        is_imported=is_imported,
     )
     book.put_key(key)
     change.setting.trail.object_key = key_arn(change.region, account_id, key_id)
@@ -97,11 +102,11 @@ def _external_key(change: Change, ask: CreateKey) -> tuple[str, str]:
 def _refuse_others(ask: CreateKey) -> None:
     if ask.key_usage != "ENCRYPT_DECRYPT" or not {ask.key_spec, ask.customer_master_key_spec} <= _SUPPORTED:
         raise KmsUnsupportedOperationError("Keys are symmetric here: KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT.")
-    if ask.origin not in {ORIGIN_OWN, ORIGIN_EXTERNAL}:
+    if ask.origin not in {ORIGIN_OWN, ORIGIN_IMPORTED, ORIGIN_EXTERNAL}:
         raise KmsUnsupportedOperationError(
-            "Key material is made here, or stays in an external key store: Origin is AWS_KMS or EXTERNAL_KEY_STORE."
+            "Key material is made here, imported, or in a key store: Origin is AWS_KMS, EXTERNAL or EXTERNAL_KEY_STORE."
         )
-    if ask.origin == ORIGIN_OWN and (ask.custom_key_store_id is not None or ask.xks_key_id is not None):
+    if ask.origin != ORIGIN_EXTERNAL and (ask.custom_key_store_id is not None or ask.xks_key_id is not None):
         raise KmsValidationError("CustomKeyStoreId and XksKeyId go with Origin EXTERNAL_KEY_STORE.")
     if ask.multi_region:
         raise KmsUnsupportedOperationError("A key stays in the one region of its deployment.")

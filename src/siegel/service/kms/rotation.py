@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from siegel.domain.kms_errors import KmsLimitExceededError, KmsUnsupportedOperationError
 from siegel.domain.limits import KMS_ROTATIONS_ON_DEMAND_MAX
-from siegel.domain.wrapping_keys import WrappingKey
-from siegel.kmswire.answers import Answer, moment, page_view, rotation_view
+from siegel.domain.wrapping_keys import Material, WrappingKey
+from siegel.kmswire.answers import IMPORTED_NUMBER, Answer, moment, page_view, rotation_view
 from siegel.kmswire.asks import EnableKeyRotation, ListKeyRotations, OfKey
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import Materials
@@ -28,7 +28,7 @@ def rotated(materials: Materials, account_id: str, key: WrappingKey, *, at_ms: i
 
 def enable_key_rotation(change: Change, ask: EnableKeyRotation) -> None:
     """Let a key rotate by itself, every so many days from now on."""
-    view = _rotatable(change, ask.key_id)
+    view = _self_rotating(change, ask.key_id)
     days = ask.rotation_period_in_days
     key = replace(view.key, rotation_days=days, rotates_at_ms=change.now_ms + days * DAY_MS)
     change.book_of(view.account_id).put_key(key)
@@ -36,13 +36,13 @@ def enable_key_rotation(change: Change, ask: EnableKeyRotation) -> None:
 
 def disable_key_rotation(change: Change, ask: OfKey) -> None:
     """Let a key keep its material."""
-    view = _rotatable(change, ask.key_id)
+    view = _self_rotating(change, ask.key_id)
     change.book_of(view.account_id).put_key(replace(view.key, rotation_days=0, rotates_at_ms=0))
 
 
 def rotate_key_on_demand(change: Change, ask: OfKey) -> Answer:
     """Give a key fresh material now; the times of its automatic rotations stay."""
-    view = _rotatable(change, ask.key_id)
+    view = _self_rotating(change, ask.key_id)
     done = sum(material.rotation == ON_DEMAND for material in view.key.materials)
     if done >= KMS_ROTATIONS_ON_DEMAND_MAX:
         raise KmsLimitExceededError(f"A key is rotated on demand at most {KMS_ROTATIONS_ON_DEMAND_MAX} times.")
@@ -65,7 +65,8 @@ def list_key_rotations(scene: Scene, ask: ListKeyRotations) -> Answer:
     """List the rotations that a key went through, or all of its materials."""
     view = _rotatable(scene, ask.key_id)
     is_whole = ask.include_key_material == "ALL_KEY_MATERIAL"
-    shown = [material for material in view.key.materials if is_whole or material.rotation]
+    known = view.key.materials or ((Material(IMPORTED_NUMBER, b"", 0),) if view.key.fingerprint else ())
+    shown = [material for material in known if is_whole or material.rotation]
     entries = ((f"{one.number:010}", rotation_view(scene.region, view.account_id, view.key, one)) for one in shown)
     return page_view("Rotations", *take_page(entries, ask))
 
@@ -75,6 +76,14 @@ def _rotatable(scene: Scene, name: str) -> KeyView:
     view = scene.key(name)
     if view.key.is_external:
         raise KmsUnsupportedOperationError("Keys in an external key store are rotated there, by who has them.")
+    return view
+
+
+def _self_rotating(scene: Scene, name: str) -> KeyView:
+    """Return a key as `_rotatable` does. Raises KmsUnsupportedOperationError for one whose material is brought along as well."""
+    view = _rotatable(scene, name)
+    if view.key.is_imported:
+        raise KmsUnsupportedOperationError("Imported key material does not rotate: to have another, make another key.")
     return view
 
 

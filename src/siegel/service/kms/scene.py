@@ -178,10 +178,12 @@ class Scene:
         needs, state = self.setting.spoken.operation.needs, view.state
         if needs is Needs.PENDING and state is not KeyState.PENDING_DELETION:
             raise KmsInvalidStateError(f"{self.arn(view)} is not pending deletion.")
-        if needs in {Needs.NOT_PENDING, Needs.ENABLED} and state is KeyState.PENDING_DELETION:
+        if needs in {Needs.NOT_PENDING, Needs.MATERIAL, Needs.ENABLED} and state is KeyState.PENDING_DELETION:
             raise KmsInvalidStateError(f"{self.arn(view)} is pending deletion.")
         if needs is Needs.ENABLED and state is KeyState.DISABLED:
             raise KmsDisabledError(f"{self.arn(view)} is disabled.")
+        if needs in {Needs.ENABLED, Needs.MATERIAL} and state is KeyState.PENDING_IMPORT:
+            raise KmsInvalidStateError(f"{self.arn(view)} is pending import: it has no key material.")
         if needs is Needs.ENABLED and state is KeyState.UNAVAILABLE:
             raise KmsInvalidStateError(f"{self.arn(view)} is unavailable: its key store is not connected.")
 

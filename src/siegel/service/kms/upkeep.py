@@ -1,4 +1,4 @@
-"""What time does to keys: those whose deletion is due go, with their material; those that rotate by themselves rotate.
+"""What time does to keys: they are deleted with their material, they rotate by themselves, imported material expires.
 
 Deletion goes by the lock clock, which no clock that was set ahead can hurry: what is deleted here never comes back.
 """
@@ -21,6 +21,7 @@ from siegel.service.lockclock import LockTime
 
 DELETED: Final = "steward.delete_key"
 ROTATED: Final = "steward.rotate_key"
+EXPIRED: Final = "steward.expire_key_material"
 
 
 class Kept(Struct):
@@ -28,6 +29,7 @@ class Kept(Struct):
 
     deleted: int = 0
     rotated: int = 0
+    expired: int = 0
 
 
 class KeyUpkeep:
@@ -42,7 +44,7 @@ class KeyUpkeep:
         self._materials = Materials(custodian, randomness)
 
     async def run_once(self) -> Kept:
-        """Delete and rotate what is due. Raises StorageError; then the next round goes on where this one ended."""
+        """Delete, rotate and expire what is due. Raises StorageError; then the next round goes on where this one ended."""
         kept = Kept()
         for account in self._store.reader.identities.list_accounts():
             for key in list(KeyBook(self._store.reader, account.account_id).scan_keys()):
@@ -50,6 +52,8 @@ class KeyUpkeep:
                     kept.deleted += await self._delete(account.account_id, key.key_id)
                 elif self._is_due(key):
                     kept.rotated += await self._rotate(account.account_id, key.key_id)
+                elif self._is_expired(key):
+                    kept.expired += await self._expire(account.account_id, key.key_id)
         return kept
 
     def _is_gone(self, key: WrappingKey) -> bool:
@@ -57,6 +61,20 @@ class KeyUpkeep:
 
     def _is_due(self, key: WrappingKey) -> bool:
         return not key.deletes_at_ms and key.is_enabled and 0 < key.rotates_at_ms <= self._clock.now_ms()
+
+    def _is_expired(self, key: WrappingKey) -> bool:
+        return 0 < key.expires_at_ms <= self._clock.now_ms()
+
+    async def _expire(self, account_id: str, key_id: str) -> bool:
+        def change(tx: Writer) -> None:
+            book = KeyBookWriter(tx, account_id)
+            key = book.find_key(key_id)
+            if key is None or not self._is_expired(key):
+                raise KmsInvalidStateError
+            book.put_key(key.without_material())
+            tx.invalidate()
+
+        return await self._write(change, self._entry(EXPIRED, account_id, key_id))
 
     async def _delete(self, account_id: str, key_id: str) -> bool:
         def change(tx: Writer) -> None:

@@ -10,9 +10,10 @@ from siegel.domain.ports import Clock, Journal, KeyCustodian, MetaStore, Outboun
 from siegel.kmswire.answers import Answer
 from siegel.kmswire.operation import Spoken
 from siegel.s3wire.request import Request
-from siegel.service.kms import aliases, grants, key_stores, keys, policies, rotation, tags
+from siegel.service.kms import aliases, grants, imports, key_stores, keys, policies, rotation, tags
 from siegel.service.kms.ciphers import Ciphers
 from siegel.service.kms.external import ExternalCiphers
+from siegel.service.kms.imports import ImportParameters
 from siegel.service.kms.inquiries import Inquiries
 from siegel.service.kms.material import Materials
 from siegel.service.kms.proxies import Proxies
@@ -33,6 +34,7 @@ READS: Final[Mapping[str, Callable[[Scene, Any], Answer | None]]] = {
 CHANGES: Final[Mapping[str, Callable[[Change, Any], Answer | None]]] = {
     **aliases.CHANGES,
     **grants.CHANGES,
+    **imports.CHANGES,
     **key_stores.CHANGES,
     **keys.CHANGES,
     **policies.CHANGES,
@@ -66,11 +68,12 @@ class KeyService:
         self._lock_time = lock_time
         self._region = region
         self._materials = Materials(custodian, randomness)
-        self._directory = KeyDirectory(store, self._materials)
+        self._directory = KeyDirectory(store, self._materials, clock)
         proxies = Proxies(outbound, clock, region)
         self._inquiries = Inquiries(self._materials, proxies, outbound)
         ciphers = Ciphers(self._directory, ExternalCiphers(self._directory, proxies), randomness)
         self._uses: Final[Mapping[str, Callable[[Scene, Any], Awaitable[Answer]]]] = {
+            **ImportParameters(self._materials).uses,
             "Encrypt": ciphers.encrypt,
             "Decrypt": ciphers.decrypt,
             "GenerateDataKey": ciphers.generate_data_key,

@@ -16,7 +16,7 @@ from siegel.access.policy import Policy, PolicyKind, parse_policy
 from siegel.access.statement import Statements
 from siegel.domain.errors import AccessDeniedError, PolicyError, StorageError
 from siegel.domain.key_stores import KeyServerError, KeyStore, Lapse, Proxy
-from siegel.domain.ports import MetaStore, Reader
+from siegel.domain.ports import Clock, MetaStore, Reader
 from siegel.domain.wrapping_keys import Grant, KeyState, WrappingKey
 from siegel.service.kms.keybook import KeyBook
 from siegel.service.kms.material import Materials
@@ -143,9 +143,10 @@ class FreshViews:
 class KeyDirectory:
     """Keys and opened material from memory; asks the store again after any change, of whichever worker."""
 
-    def __init__(self, store: MetaStore, materials: Materials) -> None:
+    def __init__(self, store: MetaStore, materials: Materials, clock: Clock) -> None:
         self._store = store
         self._materials = materials
+        self._clock = clock
         self._generation = -1
         self._views: dict[tuple[str, str], KeyView] = {}
         self._aliases: dict[tuple[str, str], str] = {}
@@ -168,6 +169,9 @@ class KeyDirectory:
             known = load_view(self._store.reader, account_id, key_id)
             if known is not None:
                 self._views[account_id, key_id] = known
+        if known is not None and 0 < known.key.expires_at_ms <= self._clock.now_ms():
+            # The steward takes the material away; nobody uses it until he has come.
+            return replace(known, key=known.key.without_material())
         return known
 
     def key_id_of(self, account_id: str, alias: str) -> str | None:
@@ -182,12 +186,12 @@ class KeyDirectory:
 
     def material(self, view: KeyView, number: int) -> bytes | None:
         """Return a material of a key, None if the key has none of that number. Raises SealBrokenError."""
+        found = next((material for material in view.key.materials if material.number == number), None)
+        if found is None:
+            return None
         place = view.account_id, view.key.key_id, number
         known = self._opened.get(place)
         if known is None:
-            found = next((material for material in view.key.materials if material.number == number), None)
-            if found is None:
-                return None
             known = self._opened[place] = self._materials.open(view.account_id, view.key.key_id, found)
         return known
 

@@ -1,0 +1,166 @@
+"""Key material that the customer brings along: a pair of keys to wrap it for, the import, its end.
+
+The private half of a pair is nowhere kept: the import token carries it, sealed for the key. A key has one material, which it can
+lose and get again, and no other: what it encrypted opens then as before. From the import on the provider has the material too.
+
+Source: AWS KMS API Reference, "GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial"; AWS KMS Developer
+Guide, "Importing key material".
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from siegel.domain.errors import SealBrokenError
+from siegel.domain.kms_errors import (
+    KmsExpiredImportTokenError,
+    KmsIncorrectKeyMaterialError,
+    KmsInvalidCiphertextError,
+    KmsInvalidImportTokenError,
+    KmsUnsupportedOperationError,
+    KmsValidationError,
+)
+from siegel.domain.limits import KMS_IMPORT_DAYS_MAX, KMS_IMPORT_TOKEN_S
+from siegel.domain.wrapping_keys import Material, WrappingKey
+from siegel.envelope.importing import (
+    ImportWrapping,
+    fingerprint,
+    is_material,
+    is_same_material,
+    make_import_pair,
+    unwrap_import,
+)
+from siegel.kmswire.answers import IMPORTED_NUMBER, Answer, material_id, moment
+from siegel.kmswire.asks import DeleteImportedKeyMaterial, GetParametersForImport, ImportKeyMaterial
+from siegel.service.kms.keys import DAY_MS
+from siegel.service.kms.material import ImportTicket, Materials
+from siegel.service.kms.scene import Change, Scene
+from siegel.service.kms.views import KeyView
+
+_BITS: Final = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
+_EXPIRES: Final = "KEY_MATERIAL_EXPIRES"
+_NEW: Final = "NEW_KEY_MATERIAL"
+
+
+class ImportParameters:
+    """The operation that makes a pair of keys: off the event loop, one at a time."""
+
+    def __init__(self, materials: Materials) -> None:
+        self._materials = materials
+        self._turn = asyncio.Lock()
+
+    async def get_parameters(self, scene: Scene, ask: GetParametersForImport) -> Answer:
+        """Return a fresh public key, and the token that goes with it for a day."""
+        view = _imported(scene, ask.key_id)
+        bits = _BITS.get(ask.wrapping_key_spec)
+        if bits is None or ask.wrapping_algorithm not in set(ImportWrapping):
+            raise KmsUnsupportedOperationError(
+                "Key material is wrapped for an RSA key, by RSAES_OAEP or RSA_AES_KEY_WRAP; PKCS #1 v1.5 is too weak."
+            )
+        async with self._turn:
+            private_der, public_der = await asyncio.to_thread(make_import_pair, bits)
+        valid_to_ms = scene.now_ms + KMS_IMPORT_TOKEN_S * 1000
+        ticket = ImportTicket(valid_to_ms=valid_to_ms, wrapping=ask.wrapping_algorithm, private_der=private_der)
+        return {
+            "KeyId": scene.arn(view),
+            "ImportToken": self._materials.seal_ticket(view.account_id, view.key.key_id, ticket),
+            "PublicKey": public_der,
+            "ParametersValidTo": moment(valid_to_ms),
+        }
+
+    @property
+    def uses(self) -> Mapping[str, Callable[[Scene, Any], Awaitable[Answer]]]:
+        """The operation by its name."""
+        return {"GetParametersForImport": self.get_parameters}
+
+
+def import_key_material(change: Change, ask: ImportKeyMaterial) -> Answer:
+    """Give a key the material that was wrapped for it: its first one, or the same again."""
+    view = _imported(change, ask.key_id)
+    key = view.key
+    _check_import_type(ask, key)
+    _check_material_id(view, ask.key_material_id)
+    expires_at_ms = _expiry(change, ask)
+    clear = _unwrap(change, view, ask)
+    if not is_material(clear) or (key.fingerprint and not is_same_material(clear, key.key_id, key.fingerprint)):
+        raise KmsIncorrectKeyMaterialError
+    material = change.materials.keep(view.account_id, key.key_id, IMPORTED_NUMBER, clear, at_ms=change.now_ms)
+    key = replace(
+        key,
+        materials=(material,),
+        fingerprint=fingerprint(clear, key.key_id),
+        expires_at_ms=expires_at_ms,
+        material_description=ask.key_material_description or key.material_description,
+        # As in AWS: a key that waited for its material is enabled by it, one that has it stays as it is.
+        is_enabled=key.is_enabled or not key.materials,
+    )
+    change.book_of(view.account_id).put_key(key)
+    return {"KeyId": change.arn(view), "KeyMaterialId": material_id(view.account_id, key, material)}
+
+
+def delete_imported_key_material(change: Change, ask: DeleteImportedKeyMaterial) -> Answer:
+    """Take a key's material away, at once; the same can be imported again."""
+    view = _imported(change, ask.key_id)
+    _check_material_id(view, ask.key_material_id)
+    change.book_of(view.account_id).put_key(view.key.without_material())
+    return {"KeyId": change.arn(view), "KeyMaterialId": _material_id(view)}
+
+
+def _imported(scene: Scene, name: str) -> KeyView:
+    """Return a key as `Scene.key` does. Raises KmsUnsupportedOperationError for one whose material is not brought along."""
+    view = scene.key(name)
+    if not view.key.is_imported:
+        raise KmsUnsupportedOperationError(f"{scene.arn(view)} has no imported key material: its Origin is not EXTERNAL.")
+    return view
+
+
+def _unwrap(change: Change, view: KeyView, ask: ImportKeyMaterial) -> bytes:
+    try:
+        ticket = change.materials.open_ticket(view.account_id, view.key.key_id, ask.import_token)
+    except SealBrokenError as error:
+        raise KmsInvalidImportTokenError from error
+    if ticket.valid_to_ms < change.now_ms:
+        raise KmsExpiredImportTokenError
+    try:
+        return unwrap_import(ImportWrapping(ticket.wrapping), ticket.private_der, ask.encrypted_key_material)
+    except SealBrokenError as error:
+        raise KmsInvalidCiphertextError("The key material does not unwrap with the private key of the import token.") from error
+
+
+def _check_import_type(ask: ImportKeyMaterial, key: WrappingKey) -> None:
+    if ask.import_type is None or (ask.import_type == _NEW) is not bool(key.fingerprint):
+        return
+    if key.fingerprint:
+        raise KmsUnsupportedOperationError("A key has one imported material for ever: to have another, make another key.")
+    raise KmsValidationError("ImportType is EXISTING_KEY_MATERIAL, but no material was imported into this key yet.")
+
+
+def _check_material_id(view: KeyView, named: str | None) -> None:
+    if named is not None and (not view.key.fingerprint or named != _material_id(view)):
+        raise KmsValidationError("KeyMaterialId is not that of the key's imported material.")
+
+
+def _material_id(view: KeyView) -> str:
+    return material_id(view.account_id, view.key, Material(IMPORTED_NUMBER, b"", 0))
+
+
+def _expiry(change: Change, ask: ImportKeyMaterial) -> int:
+    """Return when the material goes, 0 for never. Raises KmsValidationError."""
+    if ask.expiration_model != _EXPIRES:
+        if ask.valid_to is not None:
+            raise KmsValidationError("ValidTo goes with ExpirationModel KEY_MATERIAL_EXPIRES alone.")
+        return 0
+    if ask.valid_to is None:
+        raise KmsValidationError("ExpirationModel KEY_MATERIAL_EXPIRES needs ValidTo.")
+    at_ms = round(ask.valid_to * 1000)
+    if not change.now_ms < at_ms <= change.now_ms + KMS_IMPORT_DAYS_MAX * DAY_MS:
+        raise KmsValidationError(f"ValidTo is in the future, {KMS_IMPORT_DAYS_MAX} days at most.")
+    return at_ms
+
+
+CHANGES: Final[Mapping[str, Callable[[Change, Any], Answer | None]]] = {
+    "ImportKeyMaterial": import_key_material,
+    "DeleteImportedKeyMaterial": delete_imported_key_material,
+}

@@ -8,6 +8,7 @@ from tests.contract.custody_suite import SECRET, KeyCustodianContract
 
 from siegel.domain.errors import ConfigurationError, SealBrokenError, StorageError
 from siegel.drivers.custody import chest as chest_room
+from siegel.drivers.custody import keeper as keeper_room
 from siegel.drivers.custody.chest import read_chest
 from siegel.drivers.custody.finder import RootFinder
 from siegel.drivers.custody.keeper import ChestCustodian
@@ -262,6 +263,24 @@ def test_a_chest_is_private_and_synced_before_and_after_its_rename(home, monkeyp
     home.rotation("second.key").begin()
     assert steps == ["fsync", "fsync", "rename", "fsync"]
     assert (home.directory / "keychest").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("is_started_before", [True, False])
+def test_nothing_is_sealed_by_a_key_of_a_chest_that_a_power_cut_could_take_back(home, monkeypatch, is_started_before):
+    """The process that replaces the chest may not have come to sync its name, when another one sees it."""
+    running = home.custodian() if is_started_before else None
+    home.rotate("second.key")
+
+    def fail(_path):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper_room, "sync_folder", fail)
+        with pytest.raises((StorageError, ConfigurationError), match="Input/output error"):
+            (running or home.custodian()).wrap(SECRET, b"c")
+    wrapped = (running or home.custodian()).wrap(SECRET, b"c")
+    assert wrapped[0] == 2
+    assert home.custodian().unwrap(wrapped, b"c") == SECRET
 
 
 def test_what_a_dead_writer_left_is_no_hindrance(home):

@@ -11,6 +11,7 @@ from siegel.domain.errors import ConfigurationError, SealBrokenError, StorageErr
 from siegel.drivers.custody.chest import CHEST_NAME
 from siegel.drivers.custody.finder import RootFinder
 from siegel.drivers.custody.keyset import KeySet, UnknownKeyError
+from siegel.drivers.custody.rootfile import sync_folder
 
 _NO_FILE: Final = (0, 0, 0)
 
@@ -66,6 +67,9 @@ class ChestCustodian:
         # The signature first: a chest that is replaced in between is then looked at once more.
         signature = _signature(self._path)
         contents, _, places = self._finder.present(self._path)
+        if signature != _NO_FILE:
+            # Whoever replaced it may not have come so far: nothing is sealed by a key that a power cut could take back.
+            _sync(self._path.parent)
         return _Seen(signature, KeySet(contents), places)
 
     def _follow(self) -> None:
@@ -80,6 +84,13 @@ class ChestCustodian:
 
     def __repr__(self) -> str:
         return "ChestCustodian()"
+
+
+def _sync(folder: Path) -> None:
+    try:
+        sync_folder(folder)
+    except OSError as error:
+        raise ConfigurationError(f"the folder {folder} cannot be synced: {error.strerror}") from None
 
 
 def _signature(path: Path) -> tuple[int, int, int]:

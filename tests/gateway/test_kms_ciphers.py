@@ -19,6 +19,7 @@ from .service import SIEGEL, Service, arguments, command, end, keys_of, wait_rea
 from .shelf import fails, sdk
 from .signer import Ask, Keys
 from .test_kms_keys import key_policy, make_key, root, to
+from .test_sts import make_role, with_session
 
 CONTEXT = {"purpose": "invoice", "id": "7"}
 
@@ -276,6 +277,26 @@ def test_grants_across_accounts_and_what_denies_them(service: Service, kms: Any,
     kms.put_key_policy(KeyId=key, Policy=key_policy(to(root(account), "kms:*"), deny))
     with fails(400, "AccessDeniedException"):
         stranger.encrypt(KeyId=key, Plaintext=b"x")
+
+
+def test_grants_to_sessions_stand_beside_those_to_their_role(service: Service, kms: Any, iam: Any, key: str) -> None:
+    name, role = make_role(iam, service)
+    sts = sdk(service, name="sts")
+    sessions = {one: sts.assume_role(RoleArn=role, RoleSessionName=one)["Credentials"] for one in ("ann", "bob", "cat")}
+    # The ids of grants are random: some come before the role's, and some behind.
+    for one in ("ann", "bob", "ann", "bob", "ann", "bob"):
+        principal = f"arn:aws:sts::{service.owner.account_id}:assumed-role/{name}/{one}"
+        kms.create_grant(KeyId=key, GranteePrincipal=principal, Operations=["Encrypt", "DescribeKey"])
+    kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Encrypt"])
+    for one, credentials in sessions.items():
+        client = with_session(service, credentials, "kms")
+        assert client.encrypt(KeyId=key, Plaintext=b"x")["KeyId"].endswith(key)
+        if one == "cat":
+            with fails(400, "AccessDeniedException"):
+                client.describe_key(KeyId=key)
+        else:
+            client.describe_key(KeyId=key)
+        client.close()
 
 
 def test_dry_runs_change_and_show_nothing(service: Service, kms: Any, iam: Any, key: str) -> None:

@@ -25,6 +25,7 @@ REMEMBERED_MAX: Final = 10_000
 EQUALS: Final = "Equals"
 # Constraints of a grant bind where there is an encryption context.
 _WITHOUT_CONTEXT: Final = frozenset({"DescribeKey", "RetireGrant"})
+_SESSION: Final = "arn:aws:sts::"
 
 Context = Mapping[str, str]
 Settle = Callable[[Caller, Asked, ResourceSide], Permit]
@@ -47,8 +48,12 @@ class GrantView(Struct, frozen=True):
 
     @property
     def grantee_id(self) -> str:
-        """The unique id of its grantee, for a session its role's; the account's id where it is a whole account."""
-        return dict(self.grant.bindings).get(self.grant.grantee) or self.grant.grantee.split(":")[4]
+        """The unique id of its grantee, for a session its own; the account's id where it is a whole account."""
+        grantee = self.grant.grantee
+        unique_id = dict(self.grant.bindings).get(grantee)
+        if unique_id is None:
+            return grantee.split(":")[4]
+        return f"{unique_id}:{grantee.rpartition('/')[2]}" if grantee.startswith(_SESSION) else unique_id
 
     def fits(self, operation: str, context: Context) -> bool:
         """Tell whether the grant speaks of an operation under an encryption context."""

@@ -155,6 +155,26 @@ def test_an_encryption_context_is_told_when_it_is_given_and_binds_who_may_read(
     theirs.close()
 
 
+@pytest.mark.parametrize("condition", [{"kms:ViaService": "s3.eu-central-1.amazonaws.com"}, {"aws:ViaAWSService": "true"}])
+def test_a_key_can_keep_out_services_and_serve_its_callers_alone(
+    service: Service, bucket: Shelf, kms: Any, condition: dict[str, str]
+) -> None:
+    whole = to(root(service.owner.account_id), "kms:*")
+    for effect in ("Allow", "Deny"):
+        by_service = {**to("*", ["kms:GenerateDataKey", "kms:Decrypt"], Condition={"StringEquals": condition}), "Effect": effect}
+        others = [whole] if effect == "Deny" else [to(root(service.owner.account_id), ["kms:PutKeyPolicy", "kms:DescribeKey"])]
+        key = arn_of(kms, make_key(kms, Policy=key_policy(*others, by_service)))
+        if effect == "Allow":
+            bucket.put("k", b"1", **under(key))
+            assert bucket.get("k") == b"1"
+            with fails(400, "AccessDeniedException"):
+                kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+        else:
+            kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+            with bucket.unchanged(), fails(403, "AccessDenied"):
+                bucket.put("k", b"2", **under(key))
+
+
 NO_CONTEXTS = [b"no json", b"[]", b'{"a":1}', b'{"":"a"}', b'{"aws:s3:arn":"x"}', b'{"a":"%s"}' % (b"x" * 8200)]
 
 

@@ -30,12 +30,14 @@ _NOTHING: Final = Relevant((), ())
 class Asked(Struct, frozen=True):
     """What a caller wants: the action as AWS names it, the resource's ARN, the request's condition keys.
 
-    An action that is about no single resource asks for the service's ARN without a name, such as `arn:aws:s3:::*`.
+    An action that is about no single resource asks for the service's ARN without a name, such as `arn:aws:s3:::*`. `via_service`:
+    a service asks on the caller's behalf, as S3 does where an object's key is one of the key service.
     """
 
     action: str
     resource: str
     keys: ConditionKeys = NO_KEYS
+    via_service: bool = False
 
 
 class ResourceSide(Struct, frozen=True):
@@ -103,7 +105,7 @@ class _Case:
         self.caller = caller
         self.asked = asked
         self.resource = resource
-        self.keys = RequestKeys(caller, asked.keys, resource.account_id)
+        self.keys = RequestKeys(caller, asked.keys, resource.account_id, via_service=asked.via_service)
 
     @property
     def is_own(self) -> bool:

@@ -6,6 +6,8 @@ nothing has to be forgotten in time; what is never asked for again goes when the
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from siegel.access.caller import Caller
 from siegel.access.condition_keys import ConditionKeys
 from siegel.access.decide import Permit, decide
@@ -48,7 +50,7 @@ class Decisions:
     def decide(self, caller: Caller, asked: Asked, side: ResourceSide) -> Permit:
         """Return the permit, if the policies of both sides allow it. Raises AccessDeniedError."""
         keys = NotedKeys(asked.keys, self._stable)
-        permit = decide(caller, Asked(asked.action, asked.resource, keys), side)
+        permit = decide(caller, replace(asked, keys=keys), side)
         if not keys.was_asked:
             if len(self._known) >= REMEMBERED_MAX:
                 self._known.clear()

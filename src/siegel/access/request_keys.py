@@ -22,6 +22,7 @@ _TYPES: Final = {
     CallerKind.ROLE: ("AssumedRole",),
 }
 _NO: Final = ("false",)
+_VIA: Final = {True: ("true",), False: _NO}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,7 +58,6 @@ _OF_PRINCIPAL: Final[dict[str, Callable[[Identity], Values]]] = {
     "aws:principalaccount": lambda caller: (caller.account_id,) if _is_signed(caller) else None,
     "aws:principaltype": lambda caller: _TYPES[caller.kind],
     "aws:principalisawsservice": lambda caller: _NO if _is_signed(caller) else None,
-    "aws:viaawsservice": lambda caller: _NO if _is_signed(caller) else None,
     "aws:userid": lambda caller: (caller.principal_id,) if _is_signed(caller) else ("anonymous",),
     "aws:username": lambda caller: (caller.name,) if caller.kind is CallerKind.USER else None,
     "aws:tokenissuetime": _token_issue_time,
@@ -73,18 +73,21 @@ _OF_PRINCIPAL: Final[dict[str, Callable[[Identity], Values]]] = {
     "aws:sourceidentity": lambda caller: caller.keys.get("aws:sourceidentity"),
 }
 _TAG: Final = "aws:principaltag/"
+_VIA_SERVICE: Final = "aws:viaawsservice"
 _RESOURCE_ACCOUNT: Final = frozenset({"aws:resourceaccount", "s3:resourceaccount"})
 
 
 class RequestKeys:
     """Answers from the caller, the resource's account, and the request, in this order; each key is asked for once."""
 
-    __slots__ = ("_account_id", "_asked", "_caller", "_keys")
+    __slots__ = ("_account_id", "_asked", "_caller", "_keys", "_via_service")
 
-    def __init__(self, caller: Identity, keys: ConditionKeys, account_id: str) -> None:
+    def __init__(self, caller: Identity, keys: ConditionKeys, account_id: str, *, via_service: bool = False) -> None:
+        """Answer about a request of `caller`; `via_service`: one that a service makes on its behalf."""
         self._caller = caller
         self._keys = keys
         self._account_id = account_id
+        self._via_service = via_service
         self._asked: dict[str, Values] = {}
 
     def get(self, name: str, /) -> Values:
@@ -101,6 +104,8 @@ class RequestKeys:
             return known(self._caller)
         if name.startswith(_TAG):
             return tuple(value for key, value in self._caller.tags.items() if key.lower() == name[len(_TAG) :]) or None
+        if name == _VIA_SERVICE:
+            return _VIA[self._via_service] if _is_signed(self._caller) else None
         if name in _RESOURCE_ACCOUNT:
             return (self._account_id,) if self._account_id else None
         # What an identity's provider says of it goes by the provider's name, and never passes for a key of a service.

@@ -214,6 +214,12 @@ def test_keys_of_the_principal(caller, arn, kind, user_id, name):
         assert value_of(caller, "aws:principalisawsservice", keys) == (("false",) if arn else None)
 
 
+def test_who_asks_for_a_caller_is_no_matter_of_the_request():
+    keys = Given(viaawsservice="false")
+    assert RequestKeys(alice(), keys, OWN, via_service=True).get("aws:viaawsservice") == ("true",)
+    assert RequestKeys(ANONYMOUS, keys, OWN, via_service=True).get("aws:viaawsservice") is None
+
+
 def test_keys_of_temporary_credentials():
     assert value_of(reader(), "aws:tokenissuetime") == ("2026-09-21T14:13:20Z",)
     assert value_of(reader(), "aws:multifactorauthpresent") == ("false",)

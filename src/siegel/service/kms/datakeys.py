@@ -154,7 +154,7 @@ class DataKeys:
         if caller.kind is CallerKind.ANONYMOUS:
             raise unsigned()
         operation = use.permission.removeprefix(_PREFIX)
-        asked = Asked(use.permission, use.protection.arn, self._keys(use, context))
+        asked = Asked(use.permission, use.protection.arn, self._keys(use, context), via_service=True)
         return decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), self._decisions.decide)
 
     def _keys(self, use: KeyUse, context: dict[str, str]) -> KmsKeys:
@@ -171,7 +171,7 @@ class DataKeys:
             region=self._region,
             owner=view.account_id,
             existing_tags=dict,
-            others={"aws:viaawsservice": ("true",)},
+            others={},
         )
         return KmsKeys(own, of_request, partial(self._directory.aliases_of, view))
 

@@ -1,9 +1,17 @@
-"""Opens one sealed object with one key file: a second implementation of client.md, with nothing but `cryptography`.
+"""Opens one sealed object: a second implementation of client.md, with nothing but `cryptography`.
+
+With a key file:
 
     python client_decryptor.py KEY-FILE OBJECT-FILE s3://BUCKET/OBJECT-KEY [ACCOUNT-ID] > PLAINTEXT
 
-It trusts the key file's own sealer only, keeps no memory (so it does not see rollbacks), and holds the object in memory.
-It exits with a sentence if anything is not as the page says, before it has written a byte.
+With a key server, which is asked by any client of KMS:
+
+    python client_decryptor.py --ask OBJECT-FILE s3://BUCKET/OBJECT-KEY [ACCOUNT-ID] > ask.json
+    aws kms decrypt --cli-input-json file://ask.json --query Plaintext --output text --endpoint-url URL > box.key
+    python client_decryptor.py --box-key box.key SEALER.pub OBJECT-FILE s3://BUCKET/OBJECT-KEY [ACCOUNT-ID] > PLAINTEXT
+
+It trusts the key file's own sealer or the named one, keeps no memory (so it does not see rollbacks), and holds the object in
+memory. It exits with a sentence if anything is not as the page says, before it has written a byte.
 """
 
 import base64
@@ -11,16 +19,19 @@ import hashlib
 import hmac
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hpke
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 PREAMBLE, STANZA, SEGMENT_HEADER, CHUNK, TAG = 32, 1176, 88, 16384, 16
+Place = tuple[str, str, str]  # account id, bucket, object key
+Unwrap = Callable[[bytes, bytes, bytes], bytes]
 MEMBERS = {
     "account_id",
     "bucket",
@@ -49,18 +60,28 @@ def expand(key: bytes, info: bytes, length: int) -> bytes:
     return b"".join(blocks)[:length]
 
 
+def read_line(text: str, marker: str, size: int) -> bytes:
+    """Return what the one line of a key file or of a recipient holds."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    demand(len(lines) == 1 and lines[0].startswith(marker), f"not one line that begins with {marker}")
+    data = base64.urlsafe_b64decode(lines[0].strip().removeprefix(marker))
+    payload, check = data[:-4], data[-4:]
+    demand(len(payload) == size and hashlib.sha256(payload).digest()[:4] == check, "the line is not whole")
+    return payload
+
+
 def read_key(text: str) -> bytes:
     """Return the 160 bytes of secrets of a key file."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    demand(len(lines) == 1 and lines[0].startswith("siegel-key-1:"), "not a key file")
-    data = base64.urlsafe_b64decode(lines[0].strip().removeprefix("siegel-key-1:"))
-    secrets, check = data[:-4], data[-4:]
-    demand(len(secrets) == 160 and hashlib.sha256(secrets).digest()[:4] == check, "the key file is not whole")  # noqa: PLR2004  the page's
-    return secrets
+    return read_line(text, "siegel-key-1:", 160)
+
+
+def sealer_of(secrets: bytes) -> bytes:
+    """Return the Ed25519 key that a key file's signatures are checked with."""
+    return Ed25519PrivateKey.from_private_bytes(secrets[96:128]).public_key().public_bytes_raw()
 
 
 def unwrap(recipients: bytes, object_id: bytes, secrets: bytes) -> bytes:
-    """Return the data key."""
+    """Return the data key, by a key file."""
     mlkem = MLKEM768PrivateKey.from_seed_bytes(secrets[:64])
     x25519 = X25519PrivateKey.from_private_bytes(secrets[64:96])
     public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
@@ -71,6 +92,38 @@ def unwrap(recipients: bytes, object_id: bytes, secrets: bytes) -> bytes:
     suite = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
     private = hpke.MLKEM768X25519PrivateKey(mlkem, x25519)
     return suite.decrypt(mine[0], private, info=b"siegel client data key v1\x00" + object_id)
+
+
+def box_stanza(recipients: bytes, object_id: bytes) -> bytes:
+    """Return the first stanza that is for a key server."""
+    wanted = hashlib.sha256(b"siegel client keybox v1\x00" + object_id).digest()[:8]
+    stanzas = [recipients[at : at + STANZA] for at in range(0, len(recipients), STANZA)]
+    mine = [stanza for stanza in stanzas if stanza[:8] == wanted]
+    demand(mine, "not sealed for a key server")
+    return mine[0]
+
+
+def ask(data: bytes, place: Place) -> dict[str, object]:
+    """Return what the key server is to be asked."""
+    object_id, count = data[16:32], int.from_bytes(data[10:12], "big")
+    stanza = box_stanza(data[PREAMBLE : PREAMBLE + count * STANZA], object_id)
+    account_id, bucket, object_key = place
+    context = {
+        "account": account_id,
+        "bucket": bucket,
+        "key": object_key,
+        "version": object_id.hex(),
+        "number": str(int.from_bytes(stanza[8:16], "big")),
+        "format": "siegel client v1",
+    }
+    blob = stanza[66 : 66 + int.from_bytes(stanza[16:18], "big")]
+    return {"CiphertextBlob": base64.b64encode(blob).decode(), "EncryptionContext": context}
+
+
+def unwrap_with_box_key(recipients: bytes, object_id: bytes, box_key: bytes) -> bytes:
+    """Return the data key, by what the key server answered."""
+    wrapped = box_stanza(recipients, object_id)[18:66]
+    return AESGCM(expand(box_key, b"siegel client keybox data key v1\x00" + object_id, 32)).decrypt(bytes(12), wrapped, None)
 
 
 def open_manifest(data_key: bytes, sealed: bytes, bound: bytes) -> dict[str, object]:
@@ -103,8 +156,8 @@ def open_body(data_key: bytes, object_id: bytes, manifest: dict[str, object], se
     )
 
 
-def open_object(data: bytes, secrets: bytes, place: tuple[str, str, str]) -> bytes:
-    """Return the plaintext of a sealed object; `place` is account id, bucket, object key."""
+def open_object(data: bytes, secret: bytes, place: Place, sealer: bytes, unwrap: Unwrap = unwrap) -> bytes:
+    """Return the plaintext of a sealed object; `unwrap` gets the data key by `secret` out of the recipients."""
     demand(
         len(data) > PREAMBLE and data[:9] == b"SIEGELC\x01\x01" and data[9] in (0, 1),
         "not a sealed object, or of an unknown version",
@@ -116,25 +169,39 @@ def open_object(data: bytes, secrets: bytes, place: tuple[str, str, str]) -> byt
     body_at = signature_at + 64
     demand(len(data) > body_at + SEGMENT_HEADER, "cut short within its header")
     segment = data[body_at:]
-    data_key = unwrap(data[PREAMBLE:manifest_at], object_id, secrets)
+    data_key = unwrap(data[PREAMBLE:manifest_at], object_id, secret)
     manifest = open_manifest(data_key, data[manifest_at:signature_at], data[:manifest_at] + segment[:SEGMENT_HEADER])
-    own = Ed25519PrivateKey.from_private_bytes(secrets[96:128]).public_key()
-    demand(manifest["sealer"] == own.public_bytes_raw().hex(), "signed by somebody else")
-    own.verify(data[signature_at:body_at], b"siegel client signature v1\x00" + data[:signature_at] + segment[:SEGMENT_HEADER])
+    demand(manifest["sealer"] == sealer.hex(), "signed by somebody else")
+    said = data[:signature_at] + segment[:SEGMENT_HEADER]
+    Ed25519PublicKey.from_public_bytes(sealer).verify(data[signature_at:body_at], b"siegel client signature v1\x00" + said)
     sealed_as = (manifest["account_id"], manifest["bucket"], manifest["object_key"])
     demand(sealed_as == place, f"sealed as {sealed_as}")
     return open_body(data_key, object_id, manifest, segment)
 
 
-def main(key_file: str, object_file: str, uri: str, account_id: str = "") -> None:
-    """Write the plaintext to standard output."""
-    bucket, _, object_key = uri.removeprefix("s3://").partition("/")
-    secrets = read_key(Path(key_file).read_text(encoding="utf-8"))
+def main(*words: str) -> None:
+    """Write the plaintext, or with --ask the question, to standard output."""
+    if words[0] == "--ask":
+        json.dump(ask(Path(words[1]).read_bytes(), place_of(*words[2:])), sys.stdout)
+        return
+    if words[0] == "--box-key":
+        secret = base64.b64decode(Path(words[1]).read_text(encoding="utf-8"), validate=False)
+        sealer = read_line(Path(words[2]).read_text(encoding="utf-8"), "siegel-recipient-1:", 1248)[-32:]
+        rest, how = words[3:], unwrap_with_box_key
+    else:
+        secret = read_key(Path(words[0]).read_text(encoding="utf-8"))
+        sealer, rest, how = sealer_of(secret), words[1:], unwrap
     try:
-        plain = open_object(Path(object_file).read_bytes(), secrets, (account_id, bucket, object_key))
+        plain = open_object(Path(rest[0]).read_bytes(), secret, place_of(*rest[1:]), sealer, how)
     except (InvalidTag, InvalidSignature):
         raise SystemExit("refused: it was changed") from None
     sys.stdout.buffer.write(plain)
+
+
+def place_of(uri: str, account_id: str = "") -> Place:
+    """Return the place that an address names."""
+    bucket, _, object_key = uri.removeprefix("s3://").partition("/")
+    return account_id, bucket, object_key
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ from cyclopts import App
 _SEAL: Final = """Seal files and store them: the store never sees their content, and never has a key.
 
 The last argument says where: s3://BUCKET/OBJECT-KEY for one file, s3://BUCKET/FOLDER/ for any number. With --key the objects are
-signed by that key and can be opened with it; --to seals for others too. Credentials are found as the AWS SDK finds them.
+signed by that key and can be opened with it; --to seals for others too, --keybox for your key server: with --sign-only, for it
+alone. Credentials of the store are found as the AWS SDK finds them.
 """
 
 _OPEN: Final = """Fetch a sealed object and open it; nothing that was tampered with is written.
 
 Without -o the file gets the name that was sealed with it, in the current folder; -o - writes to standard output. With --range
-only the chunks around that range are fetched. The exit status is 3 if the object is not what was sealed: changed, moved, cut,
-older than one seen before, or made by somebody whom you do not trust.
+only the chunks around that range are fetched. With --keybox your key server gives the key: once, however much is read. The exit
+status is 3 if the object is not what was sealed: changed, moved, cut, older than one seen before, or made by somebody whom you do
+not trust.
 """
 
 _NAMES: Final = """List the objects below a folder whose names were sealed with --seal-names, by their real names.

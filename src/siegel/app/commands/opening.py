@@ -12,7 +12,17 @@ from typing import IO, Annotated, Final
 from cyclopts import Parameter
 
 from siegel.app.commands.options import AsJson
-from siegel.app.commands.sealing_options import Account, Endpoint, State, load_seen, moving, read_recipients
+from siegel.app.commands.sealing_options import (
+    NO_KEY_SERVER,
+    Account,
+    AtKeyServer,
+    Endpoint,
+    Requests,
+    State,
+    load_seen,
+    moving,
+    read_recipients,
+)
 from siegel.app.output import print_error, print_json, print_text
 from siegel.customer.sealing.keyfile import KeyFile, read_key_file
 from siegel.customer.sealing.names import open_name, seal_name
@@ -21,7 +31,7 @@ from siegel.customer.sealing.place import ObjectPlace, parse_prefix, parse_uri
 from siegel.customer.sealing.refusals import SealedObjectError, SealingError
 from siegel.customer.sealing.sealedfile import SealedFile
 from siegel.customer.sealing.seen import Sighting
-from siegel.customer.sealing.store import S3Source, connect, list_keys
+from siegel.customer.sealing.store import REQUESTS, S3Source, check_requests, connect, list_keys
 
 EXIT_BROKEN: Final = 3
 
@@ -34,7 +44,7 @@ def open_object(
     uri: Annotated[str, Parameter(name="S3-URI", help="s3://BUCKET/OBJECT-KEY")],
     /,
     *,
-    key: KeyFilePath,
+    key: Annotated[Path | None, Parameter(help="Key file that opens it.")] = None,
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True, help="Where to write; - for standard output.")
     ] = None,
@@ -56,6 +66,8 @@ def open_object(
     allow_unsigned: Annotated[bool, Parameter(negative="", help="Open what nobody signed.")] = False,
     forget: Annotated[bool, Parameter(negative="", help="Believe an older object than the one seen before.")] = False,
     force: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
+    keybox: AtKeyServer = NO_KEY_SERVER,
+    requests: Requests = REQUESTS,
     account_id: Account = "",
     endpoint_url: Endpoint = None,
     state: State = None,
@@ -64,17 +76,24 @@ def open_object(
     """Fetch a sealed object and open it; the help text is in `sealing_cli.py`."""
     if json and output == _STDOUT:
         raise SealingError("standard output cannot take both the object and --json\ntry: -o FILE")
-    secret = read_key_file(key)
-    place = parse_uri(uri, account_id)
-    if sealed_name:
-        folder, name = _split(place)
-        place = seal_name(secret.names_secret, folder, name)
-    trusted = [secret.sealer, *(one.sealer for one in read_recipients(from_ or []))]
+    check_requests(requests)
+    box = keybox.connect()
+    if key is None and box is None:
+        raise SealingError("say what opens it\ntry: --key KEY-FILE, or --keybox URL")
+    secret = read_key_file(key) if key else None
+    place = _place(uri, account_id, secret, sealed_name=sealed_name)
+    trusted = [*([secret.sealer] if secret else []), *(one.sealer for one in read_recipients(from_ or []))]
     client, seen = connect(endpoint_url), load_seen(state)
     try:
         memory = None if forget else seen
         file = open_sealed(
-            S3Source(client, place), place, key=secret, trusted=trusted, allow_unsigned=allow_unsigned, seen=memory
+            S3Source(client, place, requests),
+            place,
+            key=secret,
+            box=box,
+            trusted=trusted,
+            allow_unsigned=allow_unsigned,
+            seen=memory,
         )
         if forget:
             # Only now: an object that did not open is no reason to forget a newer one.
@@ -122,6 +141,16 @@ def _opened_names(secret: KeyFile, folder: ObjectPlace, client: object) -> Itera
         except SealedObjectError:
             continue  # another key's, or a name in the clear: the help text says that they are left out
         yield {"name": name.encode(errors="replace").decode(), "uri": f"s3://{folder.bucket}/{object_key}"}
+
+
+def _place(uri: str, account_id: str, secret: KeyFile | None, *, sealed_name: bool) -> ObjectPlace:
+    place = parse_uri(uri, account_id)
+    if not sealed_name:
+        return place
+    if secret is None:
+        raise SealingError("sealed names are found with a key file\ntry: --key KEY-FILE")
+    folder, name = _split(place)
+    return seal_name(secret.names_secret, folder, name)
 
 
 def _split(place: ObjectPlace) -> tuple[ObjectPlace, str]:

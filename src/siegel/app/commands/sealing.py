@@ -1,21 +1,28 @@
 """`siegel seal` and `siegel keys`: files are sealed on this machine, and leave it sealed."""
 
-import stat
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from siegel.app.commands.options import AsJson
-from siegel.app.commands.sealing_options import Account, Endpoint, State, load_seen, moving, read_recipients
+from siegel.app.commands.sealing_options import (
+    NO_KEY_SERVER,
+    Account,
+    AtKeyServer,
+    Endpoint,
+    Requests,
+    State,
+    load_seen,
+    read_recipients,
+)
+from siegel.app.commands.shipping import Shipping, ship
 from siegel.app.output import print_json, print_text
-from siegel.customer.sealing.keyfile import KeyFile, Recipient, new_key_file, read_key_file, write_key_file
+from siegel.customer.sealing.keyfile import KeyFile, new_key_file, read_key_file, write_key_file
 from siegel.customer.sealing.names import seal_name
 from siegel.customer.sealing.place import ObjectPlace, parse_prefix, parse_uri
 from siegel.customer.sealing.refusals import SealingError
-from siegel.customer.sealing.seal import seal_stream
-from siegel.customer.sealing.seen import Seen
-from siegel.customer.sealing.store import PART_BYTES, connect, upload
+from siegel.customer.sealing.store import PART_BYTES, REQUESTS, check_requests, connect
 
 _MIB: Final = 1024 * 1024
 KeyPath = Annotated[Path, Parameter(name="FILE", help="The key file.")]
@@ -25,9 +32,13 @@ def seal(
     *arguments: Annotated[str, Parameter(name="FILE... S3-URI", help="Files, and at last where they go.")],
     key: Annotated[Path | None, Parameter(help="Key file: signs, and can open what is sealed.")] = None,
     to: Annotated[list[str] | None, Parameter(help="A recipient's line, or a file with one. May be repeated.")] = None,
+    sign_only: Annotated[bool, Parameter(negative="", help="The key file signs, and cannot open what is sealed.")] = False,
     seal_names: Annotated[bool, Parameter(negative="", help="Seal the names too: the object keys tell nothing.")] = False,
-    part_mib: Annotated[int, Parameter(help="Size of the parts of large objects; one part is held in memory.")] = PART_BYTES
-    // _MIB,
+    part_mib: Annotated[
+        int, Parameter(help="Size of the parts of large objects; one for each request is held in memory.")
+    ] = PART_BYTES // _MIB,
+    requests: Requests = REQUESTS,
+    keybox: AtKeyServer = NO_KEY_SERVER,
     account_id: Account = "",
     endpoint_url: Endpoint = None,
     state: State = None,
@@ -37,16 +48,24 @@ def seal(
     *files, uri = arguments or ("",)
     if not files:
         raise SealingError("say what to seal, and where it goes\ntry: siegel seal FILE s3://BUCKET/OBJECT-KEY --key KEY-FILE")
+    check_requests(requests)
     sealer = read_key_file(key) if key else None
-    recipients = read_recipients(to or [])
-    if sealer is None and not recipients:
-        raise SealingError("nobody could open it\ntry: --key KEY-FILE, or --to RECIPIENT")
+    recipients, box = read_recipients(to or []), keybox.connect(seals=True)
+    if not recipients and box is None and (sealer is None or sign_only):
+        raise SealingError("nobody could open it\ntry: --key KEY-FILE, --keybox URL, or --to RECIPIENT")
     places = _places([Path(file) for file in files], uri, account_id, sealer, seal_names=seal_names)
-    client, seen = connect(endpoint_url), load_seen(state)
-    done = [
-        _seal_one(client, path, place, sealer=sealer, recipients=recipients, seen=seen, part_bytes=part_mib * _MIB, quiet=json)
-        for path, place in places.items()
-    ]
+    shipping = Shipping(
+        client=connect(endpoint_url),
+        seen=load_seen(state),
+        sealer=sealer,
+        sealer_opens=not sign_only,
+        recipients=recipients,
+        box=box,
+        part_bytes=part_mib * _MIB,
+        requests=requests,
+        quiet=json,
+    )
+    done = ship(shipping, places)
     if json:
         print_json({"objects": done})
     else:
@@ -96,41 +115,3 @@ def _folder(object_key: str) -> str:
     """Return the object key up to and including its last slash."""
     head, slash, _ = object_key.rpartition("/")
     return head + slash
-
-
-def _seal_one(
-    client: Any,
-    path: Path,
-    place: ObjectPlace,
-    *,
-    sealer: KeyFile | None,
-    recipients: list[Recipient],
-    seen: Seen,
-    part_bytes: int,
-    quiet: bool,
-) -> dict[str, object]:
-    """Seal and store one file; return what `--json` says of it."""
-    try:
-        found = path.stat()
-        # Before it is opened: opening a pipe would wait for whoever writes into it.
-        if not stat.S_ISREG(found.st_mode):
-            raise SealingError(f"{path} is not a regular file")
-        size_bytes = found.st_size
-        with path.open("rb") as stream:
-            name = path.name.encode(errors="replace").decode()
-            sealed = seal_stream(
-                stream, size_bytes, place, sealer=sealer, recipients=recipients, name=name, last=seen.last(place)
-            )
-            with moving(path.name, sealed.sealed_size_bytes, quiet=quiet) as progress:
-                upload(client, sealed, part_bytes=part_bytes, progress=progress)
-    except OSError as error:
-        raise SealingError(f"{path} cannot be read: {error.strerror}") from None
-    seen.check_and_note(place, sealed.sighting)
-    return {
-        "file": str(path),
-        "uri": place.uri,
-        "size_bytes": size_bytes,
-        "sealed_size_bytes": sealed.sealed_size_bytes,
-        "sequence": sealed.manifest.sequence,
-        "signed": sealer is not None,
-    }

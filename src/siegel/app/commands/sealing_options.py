@@ -1,16 +1,18 @@
-"""What the commands share that seal and open: where the store is, whom to believe, what was seen before, a bar of progress."""
+"""What the commands share that seal and open: where store and key server are, whom to believe, what was seen, how far it is."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from siegel.customer.sealing.keyfile import RECIPIENT_MARKER, Recipient, parse_recipient
-from siegel.customer.sealing.refusals import KeyFileError
+from siegel.customer.sealing.keyserver import KeyServer, read_credential
+from siegel.customer.sealing.refusals import KeyFileError, KeyServerError
 from siegel.customer.sealing.seen import Seen
 
 Endpoint = Annotated[str | None, Parameter(help="Address of the store, as for the AWS command line.")]
@@ -23,7 +25,45 @@ Account = Annotated[
 State = Annotated[
     Path | None, Parameter(help="Memory of what was seen, against rollbacks; ~/.local/state/siegel/seen.db unless given.")
 ]
+Requests = Annotated[int, Parameter(help="Requests to the store at once.")]
 _RECIPIENT_BYTES_MAX = 64 * 1024
+
+
+@dataclass(frozen=True)
+class AtKeybox:
+    """The customer's key server, if it is one of those who can open. Its credential comes by file or environment alone."""
+
+    keybox: Annotated[
+        str | None,
+        Parameter(env_var="SIEGEL_KEYBOX", help="Address of your key server, which seals and opens: https://HOST:PORT"),
+    ] = None
+    keybox_key: Annotated[
+        str | None, Parameter(env_var="SIEGEL_KEYBOX_KEY", help="The key server's key: its id, or alias/NAME.")
+    ] = None
+    keybox_credential: Annotated[
+        Path | None,
+        Parameter(
+            env_var="SIEGEL_KEYBOX_CREDENTIAL",
+            help="File, mode 0600, with the credential for clients as `siegel keybox init --json` prints it. Else "
+            "SIEGEL_KEYBOX_ACCESS_KEY_ID and SIEGEL_KEYBOX_SECRET_ACCESS_KEY count.",
+        ),
+    ] = None
+    keybox_ca: Annotated[
+        Path | None, Parameter(env_var="SIEGEL_KEYBOX_CA", help="Certificates of the authority that vouches for the key server.")
+    ] = None
+
+    def connect(self, *, seals: bool = False) -> KeyServer | None:
+        """Return the key server, if one is named; who `seals` with it must name a key. Raises KeyServerError."""
+        if self.keybox is None:
+            return None
+        if seals and self.keybox_key is None:
+            raise KeyServerError("say which key of the key server seals\ntry: --keybox-key ID")
+        credential = read_credential(self.keybox_credential)
+        return KeyServer(self.keybox, credential, key_id=self.keybox_key, ca_file=self.keybox_ca)
+
+
+AtKeyServer = Annotated[AtKeybox, Parameter(name="*")]
+NO_KEY_SERVER = AtKeybox()
 
 
 def load_seen(path: Path | None) -> Seen:

@@ -1,6 +1,7 @@
 """Encrypting before sending: the client's format, `docs/design/formats/client.md`. The store never holds a key.
 
-Read `header.py` (what an object is), `seal.py`, `opening.py`, `seen.py` (rollback), `store.py` (S3), `filesystem.py` (fsspec).
+Read `header.py` (what an object is), `recipients.py` (for whom), `seal.py`, `opening.py`, `seen.py` (rollback), `keyserver.py`
+(the customer's box), `store.py` (S3), `filesystem.py` (fsspec).
 
     key = read_key_file(Path("my.key"))
     place = parse_uri("s3://evidence/2026/clip.mp4")
@@ -9,6 +10,7 @@ Read `header.py` (what an object is), `seal.py`, `opening.py`, `seen.py` (rollba
 """
 
 from siegel.customer.sealing.keyfile import KeyFile, Recipient, new_key_file, parse_recipient, read_key_file, write_key_file
+from siegel.customer.sealing.keyserver import KeyServer, read_credential
 from siegel.customer.sealing.manifest import Manifest
 from siegel.customer.sealing.opening import StreamSource, open_sealed, open_stream
 from siegel.customer.sealing.place import ObjectPlace, parse_uri
@@ -18,6 +20,7 @@ from siegel.customer.sealing.seen import Seen
 
 __all__ = [
     "KeyFile",
+    "KeyServer",
     "Manifest",
     "ObjectPlace",
     "Recipient",
@@ -31,6 +34,7 @@ __all__ = [
     "open_stream",
     "parse_recipient",
     "parse_uri",
+    "read_credential",
     "read_key_file",
     "seal_stream",
     "write_key_file",

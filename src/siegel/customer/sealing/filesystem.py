@@ -15,6 +15,7 @@ from fsspec.spec import AbstractFileSystem
 from siegel.customer.sealing.keyfile import KeyFile, Recipient, read_key_file
 from siegel.customer.sealing.opening import open_sealed
 from siegel.customer.sealing.place import ObjectPlace, parse_uri
+from siegel.customer.sealing.recipients import Keybox
 from siegel.customer.sealing.refusals import NoSuchObjectError, SealedObjectError, SealingError
 from siegel.customer.sealing.seal import seal_stream
 from siegel.customer.sealing.sealedfile import SealedFile
@@ -28,7 +29,8 @@ READ_AHEAD_BYTES: Final = 256 * 1024
 class SealedFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
     """Reads and writes sealed objects at `siegel+s3://BUCKET/OBJECT-KEY`.
 
-    `key` is a key file or its path; `recipients` are sealed for besides it; `trusted` are more sealers' public keys to believe.
+    `key` is a key file or its path, `box` a key server: at least one of the two. `sealer_opens`: the key file can open what it
+    signs. `recipients` are sealed for besides it; `trusted` are more sealers' public keys to believe.
     `client` is a boto3 client, else one is made for `endpoint_url`. `seen` is the memory that rollbacks are held against.
     """
 
@@ -39,7 +41,9 @@ class SealedFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has n
     def __init__(
         self,
         *,
-        key: KeyFile | str | Path,
+        key: KeyFile | str | Path | None = None,
+        box: Keybox | None = None,
+        sealer_opens: bool = True,
         client: Any = None,
         endpoint_url: str | None = None,
         account_id: str = "",
@@ -50,11 +54,15 @@ class SealedFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has n
     ) -> None:
         """See the class; `options` are fsspec's own."""
         super().__init__(**options)
-        self._key = key if isinstance(key, KeyFile) else read_key_file(Path(key))
+        if key is None and box is None:
+            raise SealingError("say what opens and seals\ntry: key=, or box=")
+        self._key = key if isinstance(key, KeyFile) or key is None else read_key_file(Path(key))
+        self._box = box
+        self._sealer_opens = sealer_opens
         self._client = client if client is not None else connect(endpoint_url)
         self._account_id = account_id
         self._recipients = recipients
-        self._trusted = [self._key.sealer, *trusted]
+        self._trusted = [*([self._key.sealer] if self._key else []), *trusted]
         self._seen = seen if isinstance(seen, Seen) or seen is None else Seen(Path(seen))
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_options: Any) -> io.BufferedReader:
@@ -121,12 +129,22 @@ class SealedFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has n
 
     def _sealed(self, path: str) -> SealedFile:
         place = self._place(path)
-        return open_sealed(S3Source(self._client, place), place, key=self._key, trusted=self._trusted, seen=self._seen)
+        source = S3Source(self._client, place)
+        return open_sealed(source, place, key=self._key, box=self._box, trusted=self._trusted, seen=self._seen)
 
     def _store(self, path: str, stream: Any, size_bytes: int) -> None:
         place = self._place(path)
         last = self._seen.last(place) if self._seen else None
-        sealed = seal_stream(stream, size_bytes, place, sealer=self._key, recipients=self._recipients, last=last)
+        sealed = seal_stream(
+            stream,
+            size_bytes,
+            place,
+            sealer=self._key,
+            sealer_opens=self._sealer_opens,
+            recipients=self._recipients,
+            box=self._box,
+            last=last,
+        )
         upload(self._client, sealed)
         if self._seen:
             self._seen.check_and_note(place, sealed.sighting)

@@ -8,7 +8,7 @@
     10                2          number n of recipients, 1 to 64
     12                4          length m of the sealed manifest
     16                16         object id, random
-    32                n * 1176   recipients: id 8, encapsulated key 1120, wrapped data key 48
+    32                n * 1176   recipients: see `recipients.py`
     ...               m          sealed manifest: a record under a key of the data key
     ...               64         signature, absent from an unsigned object
     ...               88 + ...   body: a segment of `siegel.envelope.segment`, whose own header is authenticated here too
@@ -21,42 +21,34 @@ from collections.abc import Sequence
 from struct import Struct as Layout
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hpke
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
-from siegel.customer.sealing.keyfile import KeyFile, Recipient
+from siegel.customer.sealing.keyfile import KeyFile
 from siegel.customer.sealing.manifest import Manifest, decode_manifest, encode_manifest
+from siegel.customer.sealing.recipients import RECIPIENTS_MAX, STANZA_BYTES, Unwrap
 from siegel.customer.sealing.refusals import (
     HeaderChangedError,
-    NotForThisKeyError,
     NotSealedError,
     SealingError,
     UnknownSealerError,
     UnsignedError,
 )
 from siegel.domain.errors import SealBrokenError
-from siegel.envelope.derive import KEY_BYTES, Label, derive_key
+from siegel.envelope.derive import Label, derive_key
 from siegel.envelope.ranges import HEADER_BYTES as SEGMENT_HEADER_BYTES
 from siegel.envelope.record import RECORD_OVERHEAD_BYTES, RecordKey
 
 PREAMBLE_BYTES: Final = 32
 OBJECT_ID_BYTES: Final = 16
-RECIPIENTS_MAX: Final = 64
 MANIFEST_BYTES_MAX: Final = 16 * 1024
-STANZA_BYTES: Final = 8 + 1120 + KEY_BYTES + 16
 
 _MAGIC: Final = b"SIEGELC\x01"
 _SUITE: Final = 1
 _PREAMBLE: Final = Layout(">8sBBHI16s")
-_ID_BYTES: Final = 8
 _SIGNATURE_BYTES: Final = 64
-_ID_LABEL: Final = b"siegel client recipient v1\x00"
-_WRAP_LABEL: Final = b"siegel client data key v1\x00"
 _SIGNATURE_LABEL: Final = b"siegel client signature v1\x00"
-
-_HPKE: Final = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
 class Outline(Struct, frozen=True):
@@ -101,17 +93,6 @@ def outline(start: bytes) -> Outline:
     return Outline(bool(signed), recipients, manifest_bytes, object_id)
 
 
-def wrap(data_key: bytes, recipient: Recipient, object_id: bytes) -> bytes:
-    """Return the stanza that lets one recipient have the data key. HPKE draws its own randomness."""
-    wrapped = _HPKE.encrypt(data_key, recipient.public_key, info=_WRAP_LABEL + object_id)
-    return recipient_id(recipient, object_id) + wrapped
-
-
-def recipient_id(recipient: Recipient, object_id: bytes) -> bytes:
-    """Return the name of a recipient in one object: another one in each, so that objects do not tell who shares them."""
-    return hashlib.sha256(_ID_LABEL + object_id + recipient.kem_bytes).digest()[:_ID_BYTES]
-
-
 def build_header(
     manifest: Manifest,
     data_key: bytes,
@@ -140,10 +121,11 @@ def build_header(
     return open_part + sealed + signature, hashlib.sha256(said).digest()
 
 
-def open_header(start: bytes, key: KeyFile, trusted: Sequence[bytes], *, allow_unsigned: bool = False) -> OpenedHeader:
+def open_header(start: bytes, unwrap: Unwrap, trusted: Sequence[bytes], *, allow_unsigned: bool = False) -> OpenedHeader:
     """Open a header and check who signed it. `start` is the object's beginning, at least up to the end of the segment's header.
 
-    `trusted` are the sealers' public keys that are believed. Raises the errors of `refusals.py` that speak of headers.
+    `unwrap` takes the data key out of the stanzas; `trusted` are the sealers' public keys that are believed. Raises the errors
+    of `refusals.py` that speak of headers.
     """
     found = outline(start)
     manifest_at, body_at = found.manifest_at, found.body_at
@@ -152,28 +134,17 @@ def open_header(start: bytes, key: KeyFile, trusted: Sequence[bytes], *, allow_u
     open_part, sealed = start[:manifest_at], start[manifest_at : manifest_at + found.manifest_bytes]
     signature = start[manifest_at + found.manifest_bytes : body_at]
     segment_header = start[body_at : body_at + SEGMENT_HEADER_BYTES]
-    data_key = _unwrap(open_part, found.object_id, key)
+    unwrapped = unwrap(_stanzas(open_part), found.object_id)
     try:
-        plain = _manifest_key(data_key).open(sealed, open_part + segment_header)
+        plain = _manifest_key(unwrapped.data_key).open(sealed, open_part + segment_header)
     except SealBrokenError:
         raise HeaderChangedError("the header was changed: its manifest does not open") from None
     manifest = decode_manifest(plain)
+    if unwrapped.sequence not in {None, manifest.sequence}:
+        raise HeaderChangedError("the number that the key server was told is not the object's")
     said = open_part + sealed + segment_header
     _check_sealer(manifest, said, signature, trusted, allow_unsigned=allow_unsigned)
-    return OpenedHeader(manifest, found.object_id, data_key, body_at, segment_header, hashlib.sha256(said).digest())
-
-
-def _unwrap(open_part: bytes, object_id: bytes, key: KeyFile) -> bytes:
-    """Return the data key out of the stanza that is this key's."""
-    wanted = recipient_id(key.recipient, object_id)
-    for at in range(PREAMBLE_BYTES, len(open_part), STANZA_BYTES):
-        stanza = open_part[at : at + STANZA_BYTES]
-        if stanza[:_ID_BYTES] == wanted:
-            try:
-                return _HPKE.decrypt(stanza[_ID_BYTES:], key.private_key, info=_WRAP_LABEL + object_id)
-            except (InvalidTag, ValueError):
-                raise HeaderChangedError("the header was changed: the data key does not unwrap") from None
-    raise NotForThisKeyError("the object is sealed for others than this key")
+    return OpenedHeader(manifest, found.object_id, unwrapped.data_key, body_at, segment_header, hashlib.sha256(said).digest())
 
 
 def _check_sealer(manifest: Manifest, said: bytes, signature: bytes, trusted: Sequence[bytes], *, allow_unsigned: bool) -> None:
@@ -195,6 +166,10 @@ def _check_sealer(manifest: Manifest, said: bytes, signature: bytes, trusted: Se
         Ed25519PublicKey.from_public_bytes(sealer).verify(signature, _SIGNATURE_LABEL + said)
     except InvalidSignature:
         raise HeaderChangedError("the signature does not fit the header: somebody who can open the object changed it") from None
+
+
+def _stanzas(open_part: bytes) -> list[bytes]:
+    return [open_part[at : at + STANZA_BYTES] for at in range(PREAMBLE_BYTES, len(open_part), STANZA_BYTES)]
 
 
 def _manifest_key(data_key: bytes) -> RecordKey:

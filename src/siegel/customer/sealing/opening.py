@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 from siegel.customer.sealing.header import OpenedHeader, open_header, outline
 from siegel.customer.sealing.keyfile import KeyFile
 from siegel.customer.sealing.place import ObjectPlace
+from siegel.customer.sealing.recipients import Keybox, Unwrap, unwrapper
 from siegel.customer.sealing.refusals import HeaderChangedError, MovedError, NotSealedError, WrongLengthError
 from siegel.customer.sealing.sealedfile import SealedFile, SealedReader, Source
 from siegel.customer.sealing.seen import Seen, Sighting
@@ -20,7 +21,9 @@ FIRST_READ_BYTES: Final = 64 * 1024
 
 
 class StreamSource:
-    """A seekable binary stream as a source."""
+    """A seekable binary stream as a source: for one thread."""
+
+    reads_at_once: Final = 1
 
     def __init__(self, stream: BinaryIO) -> None:
         """Take the stream; it is read through `seek` and `readinto`."""
@@ -40,17 +43,19 @@ def open_sealed(
     source: Source,
     place: ObjectPlace,
     *,
-    key: KeyFile,
+    key: KeyFile | None,
     trusted: Sequence[bytes],
+    box: Keybox | None = None,
     allow_unsigned: bool = False,
     seen: Seen | None = None,
 ) -> SealedFile:
     """Open the object at `place` as a file of plaintext: seekable, every read a range of the source.
 
-    `trusted`: public keys of sealers that are believed. `seen`: the memory that rollbacks are held against; without one
-    they do not show. Raises the errors of `refusals.py`, each for its own attack.
+    The key file opens it if it can, else the box is asked: once, however many ranges are read. `trusted`: public keys of
+    sealers that are believed. `seen`: the memory that rollbacks are held against; without one they do not show. Raises the
+    errors of `refusals.py`, each for its own attack.
     """
-    header = _read_header(source, key, trusted, allow_unsigned=allow_unsigned)
+    header = _read_header(source, unwrapper(key, box, place), trusted, allow_unsigned=allow_unsigned)
     manifest = header.manifest
     if manifest.place != place:
         raise MovedError(f"{place.uri} was sealed as {manifest.place.uri}{_accounts(manifest.place, place)}")
@@ -78,13 +83,13 @@ def open_stream(file: SealedFile, start: int = 0, stop: int | None = None) -> It
     return file.reader.stream(start, file.size_bytes if stop is None else stop)
 
 
-def _read_header(source: Source, key: KeyFile, trusted: Sequence[bytes], *, allow_unsigned: bool) -> OpenedHeader:
+def _read_header(source: Source, unwrap: Unwrap, trusted: Sequence[bytes], *, allow_unsigned: bool) -> OpenedHeader:
     """Read as much as the header takes, and open it."""
     start = _read(source, 0, min(FIRST_READ_BYTES, source.size_bytes))
     needed = outline(start).body_at + SEGMENT_HEADER_BYTES
     if needed > len(start):
         start += _read(source, len(start), max(0, min(needed, source.size_bytes) - len(start)))
-    return open_header(start, key, trusted, allow_unsigned=allow_unsigned)
+    return open_header(start, unwrap, trusted, allow_unsigned=allow_unsigned)
 
 
 def _read(source: Source, offset: int, count: int) -> bytes:

@@ -16,6 +16,10 @@
     StoreError                  the store refused, failed, or answered something else than was asked
     ├── NoSuchObjectError       nothing is there
     └── ChangedWhileReadingError  the object was replaced between two reads
+    KeyServerError              the customer's key server did not give a key
+    ├── KeyServerSilentError    it cannot be reached, or took too long
+    ├── KeyServerRefusedError   it said no: its policy, a wrong credential, a disabled or destroyed key
+    └── KeyServerLiedError      its answer is none that an honest key server gives
 
 None of them is an answer of the store's own: those are `siegel.domain.errors.S3Error`.
 """
@@ -85,3 +89,24 @@ class NoSuchObjectError(StoreError):
 
 class ChangedWhileReadingError(StoreError):
     """The object was replaced by another while it was being read. Open it again."""
+
+
+class KeyServerError(SiegelError):
+    """The customer's key server did not give a key. Nothing was sealed or opened."""
+
+
+class KeyServerSilentError(KeyServerError):
+    """The key server cannot be reached, or did not answer in time."""
+
+
+class KeyServerRefusedError(KeyServerError):
+    """The key server said no. `is_about_key`: it has not the key at all that a blob was made with."""
+
+    def __init__(self, message: str, *, is_about_key: bool = False) -> None:
+        """Take what the key server said."""
+        super().__init__(message)
+        self.is_about_key = is_about_key
+
+
+class KeyServerLiedError(KeyServerError):
+    """The key server's answer is none that an honest one gives: of another form, or with a blob that it does not open itself."""

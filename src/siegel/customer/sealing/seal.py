@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final
 
-from siegel.customer.sealing.header import OBJECT_ID_BYTES, build_header, wrap
+from siegel.customer.sealing.header import OBJECT_ID_BYTES, build_header
 from siegel.customer.sealing.keyfile import KeyFile, Recipient
 from siegel.customer.sealing.manifest import SEQUENCE_MAX, SIZE_BYTES_MAX, Manifest
 from siegel.customer.sealing.place import ObjectPlace
+from siegel.customer.sealing.recipients import Keybox, box_context, wrap, wrap_for_box
 from siegel.customer.sealing.refusals import SealingError
 from siegel.customer.sealing.seen import Sighting
 from siegel.envelope.derive import KEY_BYTES
@@ -63,6 +64,8 @@ def seal_stream(
     *,
     sealer: KeyFile | None,
     recipients: Sequence[Recipient],
+    box: Keybox | None = None,
+    sealer_opens: bool = True,
     name: str | None = None,
     last: Sighting | None = None,
     random: Callable[[int], bytes] = os.urandom,
@@ -70,8 +73,10 @@ def seal_stream(
 ) -> SealedStream:
     """Prepare to seal `size_bytes` of `source` for `place`.
 
-    `sealer` signs and can open the object too; without one the object is unsigned. `last` is what is remembered of the place
-    (`Seen.last`), so that the new object counts as newer. Raises SealingError: nobody to seal for, or a size beyond the format.
+    `sealer` signs, and can open the object too unless `sealer_opens` is False; without one the object is unsigned. A `box` that
+    is given can open it: then it is asked for a key. `last` is what is remembered of the place
+    (`Seen.last`), so that the new object counts as newer. Raises SealingError: nobody to seal for, or a size beyond
+    the format; KeyServerError.
     """
     if not 0 <= size_bytes <= SIZE_BYTES_MAX:
         raise SealingError("no object can have this size")
@@ -95,8 +100,12 @@ def seal_stream(
     )
     data_key, object_id = random(KEY_BYTES), random(OBJECT_ID_BYTES)
     segment = SegmentSealer(data_key, place.context(object_id), object_id, 0, random(SALT_BYTES))
-    everyone = {one.kem_bytes: one for one in [*([sealer.recipient] if sealer else []), *recipients]}
+    own = [sealer.recipient] if sealer and sealer_opens else []
+    everyone = {one.kem_bytes: one for one in [*own, *recipients]}
     stanzas = [wrap(data_key, one, object_id) for one in everyone.values()]
+    if box is not None:
+        made = box.fresh_key(box_context(place, object_id, sequence))
+        stanzas.append(wrap_for_box(data_key, made, object_id, sequence))
     header, digest = build_header(
         manifest, data_key, object_id, stanzas, segment.header, nonce=random(NONCE_BYTES), sealer=sealer
     )

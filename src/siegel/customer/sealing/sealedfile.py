@@ -1,19 +1,25 @@
 """Plaintext out of ranges of a sealed object: the reader that opens chunks, and the file that programs read."""
 
 import io
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from siegel.customer.sealing.manifest import Manifest
 from siegel.customer.sealing.refusals import BodyChangedError, WrongLengthError
 from siegel.domain.errors import SealBrokenError
-from siegel.envelope.ranges import CHUNK_BYTES, SEALED_CHUNK_BYTES, chunk_span
+from siegel.envelope.ranges import CHUNK_BYTES, SEALED_CHUNK_BYTES, Span, chunk_span
 from siegel.envelope.segment import SegmentOpener
 
 # What is opened at once: it still lies in the processor's cache when the next step wants it.
 _CHUNKS_AT_ONCE: Final = 16
-# What a sequential reader asks the source for at once.
+# What a sequential reader asks the source for by one read; of those, as many are under way as the source takes at once.
 AHEAD_BYTES: Final = 4 * 1024 * 1024
+# Its chunks when it begins and ends within one.
+_ROOM_BYTES: Final = (AHEAD_BYTES // CHUNK_BYTES + 2) * SEALED_CHUNK_BYTES
 
 
 class Source(Protocol):
@@ -23,8 +29,21 @@ class Source(Protocol):
     def size_bytes(self) -> int:
         """Return how many bytes there are."""
 
+    @property
+    def reads_at_once(self) -> int:
+        """Return how many threads may read at once; at least 1."""
+
     def read_into(self, offset: int, room: memoryview) -> int:
         """Fill `room` with the bytes from `offset` on; return how many came: fewer only where the source ends or fails."""
+
+
+class _Read(Struct):
+    """A read of the source that is under way."""
+
+    fetched: Future[None]
+    span: Span
+    room: memoryview
+    length: int
 
 
 class SealedReader:
@@ -48,9 +67,50 @@ class SealedReader:
         if len(self._sealed) < span.sealed_length:
             self._sealed = bytearray(span.sealed_length)
         sealed = memoryview(self._sealed)[: span.sealed_length]
-        if self._source.read_into(self._body_at + span.sealed_offset, sealed) != span.sealed_length:
+        self._fetch(span, sealed)
+        yield from self._open(span, sealed, stop - start)
+
+    def stream(self, start: int, stop: int) -> Iterator[memoryview]:
+        """Yield the same as `pieces` by reads of constant size, however long the range is; several at once, if the source can."""
+        if stop - start > AHEAD_BYTES and self._source.reads_at_once > 1:
+            yield from self._stream_ahead(start, stop)
+            return
+        while True:
+            step = min(stop, start + AHEAD_BYTES)
+            yield from self.pieces(start, step)
+            start = step
+            if start >= stop:
+                return
+
+    def _stream_ahead(self, start: int, stop: int) -> Iterator[memoryview]:
+        under_way: deque[_Read] = deque()
+        spare: list[memoryview] = []
+        pool = ThreadPoolExecutor(self._source.reads_at_once)
+        try:
+            for first in range(start, stop, AHEAD_BYTES):
+                if len(under_way) == self._source.reads_at_once:
+                    yield from self._finished(under_way.popleft(), spare)
+                last = min(stop, first + AHEAD_BYTES)
+                span = chunk_span(first, last, self.manifest.size_bytes)
+                room = spare.pop() if spare else memoryview(bytearray(_ROOM_BYTES))
+                fetched = pool.submit(self._fetch, span, room[: span.sealed_length])
+                under_way.append(_Read(fetched, span, room, last - first))
+            while under_way:
+                yield from self._finished(under_way.popleft(), spare)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _finished(self, read: _Read, spare: list[memoryview]) -> Iterator[memoryview]:
+        read.fetched.result()
+        yield from self._open(read.span, read.room[: read.span.sealed_length], read.length)
+        spare.append(read.room)
+
+    def _fetch(self, span: Span, room: memoryview) -> None:
+        if self._source.read_into(self._body_at + span.sealed_offset, room) != span.sealed_length:
             raise WrongLengthError("the store gave less than the object has")
-        chunk, skip, left = span.first_chunk, span.skip_bytes, stop - start
+
+    def _open(self, span: Span, sealed: memoryview, left: int) -> Iterator[memoryview]:
+        chunk, skip = span.first_chunk, span.skip_bytes
         for at in range(0, len(sealed), _CHUNKS_AT_ONCE * SEALED_CHUNK_BYTES):
             try:
                 size = self._opener.open_into(chunk, sealed[at : at + _CHUNKS_AT_ONCE * SEALED_CHUNK_BYTES], self._plain)
@@ -59,15 +119,6 @@ class SealedReader:
             take = min(size - skip, left)
             yield self._plain[skip : skip + take]
             chunk, skip, left = chunk + _CHUNKS_AT_ONCE, 0, left - take
-
-    def stream(self, start: int, stop: int) -> Iterator[memoryview]:
-        """Yield the same as `pieces` by reads of constant size, however long the range is."""
-        while True:
-            step = min(stop, start + AHEAD_BYTES)
-            yield from self.pieces(start, step)
-            start = step
-            if start >= stop:
-                return
 
 
 class SealedFile(io.RawIOBase):

@@ -3,7 +3,9 @@
 Credentials, region and profile are found as the SDK finds them: environment, shared files, instance.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,6 +16,9 @@ from siegel.customer.sealing.seal import Piece, SealedStream
 
 PART_BYTES: Final = 16 * 1024 * 1024
 PART_BYTES_MIN: Final = 5 * 1024 * 1024
+# Requests to the store at once: as many parts are held in memory, and one more that is being sealed.
+REQUESTS: Final = 4
+REQUESTS_MAX: Final = 64
 _PARTS_MAX: Final = 10_000
 _MISSING: Final = {"NoSuchKey": "does not exist", "NoSuchBucket": "does not exist: no such bucket", "404": "does not exist"}
 
@@ -24,12 +29,14 @@ def connect(endpoint_url: str | None = None, region: str | None = None) -> Any:
     """Return a client of S3. Raises StoreError if the library is missing, or nobody says who is asking."""
     try:
         import boto3  # noqa: PLC0415  an extra: only who stores anything needs it, and it takes its time
+        from botocore.config import Config  # noqa: PLC0415  the same
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415  the same
     except ImportError:
         raise StoreError("boto3 is missing, which speaks to the store\ntry: pip install 'siegel[client]'") from None
     try:
         # A session of its own: the library's default one keeps the first credentials that it ever found.
-        return boto3.session.Session().client("s3", endpoint_url=endpoint_url, region_name=region)
+        settings = Config(max_pool_connections=REQUESTS_MAX)
+        return boto3.session.Session().client("s3", endpoint_url=endpoint_url, region_name=region, config=settings)
     except (BotoCoreError, ValueError) as error:
         raise StoreError(str(error)) from None
 
@@ -41,8 +48,9 @@ def nothing(_count: int) -> None:
 class S3Source:
     """One object of a store as a source: the first read asks for the header, later ones for ranges of the same object."""
 
-    def __init__(self, client: Any, place: ObjectPlace) -> None:
+    def __init__(self, client: Any, place: ObjectPlace, requests: int = REQUESTS) -> None:
         """Ask for the object's beginning. Raises StoreError: no such object, no permission, no answer."""
+        self.reads_at_once = requests
         self._client = client
         self._place = place
         self._pinned: dict[str, str] = {}
@@ -70,35 +78,44 @@ class S3Source:
         return filled
 
 
-def upload(client: Any, sealed: SealedStream, *, part_bytes: int = PART_BYTES, progress: Progress = nothing) -> None:
+def upload(
+    client: Any,
+    sealed: SealedStream,
+    *,
+    part_bytes: int = PART_BYTES,
+    requests: int = REQUESTS,
+    progress: Progress = nothing,
+) -> None:
     """Store a sealed stream at its place: in one request if it fits into a part, else in parts of constant size.
 
-    One part is held in memory. `progress` is told the sealed bytes of every request that is done. Whatever fails, no object
-    appears. Raises StoreError, SealingError.
+    So many `requests` are under way at once, and as many parts and one more in memory. `progress` is told the sealed bytes of
+    every request that is done, in the order of the object. Whatever fails, no object appears. Raises StoreError, SealingError.
     """
     if part_bytes < PART_BYTES_MIN:
         raise SealingError(f"a part has at least {PART_BYTES_MIN} bytes")
+    check_requests(requests)
     place = sealed.manifest.place
     part_bytes = enough_for(sealed.sealed_size_bytes, part_bytes)
-    parts = _parts(sealed, part_bytes)
     where = {"Bucket": place.bucket, "Key": place.object_key}
     with _answers(place):
         if sealed.sealed_size_bytes <= part_bytes:
-            body = b"".join(bytes(part) for part in parts)
+            body = b"".join(bytes(piece) for piece in sealed)
             client.put_object(**where, Body=body, ContentType="application/vnd.siegel.sealed")
             progress(len(body))
             return
         where["UploadId"] = client.create_multipart_upload(**where, ContentType="application/vnd.siegel.sealed")["UploadId"]
         try:
-            done = []
-            for number, part in enumerate(parts, 1):
-                answer = client.upload_part(**where, PartNumber=number, Body=part)
-                done.append({"PartNumber": number, "ETag": answer["ETag"]})
-                progress(len(part))
+            done = _Parts(client, where, requests, progress).send(sealed, part_bytes)
             client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})
         except BaseException:
             client.abort_multipart_upload(**where)
             raise
+
+
+def check_requests(requests: int) -> None:
+    """Check how many requests there may be at once. Raises SealingError."""
+    if not 1 <= requests <= REQUESTS_MAX:
+        raise SealingError(f"there are 1 to {REQUESTS_MAX} requests at once")
 
 
 def enough_for(size_bytes: int, part_bytes: int) -> int:
@@ -113,8 +130,41 @@ def list_keys(client: Any, folder: ObjectPlace) -> Iterator[str]:
             yield from (entry["Key"] for entry in page.get("Contents", ()))
 
 
-def _parts(pieces: Iterable[Piece], part_bytes: int) -> Iterator[bytearray]:
-    """Collect pieces into parts of `part_bytes`; the last one is shorter. The same memory serves every part."""
+class _Parts:
+    """The parts of one upload: several are under way at once, and are done with in their order."""
+
+    def __init__(self, client: Any, where: dict[str, str], requests: int, progress: Progress) -> None:
+        self._client = client
+        self._where = where
+        self._requests = requests
+        self._progress = progress
+        self._sent: deque[tuple[Future[Any], bytearray]] = deque()
+        self._spare: list[bytearray] = []
+        self._done: list[dict[str, Any]] = []
+
+    def send(self, pieces: Iterable[Piece], part_bytes: int) -> list[dict[str, Any]]:
+        """Send all; return what completes the upload. However it ends, no request is under way any more."""
+        pool = ThreadPoolExecutor(self._requests)
+        try:
+            for number, part in enumerate(_collected(pieces, part_bytes, self._spare), 1):
+                self._sent.append((pool.submit(self._client.upload_part, **self._where, PartNumber=number, Body=part), part))
+                if len(self._sent) == self._requests:
+                    self._finish_first()
+            while self._sent:
+                self._finish_first()
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return self._done
+
+    def _finish_first(self) -> None:
+        future, part = self._sent.popleft()
+        self._done.append({"PartNumber": len(self._done) + 1, "ETag": future.result()["ETag"]})
+        self._progress(len(part))
+        self._spare.append(part)
+
+
+def _collected(pieces: Iterable[Piece], part_bytes: int, spare: list[bytearray]) -> Iterator[bytearray]:
+    """Collect pieces into parts of `part_bytes`; the last one is shorter. Parts that are `spare` serve again."""
     part = bytearray(part_bytes)
     filled = 0
     for piece in pieces:
@@ -126,6 +176,7 @@ def _parts(pieces: Iterable[Piece], part_bytes: int) -> Iterator[bytearray]:
             view = view[taken:]
             if filled == part_bytes:
                 yield part
+                part = spare.pop() if spare else bytearray(part_bytes)
                 filled = 0
     if filled:
         del part[filled:]

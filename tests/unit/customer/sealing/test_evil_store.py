@@ -24,9 +24,10 @@ from tests.unit.customer.sealing.objects import (
     unseal,
 )
 
-from siegel.customer.sealing.header import PREAMBLE_BYTES, STANZA_BYTES, build_header, open_header, outline, wrap
+from siegel.customer.sealing.header import PREAMBLE_BYTES, build_header, open_header, outline
 from siegel.customer.sealing.opening import StreamSource, open_sealed
 from siegel.customer.sealing.place import ObjectPlace
+from siegel.customer.sealing.recipients import STANZA_BYTES, unwrapper, wrap
 from siegel.customer.sealing.refusals import (
     BodyChangedError,
     ForkedError,
@@ -166,7 +167,7 @@ def test_row_2_two_objects_of_one_number_are_a_fork(tmp_path):
 def test_row_3_a_segment_of_another_key_below_an_honest_manifest():
     """Even a recipient, who can make a manifest that opens, cannot put another body below the signed header."""
     sealed = seal(DATA, to=(ENEMY.recipient,))
-    opened = open_header(sealed, ENEMY, [KEY.sealer])
+    opened = open_header(sealed, unwrapper(ENEMY, None, PLACE), [KEY.sealer])
     other = SegmentSealer(bytes(32), PLACE.context(opened.object_id), opened.object_id, 0, bytes(24))
     stanzas = [sealed[at : at + STANZA_BYTES] for at in range(32, 32 + 2 * STANZA_BYTES, STANZA_BYTES)]
     header, _ = build_header(
@@ -243,7 +244,7 @@ def test_row_11_a_signature_cannot_be_taken_away():
 
 def test_row_11_a_recipient_who_strips_the_signature_is_seen():
     sealed = seal(DATA, to=(ENEMY.recipient,))
-    opened = open_header(sealed, ENEMY, [KEY.sealer])
+    opened = open_header(sealed, unwrapper(ENEMY, None, PLACE), [KEY.sealer])
     header, _ = build_header(
         opened.manifest,
         opened.data_key,

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 from tests.unit.customer.sealing.objects import CHUNK, KEY, PLACE, content, plain, seal, stream, unseal
 
-from siegel.customer.sealing.header import RECORD_OVERHEAD_BYTES, build_header, open_header, outline, wrap
+from siegel.customer.sealing.header import RECORD_OVERHEAD_BYTES, build_header, open_header, outline
 from siegel.customer.sealing.manifest import decode_manifest, encode_manifest
 from siegel.customer.sealing.opening import StreamSource, open_sealed, open_stream
+from siegel.customer.sealing.recipients import unwrapper, wrap
 from siegel.customer.sealing.refusals import HeaderChangedError, NotSealedError, WrongLengthError
 from siegel.customer.sealing.sealedfile import AHEAD_BYTES
 
@@ -72,7 +73,7 @@ def remade(change) -> bytes:
     """A signed header whose sealer wrote a manifest of his own."""
     sealed = stream(b"")
     made = b"".join(bytes(piece) for piece in sealed)
-    opened = open_header(made, KEY, [KEY.sealer])
+    opened = open_header(made, unwrapper(KEY, None, PLACE), [KEY.sealer])
     manifest = change(opened.manifest)
     stanza = wrap(opened.data_key, KEY.recipient, opened.object_id)
     header, _ = build_header(

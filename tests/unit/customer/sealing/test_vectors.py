@@ -11,11 +11,12 @@ import pytest
 from tests.unit.customer.sealing.objects import content, plain, seal, unseal
 
 from siegel.customer.sealing import refusals
-from siegel.customer.sealing.header import PREAMBLE_BYTES, STANZA_BYTES, build_header, outline
+from siegel.customer.sealing.header import PREAMBLE_BYTES, build_header, outline
 from siegel.customer.sealing.keyfile import KeyFile, parse_key_file
 from siegel.customer.sealing.manifest import Manifest
 from siegel.customer.sealing.names import open_name, seal_name
 from siegel.customer.sealing.place import ObjectPlace
+from siegel.customer.sealing.recipients import STANZA_BYTES
 from siegel.envelope.segment import SegmentSealer
 
 ROOT = Path(__file__).parents[4]
@@ -138,7 +139,9 @@ def test_the_stand_alone_decryptor_opens_what_was_made_just_now(tmp_path):
 def test_the_stand_alone_decryptor_opens_the_vectors(decryptor, vector):
     place = tuple(vector["place"][name] for name in ("account_id", "bucket", "object_key"))
     secrets = decryptor.read_key(GOOD["keys"]["own"])
-    assert decryptor.open_object(bytes.fromhex(vector["sealed"]), secrets, place) == plain(vector["plain_size"])
+    assert decryptor.open_object(bytes.fromhex(vector["sealed"]), secrets, place, decryptor.sealer_of(secrets)) == plain(
+        vector["plain_size"]
+    )
 
 
 @pytest.mark.parametrize("vector", named([vector for vector in BAD if vector["edits"]]))

@@ -20,7 +20,7 @@ Generated from the commands' own help (`src/siegel/app/cli.py`); a test in `test
 |---|---|
 | 0 | done |
 | 1 | failed; or, of `serve`: something died at the start, or requests in flight were cut off at the end |
-| 3 | of `open`: the object is not what was sealed |
+| 3 | of `open`: the object is not what was sealed; of `audit`: the ledger does not hold |
 | 130 | interrupted by Ctrl-C |
 | 252 | wrong usage |
 | 253 | a configuration that does not work |

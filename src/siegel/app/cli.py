@@ -1,6 +1,6 @@
 """The command line. Exit status: 0 done, 1 failed, 252 wrong usage, 253 a configuration that does not work (as in the AWS CLI).
 
-`siegel open` ends with 3 where an object is not what was sealed.
+`siegel open` ends with 3 where an object is not what was sealed, `siegel audit` where a ledger does not hold.
 
 Commands are named here and imported when they are called, so that `siegel --version` does not wait for a database.
 """
@@ -11,6 +11,7 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from siegel import __version__
+from siegel.app.audit_cli import audit
 from siegel.app.keybox_cli import keybox
 from siegel.app.output import print_error
 from siegel.app.sealing_cli import add_sealing
@@ -93,6 +94,7 @@ app.command(verify)
 
 app.command(keybox)
 app.command(witness)
+app.command(audit)
 add_sealing(app)
 
 

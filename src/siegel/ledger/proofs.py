@@ -42,6 +42,16 @@ def prove_consistency(old_size: int, size: int, tiles: Mapping[Tile, bytes]) -> 
     return tuple(_root_of(span, size, tiles) for span in _consistency_spans(old_size, size))
 
 
+def prefix_tiles(old_size: int, size: int) -> tuple[Tile, ...]:
+    """Return the tiles of a tree of `size` leaves that `prefix_root` needs."""
+    return _tiles_of([(0, _within(old_size, size))], size)
+
+
+def prefix_root(old_size: int, size: int, tiles: Mapping[Tile, bytes]) -> bytes:
+    """Return the root that the tree of `size` leaves had when it had `old_size`. Raises as `prove_consistency` does."""
+    return _root_of((0, _within(old_size, size)), size, tiles) or EMPTY_ROOT
+
+
 def check_inclusion(hashed: bytes, index: int, size: int, root: bytes, proof: Sequence[bytes]) -> None:
     """Raise ProofError unless the leaf of hash `hashed` is the one at `index` of the tree of `size` and `root`."""
     if not 0 <= index < size:
@@ -121,9 +131,7 @@ def _inclusion_spans(index: int, size: int) -> list[_Span]:
 
 
 def _consistency_spans(old_size: int, size: int) -> list[_Span]:
-    if not 0 <= old_size <= size:
-        raise ValueError(f"a tree of {size} is no later state of one of {old_size}")
-    if old_size == 0:
+    if _within(old_size, size) == 0:
         return []
     start, end = 0, size
     spans: list[_Span] = []
@@ -137,6 +145,12 @@ def _consistency_spans(old_size: int, size: int) -> list[_Span]:
             start = middle
     # The old tree itself is known to whoever checks.
     return [*([(start, end)] if start else []), *spans[::-1]]
+
+
+def _within(old_size: int, size: int) -> int:
+    if not 0 <= old_size <= size:
+        raise ValueError(f"a tree of {size} is no later state of one of {old_size}")
+    return old_size
 
 
 def _split(count: int) -> int:

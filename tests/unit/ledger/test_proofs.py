@@ -12,6 +12,8 @@ from siegel.ledger.proofs import (
     check_inclusion,
     consistency_tiles,
     inclusion_tiles,
+    prefix_root,
+    prefix_tiles,
     prove_consistency,
     prove_inclusion,
 )
@@ -93,6 +95,15 @@ def test_a_proof_of_consistency_proves_two_trees_of_two_sizes(data):
     for case in broken:
         with pytest.raises(ProofError):
             check_consistency(*case)
+
+
+def test_earlier_roots_are_in_the_tiles():
+    for size in (65, 1500):
+        for old in (number for number in ROOTS if number <= size):
+            tiles = {tile: LOG.tile(tile) for tile in prefix_tiles(old, size)}
+            assert prefix_root(old, size, tiles) == ROOTS[old]
+    with pytest.raises(ValueError, match="no later state"):
+        prefix_tiles(4, 3)
 
 
 def test_an_empty_tree_comes_before_all():

@@ -1,0 +1,46 @@
+"""The commands of the auditor, named here and imported when they are called."""
+
+from typing import Final
+
+from cyclopts import App
+
+_AUDIT: Final = """Check a ledger for yourself: that it is whole, that nothing in it was changed, and that others saw the same.
+
+Everything is computed on this machine and compared with what was verified here before. The exit status is 3 where something does
+not hold, and 1 where it could not be checked.
+"""
+
+_INIT: Final = """Make a directory for the audits of one ledger.
+
+DIR must be empty or missing. The policy is copied into it: from then on, DIR/policy says whom these audits believe.
+"""
+
+_SYNC: Final = """Fetch what is new in the ledger, verify it, and keep it in DIR/ledger.
+
+Credentials are those of the environment (AWS_ACCESS_KEY_ID ...) or of the AWS tools' shared file. What does not hold is not kept
+as the ledger: it is put into DIR/evidence, beside the head that was verified before.
+"""
+
+_VERIFY: Final = """Verify the whole mirror in DIR again, from the first entry on. Needs no network."""
+
+_RECEIPT: Final = """Write a receipt for each entry of a request: a proof file that anybody can check offline with a policy.
+
+What a response said in x-siegel-entry names the request.
+"""
+
+_COMPARE: Final = """Tell whether the head that somebody else was shown is of the same history as the mirror in DIR.
+
+A ledger cannot show two people two histories if they compare; heads are small files, and may be public.
+"""
+
+audit = App(name="audit", help=_AUDIT)
+for _name, _help in (
+    ("init", _INIT),
+    ("sync", _SYNC),
+    ("verify", _VERIFY),
+    ("report", "Verify the whole mirror again, and write a page about it."),
+    ("receipt", _RECEIPT),
+    ("check", "Check a receipt offline, with a policy alone."),
+    ("compare", _COMPARE),
+):
+    audit.command(f"siegel.app.commands.audit:{_name}", name=_name, help=_help)

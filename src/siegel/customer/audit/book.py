@@ -1,0 +1,192 @@
+"""The auditor's directory, on the customer's disk.
+
+audit.toml       where the ledger is, and what was promised; written by hand, or by `siegel audit init`
+policy           whom the customer trusts (c2sp.org/tlog-policy); written by hand
+last             the head that was verified last, as it was signed
+ledger/          the mirror: the ledger's files under the names that they have everywhere
+incoming/        what was fetched and is not verified yet
+evidence/        heads and reports that contradict what was verified
+audit.lock
+"""
+
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from siegel.customer.audit.dates import Promise
+from siegel.customer.audit.findings import Report
+from siegel.customer.audit.sources import FolderSource, Source, SourceError
+from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, signed_at
+from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
+from siegel.customer.keybox.folder import locked
+from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ledgers import LedgerError
+from siegel.ledger.frontier import Frontier, read_frontier
+from siegel.ledger.handover import check_hand_over
+from siegel.ledger.notes import NOTE_BYTES_MAX
+from siegel.ledger.policies import POLICY_BYTES_MAX, Judgement, read_policy
+from siegel.ledger.tiles import edge_tiles
+
+_WAY_OUT: Final = "try: keep the directory as evidence, and begin a new one with: siegel audit init"
+
+SETTINGS_NAME: Final = "audit.toml"
+POLICY_NAME: Final = "policy"
+LAST_NAME: Final = "last"
+LEDGER_NAME: Final = "ledger"
+HAND_OVERS_MAX: Final = 999
+
+_SETTINGS_BYTES_MAX: Final = 64 * 1024
+_SETTINGS: Final = """\
+# Where the ledger is: https://HOST/.ledger/ACCOUNT, or a directory.
+from = {source}
+# How old its head may be, in seconds, and how soon an entry must be in the tree, the clocks' differences included.
+max_age_s = {promise.max_age_s}
+delay_s = {promise.delay_s}
+"""
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}):
+    """What `audit.toml` says."""
+
+    source: str
+    max_age_s: int = Promise().max_age_s
+    delay_s: int = Promise().delay_s
+
+
+def initialise(folder: Path, source: str, policy: bytes, promise: Promise) -> "Book":
+    """Make a directory for the audits of one ledger. Raises ConfigurationError, LedgerFormError, StorageError."""
+    read_policy(policy)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ConfigurationError(f"{folder} is not empty: audits begin in a directory of their own")
+        write_new(folder / POLICY_NAME, policy)
+        quoted = msgspec.json.encode(source).decode()
+        write_new(folder / SETTINGS_NAME, _SETTINGS.format(source=quoted, promise=promise).encode())
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror}") from None
+    return Book(folder)
+
+
+class Book:
+    """One auditor's directory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read settings and policy. Raises ConfigurationError."""
+        self.folder = folder
+        self.settings = _read_settings(folder)
+        self.mirror = FolderSource(folder / LEDGER_NAME)
+        self.incoming = folder / "incoming"
+        try:
+            self._policy = read_policy(_read(folder / POLICY_NAME, POLICY_BYTES_MAX) or b"")
+        except LedgerError as error:
+            raise ConfigurationError(f"{folder / POLICY_NAME}: {error}") from None
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep others from changing the directory meanwhile. Raises ConfigurationError while somebody does."""
+        with locked(self.folder / "audit.lock", refusal=f"another audit runs on {self.folder}"):
+            yield
+
+    def trust(self, hand_overs: Source) -> Trust:
+        """Return whom to believe now: the policy, led on by those hand-overs that it allows."""
+        policies = [self._policy]
+        for number in range(HAND_OVERS_MAX):
+            data = hand_overs.get(f"handover/{number:03d}")
+            if data is None:
+                break
+            try:
+                policies.append(check_hand_over(data, policies[-1]))
+            except LedgerError:
+                # From keys that this customer never trusted, or forged. If it was needed, the check of the head says so.
+                continue
+        return Trust(policies[-1], Promise(self.settings.max_age_s, self.settings.delay_s), tuple(policies[:-1]))
+
+    def before(self, trust: Trust) -> Before | None:
+        """Return what was verified last, with the tree's edge out of the mirror; None if nothing was.
+
+        A mirror that is damaged, or gone, gives no edge: the walk then begins with the first entry. Raises StorageError where the
+        head itself is damaged: without it, a history could be exchanged unseen.
+        """
+        data = _read(self.folder / LAST_NAME, NOTE_BYTES_MAX)
+        if data is None:
+            return None
+        judgement = self._judge_last(data, trust)
+        last = judgement.checkpoint
+        try:
+            frontier = read_frontier(last.size, {tile: self.mirror.get(tile.path) or b"" for tile in edge_tiles(last.size)})
+        except (LedgerError, SourceError):
+            frontier = Frontier()
+        return Before(last, signed_at(judgement), frontier if frontier.root == last.root else Frontier())
+
+    def _judge_last(self, data: bytes, trust: Trust) -> Judgement:
+        """Judge the last head by the policy of now, or of the keys before a hand-over."""
+        problem = ""
+        for policy in (trust.policy, *reversed(trust.earlier)):
+            try:
+                return policy.judge(data)
+            except LedgerError as error:
+                problem = problem or str(error)
+        raise StorageError(f"what was verified last in {self.folder} is damaged: {problem}\n{_WAY_OUT}")
+
+    def keep(self, head: bytes, size: int, before: Before | None) -> None:
+        """Take what was fetched into the mirror, then the head of `size` entries, then remember it. Raises StorageError."""
+        ledger, incoming = self.folder / LEDGER_NAME, self.incoming
+        folders = {ledger}
+        try:
+            ledger.mkdir(mode=0o700, exist_ok=True)
+            for path in sorted(path for path in incoming.rglob("*") if path.is_file()):
+                place = ledger / path.relative_to(incoming)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                folders |= {folder for folder in place.parents if folder.is_relative_to(ledger)}
+                path.replace(place)
+            for folder in folders:
+                sync_folder(folder)
+            replace_whole(ledger / CHECKPOINT, head)
+            replace_whole(self.folder / LAST_NAME, head)
+            for tile in set(edge_tiles(before.checkpoint.size if before else 0)) - set(edge_tiles(size)):
+                (ledger / tile.path).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self.folder} cannot be written: {error.strerror}") from None
+
+    def keep_evidence(self, head: bytes | None, report: Report) -> Path:
+        """Keep a head that contradicts, with what was found, and return where. Raises StorageError."""
+        folder = self.folder / "evidence" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(report.checked_at_s))
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_whole(folder / "report.json", msgspec.json.format(msgspec.json.encode(report)))
+            if head is not None:
+                replace_whole(folder / CHECKPOINT, head)
+            last = _read(self.folder / LAST_NAME, NOTE_BYTES_MAX)
+            if last is not None:
+                replace_whole(folder / LAST_NAME, last)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be written: {error.strerror}") from None
+        return folder
+
+
+def _read_settings(folder: Path) -> Settings:
+    path = folder / SETTINGS_NAME
+    data = _read(path, _SETTINGS_BYTES_MAX)
+    if data is None:
+        raise ConfigurationError(f"{folder} is no directory of audits\ntry: siegel audit init {folder} --from URL --policy FILE")
+    try:
+        return msgspec.convert(tomllib.loads(data.decode()), Settings)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _read(path: Path, bytes_max: int) -> bytes | None:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(bytes_max)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,117 @@
+"""What an audit says: checks that hold or do not, and for each that does not the evidence."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct, field
+
+# Of one check; more say nothing new.
+FINDINGS_MAX: Final = 20
+
+
+class Name(StrEnum):
+    """The checks, in the order in which they are told."""
+
+    SIGNATURE = "signature"
+    QUORUM = "quorum"
+    FRESHNESS = "freshness"
+    ENTRIES = "entries"
+    TILES = "tiles"
+    CONSISTENCY = "consistency"
+    DATES = "dates"
+
+
+TITLES: Final = {
+    Name.SIGNATURE: "The ledger itself has signed its head",
+    Name.QUORUM: "Enough witnesses of the policy have seen that head",
+    Name.FRESHNESS: "The head is recent",
+    Name.ENTRIES: "Every entry is there, and hashes to what was signed",
+    Name.TILES: "The published tree is the tree of the entries",
+    Name.CONSISTENCY: "The ledger still begins with what was verified before",
+    Name.DATES: "Entries came in time and in order, each once",
+}
+# Without these, what was fetched is no later state of the ledger, and is not kept as one.
+NEEDED: Final = (Name.SIGNATURE, Name.QUORUM, Name.ENTRIES, Name.TILES, Name.CONSISTENCY)
+
+
+class Finding(Struct, frozen=True):
+    """Something that should not be. `evidence` is for engineers: numbers, hashes, paths."""
+
+    check: Name
+    message: str
+    evidence: dict[str, str | int] = field(default_factory=dict)
+
+
+class Report(Struct):
+    """What an audit has found. Times are in seconds since 1970, of entries in milliseconds; None where there is none."""
+
+    origin: str = ""
+    size: int = 0
+    root: str = ""
+    verified_before: int = 0
+    checked_at_s: int = 0
+    head_at_s: int | None = None
+    first_entry_at_ms: int | None = None
+    last_entry_at_ms: int | None = None
+    witnesses: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    left_out: int = 0
+
+    def add(self, check: Name, message: str, **evidence: str | int) -> None:
+        """Note a finding; beyond FINDINGS_MAX of one check they are counted only."""
+        if sum(finding.check is check for finding in self.findings) < FINDINGS_MAX:
+            self.findings.append(Finding(check, message, evidence))
+        else:
+            self.left_out += 1
+
+    def holds(self, *checks: Name) -> bool:
+        """Tell whether these checks hold, or all of them if none is named."""
+        return not any(finding.check in (checks or tuple(Name)) for finding in self.findings)
+
+
+def time_text(at_s: float | None) -> str:
+    """Return a time as people read it, in UTC."""
+    if at_s is None:
+        return "unknown"
+    try:
+        return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"{at_s:.0f} s after 1970"
+
+
+def summary(report: Report) -> str:
+    """Return the report as a page: the verdict, what was checked, and the evidence for whatever does not hold."""
+    lines = [_verdict(report), ""]
+    for name in Name:
+        lines.append(f"  {'ok  ' if report.holds(name) else 'FAIL'}  {TITLES[name]}")
+        for finding in (finding for finding in report.findings if finding.check is name):
+            lines.append(f"          {finding.message}")
+            lines += [f"            {key}: {value}" for key, value in finding.evidence.items()]
+    if report.left_out:
+        lines.append(f"  and {report.left_out} more findings of the same kinds")
+    period = (None if at_ms is None else at_ms / 1000 for at_ms in (report.first_entry_at_ms, report.last_entry_at_ms))
+    seen = ", ".join(f"{name} ({time_text(at_s)})" for name, at_s in report.witnesses.items())
+    lines += [
+        "",
+        f"  ledger         {report.origin or 'unknown'}",
+        f"  entries        {report.size}, of which {min(report.verified_before, report.size)} were verified before",
+        f"  recorded       {' to '.join(map(time_text, period))}",
+        f"  root           {report.root or 'unknown'}",
+        f"  head signed    {time_text(report.head_at_s)}",
+        f"  witnesses      {seen or 'none'}",
+        f"  checked        {time_text(report.checked_at_s)}",
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(report: Report) -> str:
+    if report.holds():
+        return (
+            "HOLDS: nothing in this ledger was changed, left out or added later, as far as it can be computed and was witnessed."
+        )
+    if report.holds(*NEEDED):
+        return "WARNING: the ledger is whole, but not in time as it was promised."
+    if report.holds(Name.SIGNATURE, Name.ENTRIES, Name.TILES, Name.CONSISTENCY):
+        return "NOT WITNESSED: the ledger is whole as it was shown here, but others may have been shown another one."
+    return "BROKEN: this ledger is not what was signed, or not what it was before. Keep the evidence."

@@ -1,0 +1,91 @@
+"""Receipts: proof files for single entries, made from the mirror, checked with a policy alone."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.customer.audit.book import Book
+from siegel.customer.audit.sources import SourceError
+from siegel.customer.audit.walk import CHECKPOINT, read_bundle, read_tile
+from siegel.domain.errors import SiegelError
+from siegel.domain.ledgers import LedgerFormError
+from siegel.ledger.checkpoints import parse_checkpoint
+from siegel.ledger.entry_heads import read_entry_head
+from siegel.ledger.hashing import leaf_hash
+from siegel.ledger.notes import parse_note
+from siegel.ledger.policies import Judgement, Policy
+from siegel.ledger.proof_files import ProofFile, parse_proof_file
+from siegel.ledger.proofs import inclusion_tiles, prove_inclusion
+from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
+
+_REQUEST_ID: Final = re.compile(r"[0-9A-F]{16}", re.ASCII)
+_INDEX: Final = re.compile(r"#(0|[1-9][0-9]{0,17})", re.ASCII)
+
+
+class NoSuchEntryError(SiegelError):
+    """No entry of the mirror is meant by that."""
+
+
+class Receipt(Struct, frozen=True):
+    """A receipt that holds: which entry it proves, and what the policy says of the head that it is proven in."""
+
+    index: int
+    entry: bytes
+    judgement: Judgement
+
+
+def make_receipts(book: Book, wanted: str) -> dict[int, bytes]:
+    """Return proof files for the entries of a request (`x-siegel-entry`, 16 hex digits), or for `#N`, by their indices.
+
+    The entry itself is in the file, as `extra`. Raises NoSuchEntryError; LedgerFormError or SourceError where the mirror lacks
+    something.
+    """
+    data = book.mirror.get(CHECKPOINT)
+    if data is None:
+        raise NoSuchEntryError(f"{book.folder} has no ledger yet\ntry: siegel audit sync {book.folder}")
+    size = parse_checkpoint(parse_note(data).text).size
+    found = dict(_find(book, wanted, size))
+    if not found:
+        raise NoSuchEntryError(
+            f"no entry of the ledger in {book.folder} is {wanted}\ntry: siegel audit sync {book.folder}, if it is new"
+        )
+    return {index: _prove(book, index, size, entry, data) for index, entry in found.items()}
+
+
+def check_receipt(data: bytes, policy: Policy) -> Receipt:
+    """Check a receipt offline. Raises LedgerFormError, ProofError, UnsignedError."""
+    file = parse_proof_file(data)
+    if not file.extra:
+        raise LedgerFormError("the proof file does not hold the entry that it proves")
+    return Receipt(file.index, file.extra, file.check(leaf_hash(file.extra), policy))
+
+
+def _find(book: Book, wanted: str, size: int) -> Iterator[tuple[int, bytes]]:
+    numbered = _INDEX.fullmatch(wanted)
+    if numbered:
+        index = int(numbered[1])
+        if index < size:
+            bundle = read_bundle(book.mirror, tile_at(ENTRIES, index // TILE_WIDTH, size))
+            yield index, bundle[index % TILE_WIDTH]
+        return
+    if not _REQUEST_ID.fullmatch(wanted):
+        raise NoSuchEntryError(f"{wanted!r} is neither a request id of 16 hex digits nor #N")
+    for place in range(-(-size // TILE_WIDTH)):
+        for offset, entry in enumerate(read_bundle(book.mirror, tile_at(ENTRIES, place, size))):
+            head = read_entry_head(entry)
+            if head is not None and head.request_id == wanted:
+                yield place * TILE_WIDTH + offset, entry
+
+
+def _prove(book: Book, index: int, size: int, entry: bytes, head: bytes) -> bytes:
+    tiles = {tile: _tile(book, tile) for tile in inclusion_tiles(index, size)}
+    return ProofFile(index, prove_inclusion(index, size, tiles), head, entry).encode()
+
+
+def _tile(book: Book, tile: Tile) -> bytes:
+    found = read_tile(book.mirror, tile)
+    if found is None:
+        raise SourceError(f"the mirror in {book.folder} lacks {tile.path}")
+    return found

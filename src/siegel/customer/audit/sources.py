@@ -1,0 +1,201 @@
+"""Where a ledger's files come from: a directory, or a server that is asked in the account's name.
+
+A server is asked with Signature Version 4 where credentials are there; redirects are not followed.
+"""
+
+import configparser
+import hmac
+import http.client
+import os
+import ssl
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
+
+from siegel.domain.errors import ConfigurationError, SiegelError
+from siegel.s3wire.sigv4 import REGION_ALIAS, signing_key
+
+# The largest file of a ledger: a bundle of 256 entries of 65,535 bytes.
+FILE_BYTES_MAX: Final = 256 * 65_537
+TIMEOUT_S: Final = 30.0
+ATTEMPTS_MAX: Final = 3
+_PAUSE_S: Final = 0.5
+
+_EMPTY: Final = sha256().hexdigest()
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_SERVER_ERROR: Final = 500
+
+
+class SourceError(SiegelError):
+    """A ledger's file cannot be had: no answer, no right to it, a disk that fails. It says nothing of what the ledger is."""
+
+
+class Source(Protocol):
+    """A place that has a ledger's files."""
+
+    def get(self, path: str) -> bytes | None:
+        """Return a file, None if there is none of that name. Raises SourceError."""
+
+
+class FolderSource:
+    """A directory, as a mirror is one."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read below `folder`."""
+        self._folder = folder
+
+    def get(self, path: str) -> bytes | None:
+        """See `Source`."""
+        try:
+            with (self._folder / path).open("rb") as stream:
+                return stream.read(FILE_BYTES_MAX + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise SourceError(f"{self._folder / path} cannot be read: {error.strerror}") from None
+
+
+class Layers:
+    """Several sources, of which the first that has a file gives it."""
+
+    def __init__(self, *sources: Source) -> None:
+        """Ask `sources` in this order."""
+        self._sources = sources
+
+    def get(self, path: str) -> bytes | None:
+        """See `Source`."""
+        for source in self._sources:
+            found = source.get(path)
+            if found is not None:
+                return found
+        return None
+
+
+class Credential(Struct, frozen=True):
+    """In whose name a server is asked. Never shows its secret."""
+
+    access_key_id: str
+    secret: str
+    token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.access_key_id})"
+
+
+class HttpSource:
+    """A server, by the URL of the ledger: `https://HOST/.ledger/ACCOUNT`. For any number of threads."""
+
+    def __init__(
+        self, url: str, credential: Credential | None, *, region: str = REGION_ALIAS, authority: Path | None = None
+    ) -> None:
+        """Ask below `url`. `authority`: a PEM file of authorities to believe, not the system's. Raises ConfigurationError."""
+        parts = urlsplit(url.rstrip("/"))
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ConfigurationError(f"{url} is no URL of a ledger\ntry: https://HOST/.ledger/ACCOUNT")
+        self._parts = parts
+        self._credential = credential
+        self._region = region
+        # Appending and popping need no lock.
+        self._idle: list[http.client.HTTPConnection] = []
+        self._tls: ssl.SSLContext | None = None
+        if parts.scheme == "https":
+            try:
+                self._tls = ssl.create_default_context(cafile=authority)
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(f"{authority} holds no usable certificate: {error}") from None
+
+    def get(self, path: str) -> bytes | None:
+        """See `Source`; what fails is tried again, ATTEMPTS_MAX times in all."""
+        problem = ""
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                time.sleep(_PAUSE_S * attempt)
+            try:
+                status, body = self._ask(f"{self._parts.path}/{path}")
+            except (OSError, http.client.HTTPException) as error:
+                problem = str(error) or type(error).__name__
+                continue
+            if status == _OK:
+                return body
+            if status == _NOT_FOUND:
+                return None
+            problem = f"status {status}"
+            if status < _SERVER_ERROR:
+                break
+        raise SourceError(f"{self._parts.netloc} does not give {path}: {problem}")
+
+    def close(self) -> None:
+        """Close what connections are open; nobody asks any more."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _ask(self, path: str) -> tuple[int, bytes]:
+        connection = self._idle.pop() if self._idle else self._connect()
+        quoted = quote(path, safe="/-._~")
+        try:
+            connection.request("GET", quoted, headers=self._headers(quoted))
+            answer = connection.getresponse()
+            body = answer.read(FILE_BYTES_MAX + 1)
+        except BaseException:
+            connection.close()
+            raise
+        if len(body) <= FILE_BYTES_MAX:
+            self._idle.append(connection)
+        else:
+            # What is longer than any file of a ledger is none, and the rest of it is no next answer.
+            answer.close()
+            connection.close()
+        return answer.status, body
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._parts.hostname or "", self._parts.port
+        if self._tls:
+            return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self._tls)
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+
+    def _headers(self, path: str) -> dict[str, str]:
+        headers = {"host": self._parts.netloc.rpartition("@")[2]}
+        if self._credential:
+            headers |= _sign(self._credential, self._region, path, headers["host"])
+        return headers
+
+
+def _sign(credential: Credential, region: str, path: str, host: str) -> dict[str, str]:
+    """Return the headers that sign a GET without a body (AWS Signature Version 4)."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    sent = {"host": host, "x-amz-content-sha256": _EMPTY, "x-amz-date": moment}
+    if credential.token:
+        sent["x-amz-security-token"] = credential.token
+    names = ";".join(sent)
+    canonical = "\n".join(["GET", path, "", *(f"{name}:{value}" for name, value in sent.items()), "", names, _EMPTY])
+    scope = f"{moment[:8]}/{region}/s3/aws4_request"
+    to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    key = signing_key(credential.secret, moment[:8], region, "s3")
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    claim = f"Credential={credential.access_key_id}/{scope},SignedHeaders={names},Signature={signature}"
+    return sent | {"authorization": f"AWS4-HMAC-SHA256 {claim}"}
+
+
+def find_credential(environment: Mapping[str, str] = os.environ) -> Credential | None:
+    """Return the credential of the environment, else of the AWS tools' shared file, None if there is neither."""
+    if environment.get("AWS_ACCESS_KEY_ID"):
+        return _credential({name.lower(): value for name, value in environment.items()})
+    path = environment.get("AWS_SHARED_CREDENTIALS_FILE") or Path(environment.get("HOME", "/")) / ".aws" / "credentials"
+    reader = configparser.ConfigParser(interpolation=None)
+    try:
+        reader.read(path)
+        profile = environment.get("AWS_PROFILE", "default")
+        return _credential(reader[profile]) if profile in reader else None
+    except configparser.Error as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+
+
+def _credential(words: Mapping[str, str]) -> Credential | None:
+    identity, secret = words.get("aws_access_key_id", ""), words.get("aws_secret_access_key", "")
+    return Credential(identity, secret, words.get("aws_session_token", "")) if identity and secret else None

@@ -1,0 +1,114 @@
+"""Sync: what is new in a ledger is fetched, verified against what was verified before, and only then kept."""
+
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.customer.audit.book import HAND_OVERS_MAX, Book
+from siegel.customer.audit.findings import NEEDED, Name, Report
+from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError
+from siegel.customer.audit.walk import CHECKPOINT, Progress, audit, judge_head
+from siegel.domain.errors import StorageError
+from siegel.ledger.tiles import TILE_WIDTH, Tile, new_tiles
+
+FETCHERS: Final = 8
+# A head may claim any size; nobody's disk is filled by a claim.
+NEW_ENTRIES_MAX: Final = 1_000_000_000
+
+Starting = Callable[[int], Progress]
+
+
+def _silently(_files: int) -> Progress:
+    return lambda _done: None
+
+
+class Synced(Struct, frozen=True):
+    """What came of a sync: the report, and where evidence was kept, None if there is nothing to be kept."""
+
+    report: Report
+    evidence: Path | None
+
+
+def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently) -> Synced:
+    """Fetch what is new, verify it, keep it; `starting` is told how many files there are, and then of each.
+
+    What does not hold is not kept as the ledger; its head and the report are kept as evidence. Raises SourceError, StorageError,
+    ConfigurationError.
+    """
+    with book.changing():
+        shutil.rmtree(book.incoming, ignore_errors=True)
+        head = remote.get(CHECKPOINT)
+        _fetch_hand_overs(book, remote)
+        source = Layers(FolderSource(book.incoming), book.mirror)
+        trust = book.trust(source)
+        before = book.before(trust)
+        judgement = judge_head(head, trust, Report(checked_at_s=now_s))
+        if judgement:
+            _fetch_new(book, remote, before.frontier.size if before else 0, judgement.checkpoint.size, starting)
+        report = audit(_WithHead(head, source), trust, before, now_s)
+        evidence = None
+        if head is not None and report.holds(*NEEDED):
+            book.keep(head, report.size, before)
+        if not report.holds(*NEEDED, Name.DATES):
+            evidence = book.keep_evidence(head, report)
+        shutil.rmtree(book.incoming, ignore_errors=True)
+        return Synced(report, evidence)
+
+
+class _WithHead:
+    """A source whose head is the one that was fetched."""
+
+    def __init__(self, head: bytes | None, source: Source) -> None:
+        self._head = head
+        self._source = source
+
+    def get(self, path: str) -> bytes | None:
+        return self._head if path == CHECKPOINT else self._source.get(path)
+
+
+def _fetch_hand_overs(book: Book, remote: Source) -> None:
+    for number in range(HAND_OVERS_MAX):
+        path = f"handover/{number:03d}"
+        if book.mirror.get(path) is None:
+            data = remote.get(path)
+            if data is None:
+                return
+            _write(book.incoming / path, data)
+
+
+def _fetch_new(book: Book, remote: Source, old_size: int, size: int, starting: Starting) -> None:
+    """Fetch files in parallel. What is missing stays missing: the audit says so. Raises SourceError."""
+    if size - old_size > NEW_ENTRIES_MAX:
+        raise SourceError(
+            f"the ledger says that it has {size} entries, and {old_size} are here: that is more than is fetched at once"
+        )
+    tiles = new_tiles(old_size, size) if size > old_size else ()
+    done = starting(len(tiles))
+
+    def fetch(tile: Tile) -> None:
+        for path in [tile.path, *([tile.whole.path] if tile.width < TILE_WIDTH else [])]:
+            data = remote.get(path)
+            if data is not None:
+                _write(book.incoming / path, data)
+                return
+
+    with ThreadPoolExecutor(FETCHERS, "fetch") as fetchers:
+        for _ in fetchers.map(fetch, tiles):
+            done(1)
+
+
+def _write(path: Path, data: bytes) -> None:
+    if len(data) > FILE_BYTES_MAX:
+        raise SourceError(f"{path.name} is larger than any file of a ledger")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as stream:
+            stream.write(data)
+            os.fdatasync(stream.fileno())
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from None

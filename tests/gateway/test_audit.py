@@ -1,0 +1,82 @@
+"""The customer's auditor against the ledger that the service keeps: over the wire, with nothing but an access key."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .log import INTEGRATED_S, Auditor
+from .service import SIEGEL, Service
+from .shelf import Shelf
+from .signer import Keys
+
+
+class Desk:
+    """An auditor's directory, and the key that it asks with."""
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self.folder, self.service, self.keys = folder, service, service.owner
+        vkeys = Auditor(service.raw(), service.owner.account_id).fetch("vkeys").body.decode().split()
+        self.policy = folder / "policy"
+        self.policy.write_text("".join(f"log {vkey}\n" for vkey in vkeys) + "quorum none\n")
+        self.audits = folder / "audits"
+        place = f"{service.url}/.ledger/{service.owner.account_id}"
+        ended = self.run("init", self.audits, "--from", place, "--policy", self.policy)
+        assert ended.returncode == 0, ended.stderr
+
+    def run(self, *words: object, keys: Keys | None = None) -> subprocess.CompletedProcess[str]:
+        asking = keys or self.keys
+        credential = {"AWS_ACCESS_KEY_ID": asking.access_key_id, "AWS_SECRET_ACCESS_KEY": asking.secret_access_key}
+        return subprocess.run(
+            [SIEGEL, "audit", *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env={**os.environ, **credential},
+        )
+
+    def sync_until(self, entry_id: str) -> dict[str, Any]:
+        """Sync until the mirror has an entry of that request; every sync on the way must hold."""
+        give_up = time.monotonic() + 2 * INTEGRATED_S
+        while True:
+            ended = self.run("sync", self.audits, "--json")
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            if self.run("receipt", self.audits, entry_id, "-o", self.folder).returncode == 0:
+                found: dict[str, Any] = json.loads(ended.stdout)
+                return found
+            assert time.monotonic() < give_up
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def desk(service: Service, bucket: Shelf, tmp_path: Path) -> Desk:
+    first = bucket.put("first", b"1")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    Auditor(service.raw(), service.owner.account_id).await_entries([first])
+    return Desk(tmp_path, service)
+
+
+def test_what_the_service_keeps_holds_before_an_auditor(desk: Desk, bucket: Shelf) -> None:
+    entry_id = bucket.put("second", b"2")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    found = desk.sync_until(entry_id)
+    assert (found["holds"], found["findings"]) == (True, [])
+    later = bucket.put("third", b"3")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    more = desk.sync_until(later)
+    assert more["size"] > found["size"]
+    assert more["verified_before"] >= found["size"]
+    assert desk.run("verify", desk.audits).stdout.startswith("HOLDS")
+    (receipt, *_) = sorted(desk.folder.glob("*.tlog-proof"))
+    checked = desk.run("check", receipt, "--policy", desk.policy)
+    assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")
+
+
+def test_nobody_else_audits_it(desk: Desk, service: Service) -> None:
+    ended = desk.run("sync", desk.audits, keys=service.stranger)
+    assert ended.returncode == 1
+    assert "status 403" in ended.stderr

@@ -1,0 +1,135 @@
+"""The auditor by its commands: an honest ledger, a witness that is a process, and a provider who cheats."""
+
+import json
+import time
+
+import pytest
+
+from siegel.ledger.signed_checkpoints import add_signatures
+from tests.ledger.witnessing import Serving, WitnessPlace, done, siegel
+from tests.unit.customer.ledgers import entry, publish
+from tests.unit.ledger.log import Log, log_keys
+
+# Commands look at the clock of this machine, so these ledgers are of now.
+NOW = time.time
+
+
+class Provider:
+    """A log whose operator publishes it, and has it witnessed before."""
+
+    def __init__(self, folder, serving):
+        self.folder = folder
+        self.serving = serving
+        self.log = Log()
+        self.witnessed = 0
+
+    def write(self, count):
+        start = self.log.size
+        self.log.append([entry(number, NOW()) for number in range(start, start + count)])
+        return self
+
+    def publish(self):
+        publish(self.log, self.folder, at_s=int(NOW()), witnesses=[])
+        status, _, lines = self.serving.add(self.log, self.witnessed)
+        if status == 200:
+            self.witnessed = self.log.size
+            path = self.folder / "checkpoint"
+            path.write_bytes(add_signatures(path.read_bytes(), lines))
+        return status
+
+
+@pytest.fixture
+def stage(tmp_path):
+    place = WitnessPlace(tmp_path / "witness", logs=log_keys())
+    policy = tmp_path / "policy"
+    logs = "".join(f"log {key.verifier}\n" for key in log_keys())
+    policy.write_text(f"{logs}witness w {place.vkeys[0]}\nwitness w-pq {place.vkeys[1]}\ngroup both all w w-pq\nquorum both\n")
+    with Serving(place) as serving:
+        provider = Provider(tmp_path / "provider", serving)
+        done("audit", "init", tmp_path / "audits", "--from", provider.folder, "--policy", policy)
+        yield provider, tmp_path / "audits", policy
+
+
+def told(*words):
+    ended = siegel("audit", *words, "--json")
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended.returncode, json.loads(ended.stdout)
+
+
+def test_a_ledger_is_audited_as_it_grows_and_a_fork_is_found(stage, tmp_path):
+    provider, audits, policy = stage
+    assert provider.write(300).publish() == 200
+    assert siegel("audit", "sync", audits).stdout.startswith("HOLDS")
+    assert provider.write(300).publish() == 200
+    code, found = told("sync", audits)
+    assert (code, found["holds"], found["size"], set(found["witnesses"])) == (0, True, 600, {"w", "w-pq"})
+    assert told("verify", audits)[0] == 0
+
+    # A receipt, and its check by somebody who has the file and the policy alone.
+    code, made = told("receipt", audits, f"{8:016X}", "-o", tmp_path)
+    assert [one["index"] for one in made["receipts"]] == [7]
+    file = made["receipts"][0]["file"]
+    assert told("check", file, "--policy", policy)[1]["index"] == 7
+    assert "HOLDS: it is entry 7 of 600" in done("audit", "check", file, "--policy", policy)
+    (tmp_path / "bent").write_bytes((tmp_path / "entry-7.tlog-proof").read_bytes().replace(b"index 7", b"index 6"))
+    code, found = told("check", tmp_path / "bent", "--policy", policy)
+    assert (code, found["holds"]) == (3, False)
+
+    # The provider rewrites an entry: no witness signs it, and the auditor names it.
+    honest = provider.log
+    provider.log = Log([*honest.entries[:100], entry(100, NOW(), request=4711), *honest.entries[101:]])
+    assert provider.publish() == 422
+    code, found = told("sync", audits)
+    assert (code, found["holds"]) == (3, False)
+    assert {finding["check"] for finding in found["findings"]} == {"quorum", "consistency"}
+    head = f"{found['evidence']}/checkpoint"
+    code, compared = told("compare", audits, head)
+    assert (code, "two different histories of 600 entries" in str(compared["findings"])) == (3, True)
+
+    # Nothing of that was believed: the honest ledger goes on.
+    provider.log = honest
+    assert provider.write(10).publish() == 200
+    assert told("sync", audits)[0] == 0
+    page = done("audit", "report", audits)
+    assert page.startswith("Audit of a ledger")
+    assert "HOLDS: nothing in this ledger was changed" in page
+    done("audit", "report", audits, "-o", tmp_path / "page.txt")
+    assert "ok    Enough witnesses" in (tmp_path / "page.txt").read_text()
+
+
+def test_a_mirror_that_was_tampered_with(stage):
+    provider, audits, _ = stage
+    provider.write(300).publish()
+    done("audit", "sync", audits)
+    path = audits / "ledger" / "tile" / "entries" / "000"
+    path.write_bytes(path.read_bytes().replace(b"access 7", b"access 8"))
+    ended = siegel("audit", "verify", audits)
+    assert ended.returncode == 3
+    assert ended.stdout.startswith("BROKEN")
+    assert "entry 7 does not hash to what the tree says of it" in ended.stdout
+    assert siegel("audit", "report", audits).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (("sync", "{audits}/nowhere"), 253, "no directory of audits"),
+        (("sync", "{audits}", "--from", "http://127.0.0.1:1/.ledger/1"), 1, "does not give"),
+        (("sync", "{audits}", "--from", "gopher://x"), 253, "no URL"),
+        (("verify", "{audits}/nowhere"), 253, "no directory of audits"),
+        (("receipt", "{audits}", "#0"), 1, "no ledger yet"),
+        (("receipt", "{audits}", "#0", "-o", "{audits}/policy"), 1, "no ledger yet"),
+        (("check", "{audits}/nowhere", "--policy", "{policy}"), 253, "cannot be read"),
+        (("check", "{policy}", "--policy", "{audits}/audit.toml"), 253, "audit.toml"),
+        (("compare", "{audits}", "{audits}/nowhere"), 253, "cannot be read"),
+        (("init", "{audits}", "--from", "x", "--policy", "{policy}"), 253, "not empty"),
+        (("init", "{audits}2", "--from", "x", "--policy", "{audits}/audit.toml"), 253, "audit.toml"),
+    ],
+)
+def test_commands_refuse_with_a_sentence(stage, words, code, why):
+    _, audits, policy = stage
+    ended = siegel("audit", *(word.format(audits=audits, policy=policy) for word in words))
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert ended.stderr.startswith("siegel: ")
+    assert why in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,545 @@
+"""An auditor finds whatever a provider, or whoever broke in there, does to a ledger. And says nothing of an honest one."""
+
+import json
+
+import pytest
+from tests.unit.customer.ledgers import BEGAN_S, NOW_S, WITNESSES, Desk, entries, entry, head_at, log_of, publish
+from tests.unit.ledger.log import ORIGIN, Log, cosigned, log_keys, policy_text
+
+from siegel.customer.audit.book import Book, initialise
+from siegel.customer.audit.compare import compare
+from siegel.customer.audit.dates import Promise
+from siegel.customer.audit.findings import FINDINGS_MAX, Name, Report, summary, time_text
+from siegel.customer.audit.receipts import NoSuchEntryError, check_receipt, make_receipts
+from siegel.customer.audit.sources import FILE_BYTES_MAX, SourceError
+from siegel.customer.audit.sync import sync
+from siegel.customer.audit.walk import audit
+from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ledgers import LedgerError, LedgerFormError, UnsignedError
+from siegel.ledger.bundles import encode_bundle, entries_of
+from siegel.ledger.checkpoints import Checkpoint
+from siegel.ledger.handover import HandOver
+from siegel.ledger.policies import read_policy
+from siegel.ledger.signed_checkpoints import sign_checkpoint
+from siegel.ledger.tiles import new_tiles
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
+
+
+def test_an_honest_ledger_holds_as_it_grows(desk):
+    for size in (0, 1, 255, 256, 257, 600):
+        found = desk.publish(log_of(size)).sync()
+        assert found.report.findings == []
+        assert (found.report.size, found.evidence) == (size, None)
+    mirror = desk.book.folder / "ledger"
+    kept = {str(path.relative_to(mirror)) for path in mirror.rglob("*") if path.is_file()}
+    assert kept == {tile.path for tile in new_tiles(0, 600)} | {"checkpoint"}
+    assert verified(desk).holds()
+
+
+def verified(desk, now_s=NOW_S):
+    """Verify the mirror from the first entry on, as the command does."""
+    book = Book(desk.book.folder)
+    trust = book.trust(book.mirror)
+    before = book.before(trust)
+    whole = type(before)(before.checkpoint, before.signed_at_s) if before else None
+    return audit(book.mirror, trust, whole, now_s)
+
+
+def names(report):
+    return {str(finding.check) for finding in report.findings}
+
+
+def test_partial_files_that_are_gone_are_taken_from_the_full_ones(desk):
+    log = log_of(600)
+    desk.publish(log)
+    late = log_of(700)
+    publish(late, desk.ledger)
+    (desk.ledger / "checkpoint").write_bytes(log.checkpoint(head_at(log), WITNESSES))
+    for path in [*desk.ledger.rglob("*.p/*")]:
+        path.unlink()
+    whole = log_of(768)
+    publish(whole, desk.ledger)
+    for path in [*desk.ledger.rglob("tile/entries/*.p/*"), *desk.ledger.rglob("tile/0/*.p/*")]:
+        path.unlink()
+    # Level 1 has no full tile yet: its partial one must be served.
+    publish(log, desk.ledger / "again")
+    for path in (desk.ledger / "again").rglob("tile/1/*.p/*"):
+        place = desk.ledger / path.relative_to(desk.ledger / "again")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+    (desk.ledger / "checkpoint").write_bytes(log.checkpoint(head_at(log), WITNESSES))
+    assert desk.sync().report.findings == []
+    assert verified(desk).holds()
+
+
+# What a provider can do who has the ledger's own keys, and what finds it.
+
+
+def test_split_view_two_clients_compare(tmp_path):
+    one, other = Desk(tmp_path / "one", "any"), Desk(tmp_path / "other", "any")
+    shared = entries(300)
+    one.publish(Log([*shared[:290], *entries(10, 290)]))
+    other.publish(Log([*shared[:290], *(entry(number, request=900) for number in range(290, 302))]))
+    assert one.sync().report.holds()
+    assert other.sync().report.holds()
+    head = (one.book.folder / "ledger" / "checkpoint").read_bytes()
+    found = compare(Book(other.book.folder), head, NOW_S)
+    assert names(found) == {"consistency"}
+    assert "two different histories of 300 entries" in found.findings[0].message
+    assert compare(Book(one.book.folder), head, NOW_S + 10_000_000).holds()
+    # Who has fewer entries cannot tell yet.
+    assert "too few" in compare(Book(one.book.folder), (other.ledger / "checkpoint").read_bytes(), NOW_S).findings[0].message
+    empty = Desk(tmp_path / "empty", "any")
+    assert "no ledger to compare" in compare(Book(empty.book.folder), head, NOW_S).findings[0].message
+    assert names(compare(Book(one.book.folder), head.replace(b"\n300\n", b"\n299\n"), NOW_S)) == {"signature"}
+
+
+def test_split_view_the_next_head_of_the_other_history(desk):
+    assert desk.publish(log_of(300)).sync().report.holds()
+    fork = Log([*entries(299), entry(999)])
+    for forged in (fork, Log(fork.entries).append(entries(50, 300))):
+        found = desk.publish(forged).sync()
+        assert "consistency" in names(found.report) or "entries" in names(found.report)
+        assert (found.evidence / "checkpoint").read_bytes() == (desk.ledger / "checkpoint").read_bytes()
+        assert (found.evidence / "last").read_bytes() == (desk.book.folder / "last").read_bytes()
+        assert json.loads((found.evidence / "report.json").read_text())["findings"]
+    # The mirror is what it was, and goes on with the honest ledger.
+    assert verified(desk).holds()
+    assert desk.publish(log_of(400)).sync().report.holds()
+
+
+def test_a_ledger_that_was_set_back(desk):
+    assert desk.publish(log_of(300)).sync().report.holds()
+    found = desk.publish(log_of(200)).sync().report
+    assert names(found) == {"consistency"}
+    assert "shows 200 entries, and had 300" in found.findings[0].message
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param([*entries(100), *entries(199, 101)], id="dropped"),
+        pytest.param([*entries(100), entry(100, request=7), *entries(199, 101)], id="edited"),
+        pytest.param([*entries(99), entry(100), entry(99), *entries(199, 101)], id="moved"),
+        pytest.param([*entries(101), entry(100), *entries(199, 101)], id="duplicated"),
+        pytest.param([*entries(100), entry(100, NOW_S - 9000), *entries(199, 101)], id="dated back"),
+        pytest.param([entry(900), *entries(300)], id="put before"),
+    ],
+)
+def test_a_rewritten_past_is_found_by_what_was_verified_before(desk, forged):
+    assert desk.publish(log_of(250)).sync().report.holds()
+    found = desk.publish(Log(forged)).sync()
+    assert not found.report.holds(Name.CONSISTENCY, Name.ENTRIES)
+    assert found.evidence
+
+
+def test_a_stolen_key_of_the_ledger_finds_no_honest_witness(desk):
+    assert desk.publish(log_of(250)).sync().report.holds()
+    last = (desk.book.folder / "last").read_bytes()
+    thief = Log([*entries(250), entry(250, request=666)])
+    assert desk.publish(thief, witnesses=[]).checks() == {"quorum"}
+    assert desk.publish(thief, witnesses=WITNESSES[:1]).checks() == {"quorum"}
+    # Witness lines of another head do not fit, and spoil it.
+    assert check_with_lines(desk, thief) == {"signature"}
+    assert (desk.book.folder / "last").read_bytes() == last
+
+
+def check_with_lines(desk, thief):
+    honest = log_of(251).checkpoint(NOW_S, WITNESSES)
+    lines = honest.split(b"\n\n")[1].splitlines(keepends=True)[2:]
+    (desk.ledger / "checkpoint").write_bytes(thief.checkpoint(NOW_S) + b"".join(lines))
+    return desk.checks()
+
+
+def test_another_key_signs_nothing_here(desk):
+    found = desk.publish(Log(entries(10), log_keys(number=9))).sync()
+    assert names(found.report) == {"signature"}
+    (desk.ledger / "checkpoint").unlink()
+    assert desk.checks() == {"signature"}
+
+
+def test_a_stale_head(desk):
+    desk.publish(log_of(10), at_s=NOW_S)
+    assert desk.checks(NOW_S + 3599) == set()
+    assert desk.checks(NOW_S + 3601) == {"freshness"}
+    assert "WARNING" in summary(desk.sync(NOW_S + 3601).report)
+
+
+def test_a_head_is_as_old_as_its_quorum(tmp_path):
+    """The log's own time, and one witness of two, are not enough."""
+    desk = Desk(tmp_path)
+    log = log_of(10)
+    desk.publish(log, at_s=NOW_S, witnesses=WITNESSES[:1])
+    line = WITNESSES[1].sign(log.head, NOW_S - 9000).line.encode()
+    path = desk.ledger / "checkpoint"
+    path.write_bytes(path.read_bytes() + line)
+    assert desk.checks() == {"freshness"}
+
+
+def test_without_witnesses_the_logs_own_time_counts(tmp_path):
+    desk = Desk(tmp_path, witnesses=[])
+    desk.publish(log_of(10), witnesses=[])
+    assert desk.checks() == set()
+    assert desk.checks(NOW_S + 9000) == {"freshness"}
+    silent = Desk(tmp_path / "silent", witnesses=[])
+    silent.publish(Log(entries(10), log_keys()[:1]), witnesses=[])
+    found = silent.sync().report
+    assert names(found) == {"freshness"}
+    assert "unknown" in summary(found)
+
+
+def test_an_entry_that_was_held_back_or_made_up_later(desk):
+    assert desk.publish(log_of(10), at_s=NOW_S - 50).sync().report.holds()
+    late = Log([*entries(10), entry(10, NOW_S - 40), entry(11, NOW_S - 61)])
+    found = desk.publish(late, at_s=NOW_S).sync()
+    assert names(found.report) == {"dates"}
+    assert any("held back, or made up" in finding.message for finding in found.report.findings)
+    assert found.evidence
+    assert found.report.size == 12
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ([entry(10, BEGAN_S - 20)], "moved or dated back"),
+        ([entry(10, NOW_S + 20)], "after the head"),
+        ([entry(9)], "entry 10 is entry 9 again"),
+        ([entry(10, BEGAN_S + 15), entry(9)], "moved or dated back"),
+        ([entry(10, BEGAN_S + 5), entry(9)], "entry 11 is entry 9 again"),
+        ([b"\x01short"], "no form"),
+        ([b"text instead of an entry"], "no form"),
+    ],
+)
+def test_dates(desk, more, why):
+    found = desk.publish(Log([*entries(10), *more]), at_s=NOW_S).sync().report
+    assert names(found) == {"dates"}
+    assert any(why in finding.message for finding in found.findings)
+    assert found.holds(Name.ENTRIES, Name.CONSISTENCY)
+
+
+def test_small_steps_back_and_equal_times_are_no_fault(desk):
+    steps = [entry(number, BEGAN_S + number % 7) for number in range(100)]
+    assert desk.publish(Log(steps)).checks() == set()
+
+
+def test_the_head_of_another_ledger(tmp_path):
+    """A policy may trust two ledgers; an auditor's directory is about one."""
+    other = "other.example/ledger"
+    desk = Desk(tmp_path)
+    desk.publish(log_of(10)).sync()
+    (desk.book.folder / "policy").write_bytes(
+        "".join(f"log {key.verifier}\n" for key in log_keys(other, 5)).encode() + desk.policy
+    )
+    head = Checkpoint(other, 10, log_of(10).frontier.root)
+    signed = cosigned(sign_checkpoint(head, log_keys(other, 5), NOW_S), head, NOW_S, WITNESSES)
+    (desk.ledger / "checkpoint").write_bytes(signed)
+    assert desk.checks() == {"consistency"}
+
+
+# 1,000 kinds x places of tampering with the stored ledger.
+
+STORED = log_of(300)
+
+
+class Files:
+    """A ledger's files in memory."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def get(self, path):
+        return self.files.get(path)
+
+
+def stored(tmp_path, log=STORED):
+    publish(log, tmp_path)
+    return {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def bent(data, place):
+    return data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :]
+
+
+def tamperings(files):
+    """Yield what can be done to each file, to each entry, and to the head."""
+    yield from of_files(files)
+    for path in (path for path in files if "entries" in path):
+        for what, changed in of_entries(entries_of(files[path])):
+            yield f"{path} {what}", files | {path: encode_bundle(changed)}
+    forged = Log([*STORED.entries[:200], entry(200, request=4711), *STORED.entries[201:]])
+    for what, tree in (("with its tree", forged), ("shorter", log_of(299)), ("longer", log_of(301))):
+        yield what, {tile.path: data for tile, data in tree.files.items()} | {"checkpoint": files["checkpoint"]}
+    head = files["checkpoint"]
+    front = head.index(b"\n\n")
+    for place in range(front):
+        yield f"head bent at {place}", files | {"checkpoint": bent(head, place)}
+    for place in range(front + 2, len(head), 61):
+        yield f"head's lines bent at {place}", files | {"checkpoint": bent(head, place)}
+    for size in range(0, len(head), 97):
+        yield f"head cut to {size}", files | {"checkpoint": head[:size]}
+
+
+def of_files(files):
+    paths = sorted(path for path in files if path.startswith("tile/"))
+    for path in paths:
+        data = files[path]
+        yield f"{path} gone", {name: data for name, data in files.items() if name != path}
+        for size in {0, 1, 31, 32, len(data) // 2, len(data) - 32, len(data) - 1}:
+            yield f"{path} cut to {size}", files | {path: data[:size]}
+        for more in (b"\0", data[-32:], b"\0\0", b"x" * 32):
+            yield f"{path} and {more!r}", files | {path: data + more}
+        for place in range(0, len(data), max(len(data) // 60, 1)):
+            yield f"{path} bent at {place}", files | {path: bent(data, place)}
+        for other in paths:
+            yield f"{path} is {other}", files | {path: files[other]}
+
+
+def of_entries(each):
+    for number in range(0, len(each), 4):
+        other = (number + 1) % len(each)
+        before, one, after = each[:number], each[number], each[number + 1 :]
+        swapped = {number: each[other], other: one}
+        yield f"{number} dropped", [*before, *after]
+        yield f"{number} edited", [*before, entry(number, request=4711), *after]
+        yield f"{number} dated back", [*before, one[:1] + bytes(8) + one[9:], *after]
+        yield f"{number} duplicated", [*before, one, one, *after][:256]
+        yield f"{number} in place of its neighbour", [*before, each[other], *after]
+        yield f"{number} moved", [swapped.get(place, found) for place, found in enumerate(each)]
+        yield f"{number} emptied", [*before, b"", *after]
+
+
+def test_a_thousand_ways_of_tampering_are_all_found(tmp_path, desk):
+    files = stored(tmp_path / "ledger")
+    trust = desk.book.trust(Files({}))
+    before = None
+    assert audit(Files(files), trust, before, NOW_S).findings == []
+    text = files["checkpoint"].split(b"\n\n")[0]
+    tried, passed_over = 0, 0
+    for what, changed in tamperings(files):
+        if changed == files:
+            continue
+        found = audit(Files(changed), trust, before, NOW_S)
+        if found.holds():
+            # Whoever carries a head may spoil the name in a line of it that is not needed: nothing is proven by it, or less.
+            assert what.startswith("head's lines"), what
+            assert changed["checkpoint"].split(b"\n\n")[0] == text
+            passed_over += 1
+            continue
+        assert summary(found)
+        tried += 1
+    assert tried >= 1000
+    assert passed_over <= 5
+
+
+def test_tampering_with_the_mirror_is_found_and_mended_by_a_sync(desk):
+    assert desk.publish(log_of(600)).sync().report.holds()
+    mirror = desk.book.folder / "ledger"
+    kept = {path: path.read_bytes() for path in mirror.rglob("*") if path.is_file()}
+    for path, data in kept.items():
+        path.write_bytes(bent(data, len(data) // 3))
+        assert not verified(desk).holds(), path
+        path.write_bytes(data)
+    assert verified(desk).holds()
+    (mirror / "tile/0/002.p/88").unlink()
+    (mirror / "tile/entries/001").write_bytes(b"")
+    assert names(verified(desk)) >= {"entries"}
+    assert desk.publish(log_of(700)).sync().report.holds()
+    assert verified(desk).holds()
+
+
+def test_a_damaged_memory_is_no_new_beginning(desk):
+    desk.publish(log_of(600)).sync()
+    last = desk.book.folder / "last"
+    for damaged in (b"", last.read_bytes()[:-9], bent(last.read_bytes(), 5)):
+        kept = last.read_bytes()
+        last.write_bytes(damaged)
+        with pytest.raises(StorageError, match="damaged"):
+            desk.sync()
+        last.write_bytes(kept)
+
+
+def test_the_signed_tree_is_told_from_the_published_one(tmp_path, desk):
+    files = stored(tmp_path / "ledger", log_of(600))
+    trust = desk.book.trust(Files({}))
+    tile = audit(Files(files | {"tile/0/001": bent(files["tile/0/001"], 99)}), trust, None, NOW_S)
+    assert names(tile) == {"tiles"}
+    edited = entries_of(files["tile/entries/001"])
+    edited[7] = entry(263, request=4711)
+    found = audit(Files(files | {"tile/entries/001": encode_bundle(edited)}), trust, None, NOW_S)
+    assert found.findings[0].message == "entry 263 does not hash to what the tree says of it"
+    assert found.findings[0].evidence["entry"] == 263
+    assert "FAIL" in summary(found)
+    assert "BROKEN" in summary(found)
+    upper = audit(Files(files | {"tile/1/000.p/2": bent(files["tile/1/000.p/2"], 40)}), trust, None, NOW_S)
+    assert names(upper) == {"tiles"}
+
+
+def test_keys_change_and_the_auditor_follows(desk):
+    old, new, third = log_keys(), log_keys(number=1), log_keys(number=2)
+
+    def verifiers(keys):
+        return tuple(key.verifier for key in keys)
+
+    assert desk.publish(log_of(20)).sync().report.holds()
+    log, place = log_of(20), desk.ledger / "handover"
+    place.mkdir()
+    for number, (mine, next_keys) in enumerate([(old, new), (new, third)]):
+        statement = HandOver(ORIGIN, verifiers(mine), verifiers(next_keys)).encode()
+        log.append([statement])
+        log.signers = [*mine, *next_keys]
+        (place / f"{number:03d}").write_bytes(log.proof_file(log.size - 1, statement, at_s=NOW_S, witnesses=WITNESSES))
+        log.signers = next_keys
+        assert desk.publish(log.append(entries(3, log.size))).sync().report.findings == []
+        assert verified(desk).holds()
+    assert desk.publish(Log(log.entries, old)).checks() == {"signature"}
+    (place / "002").write_bytes(b"forged")
+    assert desk.publish(log).checks() == set()
+
+
+def test_a_new_auditor_may_trust_the_newest_keys(tmp_path):
+    old, new = log_keys(), log_keys(number=1)
+    desk = Desk(tmp_path)
+    (desk.book.folder / "policy").write_bytes(policy_text("all", log=new, witnesses=WITNESSES))
+    statement = HandOver(ORIGIN, tuple(key.verifier for key in old), tuple(key.verifier for key in new)).encode()
+    log = Log([*entries(3), statement], [*old, *new])
+    (desk.ledger / "handover").mkdir(parents=True)
+    (desk.ledger / "handover" / "000").write_bytes(log.proof_file(3, statement, witnesses=WITNESSES))
+    log.signers = new
+    assert desk.publish(log).checks() == set()
+
+
+# Receipts.
+
+
+def test_receipts_are_made_from_the_mirror_and_checked_offline(desk):
+    log = Log([*entries(300), entry(300, request=5), entry(301, request=5)])
+    desk.publish(log).sync()
+    policy = read_policy(desk.policy)
+    made = make_receipts(Book(desk.book.folder), f"{5:016X}")
+    assert list(made) == [4, 300, 301]
+    for index, data in made.items():
+        receipt = check_receipt(data, policy)
+        assert (receipt.index, receipt.entry) == (index, log.entries[index])
+        assert receipt.judgement.witnessed == dict.fromkeys(("w0", "w1"), head_at(log))
+        with pytest.raises(LedgerError):
+            check_receipt(data.replace(b"index ", b"index 1"), policy)
+        with pytest.raises(UnsignedError):
+            check_receipt(data, read_policy(policy_text(log=log_keys(number=3))))
+    assert list(make_receipts(Book(desk.book.folder), "#299")) == [299]
+    with pytest.raises(LedgerFormError, match="does not hold the entry"):
+        check_receipt(log.proof_file(3, witnesses=WITNESSES), policy)
+
+
+@pytest.mark.parametrize("wanted", ["#302", "0" * 16, "FFFFFFFFFFFFFFFF", "abc", "#-1", "#01", "f" * 16])
+def test_entries_that_are_not_there(desk, wanted):
+    desk.publish(log_of(302)).sync()
+    with pytest.raises(NoSuchEntryError):
+        make_receipts(Book(desk.book.folder), wanted)
+
+
+def test_receipts_need_a_whole_mirror(desk):
+    with pytest.raises(NoSuchEntryError, match="no ledger yet"):
+        make_receipts(Book(desk.book.folder), "#1")
+    desk.publish(log_of(300)).sync()
+    (desk.book.folder / "ledger" / "tile/0/000").unlink()
+    with pytest.raises(SourceError, match="lacks tile/0/000"):
+        make_receipts(Book(desk.book.folder), "#1")
+
+
+# The directory.
+
+
+def test_a_directory_begins_once(tmp_path):
+    policy = policy_text(witnesses=WITNESSES)
+    made = initialise(tmp_path / "a", 'quote " and \\', policy, Promise(60, 5))
+    assert (made.settings.source, made.settings.max_age_s, made.settings.delay_s) == ('quote " and \\', 60, 5)
+    with pytest.raises(ConfigurationError, match="not empty"):
+        initialise(tmp_path / "a", "x", policy, Promise())
+    with pytest.raises(LedgerFormError):
+        initialise(tmp_path / "b", "x", b"", Promise())
+    with pytest.raises(StorageError, match="cannot be written"):
+        initialise(tmp_path / "a" / "policy" / "c", "x", policy, Promise())
+    with pytest.raises(ConfigurationError, match="no directory of audits"):
+        Book(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("audit.toml", "from = 7", "from"),
+        ("audit.toml", "from = ", "audit.toml"),
+        ("audit.toml", 'from = "x"\nmore = 1', "more"),
+        ("policy", "nonsense", "policy"),
+        ("policy", "", "no quorum"),
+    ],
+)
+def test_settings_that_cannot_be_read(desk, name, text, why):
+    (desk.book.folder / name).write_text(text)
+    with pytest.raises(ConfigurationError, match=why):
+        Book(desk.book.folder)
+
+
+def test_files_that_cannot_be_read_or_written(desk, monkeypatch):
+    desk.publish(log_of(10)).sync()
+    (desk.book.folder / "policy").unlink()
+    (desk.book.folder / "policy").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Book(desk.book.folder)
+    monkeypatch.setattr(desk.book, "folder", desk.book.folder / "audit.toml")
+    with pytest.raises(StorageError, match="cannot be written"):
+        desk.book.keep(b"", 1, None)
+    with pytest.raises(StorageError, match="cannot be written"):
+        desk.book.keep_evidence(b"", Report())
+
+
+def test_one_audit_at_a_time(desk):
+    with desk.book.changing(), pytest.raises(ConfigurationError, match="another audit"):
+        desk.sync()
+
+
+class Bent(Files):
+    """A ledger that says things that no ledger says."""
+
+    def __init__(self, desk, change):
+        self.desk = desk
+        self.change = change
+
+    def get(self, path):
+        data = (self.desk.ledger / path).read_bytes() if (self.desk.ledger / path).is_file() else None
+        return self.change(path, data)
+
+
+def test_a_server_cannot_fill_the_disk(desk):
+    desk.publish(log_of(10))
+    with pytest.raises(SourceError, match="larger than any file"):
+        sync(desk.book, Bent(desk, lambda path, data: bytes(FILE_BYTES_MAX + 1) if "entries" in path else data), NOW_S)
+    huge = Checkpoint(ORIGIN, 2**40, bytes(32))
+    head = sign_checkpoint(huge, log_keys(), NOW_S)
+    with pytest.raises(SourceError, match="more than is fetched at once"):
+        sync(desk.book, Bent(desk, lambda path, data: head if path == "checkpoint" else data), NOW_S)
+
+
+def test_what_a_report_says_ends_somewhere(desk):
+    found = desk.publish(Log([b"no entry %d" % number for number in range(100)])).sync().report
+    assert len(found.findings) == FINDINGS_MAX
+    assert f"and {100 - FINDINGS_MAX} more findings" in summary(found)
+    assert time_text(10**20) == "100000000000000000000 s after 1970"
+
+
+def test_progress_is_told(desk):
+    told = []
+    sync(
+        desk.publish(log_of(300)).book,
+        Bent(desk, lambda _path, data: data),
+        NOW_S,
+        lambda files: told.append(files) or told.append,
+    )
+    assert told[0] == sum(told[1:]) > 4
+    counted = []
+    book = Book(desk.book.folder)
+    audit(book.mirror, book.trust(book.mirror), None, NOW_S, counted.append)
+    assert sum(counted) == 300

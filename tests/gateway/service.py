@@ -84,12 +84,34 @@ def keys_of(fields: object) -> Keys:
     return Keys(fields["access_key_id"], fields["secret_access_key"], fields.get("account_id", ""))
 
 
+@dataclass(frozen=True)
+class People:
+    """The access keys of a deployment with two accounts."""
+
+    owner: Keys
+    stranger: Keys
+    operator: Keys
+
+
+def make_deployment(directory: Path) -> People:
+    """Make a deployment with two accounts in `directory`."""
+    made = command("init", str(directory), "--json")
+    stranger = command("account", "create", "stranger", "--data", str(directory), "--json")
+    return People(keys_of(made["account"]), keys_of(stranger), keys_of(made["operator"]))
+
+
 @contextmanager
 def running(directory: Path, *options: str, env: dict[str, str] | None = None, ca: Path | None = None) -> Iterator[Service]:
     """Make a deployment with two accounts in `directory`, serve it, and end it in peace."""
-    made = command("init", str(directory), "--json")
-    owner, operator = keys_of(made["account"]), keys_of(made["operator"])
-    stranger = keys_of(command("account", "create", "stranger", "--data", str(directory), "--json"))
+    with serving(directory, make_deployment(directory), *options, env=env, ca=ca) as service:
+        yield service
+
+
+@contextmanager
+def serving(
+    directory: Path, people: People, *options: str, env: dict[str, str] | None = None, ca: Path | None = None
+) -> Iterator[Service]:
+    """Serve the deployment in `directory`, and end it in peace."""
     log = directory.with_suffix(".log")
     out = directory.with_suffix(".out")
     line = [SIEGEL, "serve", str(directory), "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", *options]
@@ -97,7 +119,7 @@ def running(directory: Path, *options: str, env: dict[str, str] | None = None, c
         process = subprocess.Popen(line, stdout=output, stderr=errors, env={**os.environ, **(env or {})})
     try:
         url, admin_url = wait_ready(process, out, log)
-        yield Service(url, admin_url, directory, log, process.pid, owner, stranger, operator, ca)
+        yield Service(url, admin_url, directory, log, process.pid, people.owner, people.stranger, people.operator, ca)
     finally:
         end(process)
 

@@ -12,7 +12,7 @@ from typing import Final
 from siegel.app.http import Application
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
-from siegel.envelope.objectkeys import LOCAL_CUSTODY
+from siegel.envelope.objectkeys import EXTERNAL_CUSTODY, LOCAL_CUSTODY
 from siegel.service.amend import Amender
 from siegel.service.bodies import Sealer
 from siegel.service.bucketpolicies import BucketPolicies
@@ -24,11 +24,13 @@ from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
 from siegel.service.key_uses import KeyUses
 from siegel.service.keys import KeyRing
-from siegel.service.kms.custody import LocalCustody
+from siegel.service.kms.custody import Custodies, LocalCustody
 from siegel.service.kms.datakeys import DataKeys
+from siegel.service.kms.external_custody import ExternalCustody
 from siegel.service.kms.managed import ManagedKeys
 from siegel.service.kms.material import Materials
 from siegel.service.kms.naming import KeyNames
+from siegel.service.kms.proxies import Proxies as KeyServers
 from siegel.service.kms.views import KeyDirectory
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
@@ -61,7 +63,12 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     sealer = Sealer(blobs, executor)
     materials = Materials(deployment.custodian, randomness)
     key_directory = KeyDirectory(store, materials, clock)
-    data_keys = DataKeys(key_directory, {LOCAL_CUSTODY: LocalCustody(key_directory, randomness)}, settings.region)
+    key_servers = KeyServers(deployment.outbound, clock, settings.region)
+    custodies: Custodies = {
+        LOCAL_CUSTODY: LocalCustody(key_directory, randomness),
+        EXTERNAL_CUSTODY: ExternalCustody(key_directory, directory, key_servers),
+    }
+    data_keys = DataKeys(key_directory, custodies, settings.region)
     object_keys = ObjectKeys(keyring, data_keys)
     rules = Rules(
         region=settings.region,

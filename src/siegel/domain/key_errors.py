@@ -32,3 +32,10 @@ class KeyInvalidArnError(S3Error):
 
     code = "KMS.InvalidArnException"
     message = "The ARN of the key is not valid."
+
+
+class KeyTimeoutError(S3Error):
+    """`KMS.DependencyTimeoutException`"""
+
+    code = "KMS.DependencyTimeoutException"
+    message = "The external key store of the key did not answer in time. Please try again."

@@ -4,7 +4,7 @@
     0       1     version of this format, 0xE1
     1       2     length of the settings, big-endian
     3       n     settings
-    3 + n   1     custody: who holds the outer layer's key; 1 = this deployment
+    3 + n   1     custody: who holds the outer layer's key; 1 = this deployment, 2 = an external key store
     4 + n   ...   what that custody made of the inner layer
 
     settings: account id (u64) || key id (16 bytes, of the UUID) || flags (u8) || the customer's encryption context
@@ -14,8 +14,8 @@ Flags: 1 = the object counts as sealed twice (DSSE), 2 = with a bucket key. The 
 
 The inner layer is a record (`record.py`) of data key and head key, 32 bytes each, under the bucket's wrapping key. Of custody 1,
 the outer layer is the number of the material (u32, big-endian) and a record of the inner layer under a key derived from that
-material for the bucket. Both records are bound to the same context: the place of the version, and the settings. Format page:
-`docs/design/formats/kms.md`.
+material for the bucket; of custody 2, it is what `outerlayer.py` says. Records are bound to the same context: the place of the
+version, and the settings. Format page: `docs/design/formats/kms.md`.
 """
 
 import hmac
@@ -34,6 +34,7 @@ from siegel.envelope.keyblob import encode_encryption_context
 from siegel.envelope.record import RecordKey
 
 LOCAL_CUSTODY: Final = 1
+EXTERNAL_CUSTODY: Final = 2
 SECRETS_BYTES: Final = 2 * KEY_BYTES
 
 _VERSION: Final = 0xE1

@@ -60,6 +60,7 @@ STATUS: Final[dict[type[S3Error], int]] = {
     key_errors.KeyInvalidArnError: 400,
     key_errors.KeyNotFoundError: 400,
     key_errors.KeyStateError: 400,
+    key_errors.KeyTimeoutError: 503,
     errors.KeyTooLongError: 400,
     errors.MalformedPolicyError: 400,
     browser_errors.MalformedPOSTRequestError: 400,

@@ -179,8 +179,8 @@ class Getter:
         try:
             skip, left = span.skip_bytes, stop - start
             for chunk in range(span.first_chunk, span.first_chunk + span.chunk_count, SLAB_CHUNKS):
-                if lease is not None:
-                    lease.check()
+                if lease is not None and (renewal := lease.check()) is not None:
+                    await renewal
                 count = min(SLAB_CHUNKS, span.first_chunk + span.chunk_count - chunk)
                 # What the page cache holds is opened here: a trip off the loop would cost more than the work.
                 plain = source.open_cached(chunk, count)

@@ -3,7 +3,7 @@
 A key that this deployment holds opens at once. Other custodians may have to be asked; what they opened may be kept for a while.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -70,12 +70,16 @@ class Lease:
         self._directory = directory
         self._generation = directory.generation()
 
-    def check(self) -> None:
-        """Raise what `check_state` raises, once the key may not be used any more. Cheap: asked before each slab of a body."""
+    def check(self) -> Awaitable[None] | None:
+        """Raise what `check_state` raises, once the key may not be used any more. Cheap: asked before each slab of a body.
+
+        Where a custodian has to be asked again, return what has to be waited for before the slab; it may raise S3Error.
+        """
         generation = self._directory.generation()
         if generation != self._generation:
             check_state(current_view(self._directory, self._protection), self._protection.arn)
             self._generation = generation
+        return None
 
     def __repr__(self) -> str:
         return f"Lease({self._protection.arn})"

@@ -18,11 +18,11 @@ from siegel.access.evaluation import Asked
 from siegel.access.remembered import Decisions
 from siegel.domain.entry import Entry, kind_of
 from siegel.domain.errors import S3Error, SealBrokenError, SiegelError
-from siegel.domain.key_errors import KeyStateError
 from siegel.domain.objects import Bucket
 from siegel.domain.wrapping_keys import key_arn
 from siegel.envelope.context import Place
 from siegel.envelope.objectkeys import (
+    EXTERNAL_CUSTODY,
     LOCAL_CUSTODY,
     Settings,
     bind,
@@ -88,9 +88,7 @@ class DataKeys:
         use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
         try:
             permit = self._admit(use)
-            if protection.view.key.is_external:
-                raise KeyStateError(f"{protection.arn} is in an external key store: S3 does not use it.")
-            custody = self._custodies[LOCAL_CUSTODY]
+            custody = self._custodies[_custody_number(protection)]
             outer = custody.wrap_now(use, inner)
             if outer is None:
                 outer = await custody.wrap(use, inner)
@@ -111,7 +109,7 @@ class DataKeys:
         use = KeyUse(asker, OPEN, protection, opening.bucket, opening.place, bind(opening.place, settings))
         try:
             permit = self._admit(use)
-            custody = self._custody_of(outer)
+            custody = self._custody_of(protection, outer)
             lease = custody.unwrap_now(use, outer)
             if lease is None:
                 lease = await custody.unwrap(use, outer)
@@ -121,11 +119,10 @@ class DataKeys:
         self._note(use, permit=permit.because)
         return Opened(protection, lease, use.bound)
 
-    def _custody_of(self, outer: bytes) -> Custody:
-        custody = self._custodies.get(outer[0])
-        if custody is None:
-            raise SealBrokenError("an object is sealed under a key of an unknown custody")
-        return custody
+    def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
+        if outer[0] != _custody_number(protection):
+            raise SealBrokenError("an object is sealed under a key of another custody than its key has")
+        return self._custodies[outer[0]]
 
     def _protection(self, encoded: bytes) -> Protection:
         generation = self._directory.generation()
@@ -200,3 +197,7 @@ class DataKeys:
     def _note_refusal(self, use: KeyUse, error: SiegelError) -> None:
         told: S3Error = to_s3_error(error)
         self._note(use, status_of(told), told.code)
+
+
+def _custody_number(protection: Protection) -> int:
+    return EXTERNAL_CUSTODY if protection.view.key.is_external else LOCAL_CUSTODY

@@ -1,0 +1,241 @@
+"""Custody of keys in external key stores, on behalf of S3: the key server is asked, and what it opened is kept for so long.
+
+What is kept is the layer below, which nobody opens without this deployment's keys. It is kept in memory alone, no longer than
+the tags of bucket and key allow, and goes as soon as the key may not be used any more: at the next request for it, and
+SWEEP_S later at the latest.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.domain.configuration import Tagging
+from siegel.domain.errors import S3Error, SealBrokenError, StorageError
+from siegel.domain.key_errors import KeyStateError, KeyTimeoutError
+from siegel.domain.key_stores import KeyServerError
+from siegel.domain.limits import DATA_KEY_S_DEFAULT, DATA_KEY_S_MAX, DATA_KEYS_MAX
+from siegel.domain.records import Kind
+from siegel.domain.wrapping_keys import KeyState
+from siegel.envelope.objectkeys import EXTERNAL_CUSTODY
+from siegel.envelope.outerlayer import decode_layer, encode_layer
+from siegel.kmswire.xks import render_aad
+from siegel.s3wire.names import encode_version_id
+from siegel.service.directory import Directory
+from siegel.service.kms.custody import KeyUse, Lease, Protection, check_state, current_view
+from siegel.service.kms.lapses import PASSING
+from siegel.service.kms.proxies import Proxies, Wrapping
+from siegel.service.kms.views import KeyDirectory
+
+TIME_LIMIT_TAG: Final = "siegel:data-key-seconds"
+"""The tag of a bucket, or of a key, that says for how many seconds a data key may be used without asking again."""
+SWEEP_S: Final = 0.5
+STREAM_S_MIN: Final = 5.0
+"""A body that streams longer than this asks again, also where no data key is kept."""
+_RETRY_S: Final = 1.0
+_EARLY: Final = 0.75
+_LIMITS_MAX: Final = 10_000
+_DIGITS_MAX: Final = 6
+_PREFIX: Final = "kms:"
+
+
+class _Kept(Struct, frozen=True):
+    """A layer that was opened by a question of `asked_at_s`, on the event loop's clock."""
+
+    inner: bytes
+    protection: Protection
+    asked_at_s: float
+
+    def __repr__(self) -> str:
+        return f"_Kept({self.protection.arn})"
+
+
+class ExternalCustody:
+    """Keys that key servers hold. One per event loop."""
+
+    def __init__(self, directory: KeyDirectory, documents: Directory, proxies: Proxies) -> None:
+        """Find keys in `directory` and tags of buckets in `documents`; ask by `proxies`."""
+        self._directory = directory
+        self._documents = documents
+        self._proxies = proxies
+        self._kept: dict[bytes, _Kept] = {}
+        self._limits: dict[tuple[int, str], float] = {}
+        self._generation = directory.generation()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def wrap_now(self, _use: KeyUse, _inner: bytes) -> None:
+        """Return None: a key server has to be asked."""
+
+    async def wrap(self, use: KeyUse, inner: bytes) -> bytes:
+        """Return the outer layer, opened again and compared by the key server."""
+        at_s, generation = _now_s(), self._directory.generation()
+        try:
+            layer = await self._proxies.encrypt(self._wrapping(use), inner)
+        except KeyServerError as error:
+            raise _s3_error(error) from error
+        outer = bytes((EXTERNAL_CUSTODY,)) + encode_layer(layer)
+        self._keep(use, outer, _Kept(inner, use.protection, at_s), generation)
+        return outer
+
+    def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease | None:
+        """Return a layer that is still kept."""
+        kept = self.find(use, outer)
+        return None if kept is None else ExternalLease(kept, self._directory, self, use, outer)
+
+    async def unwrap(self, use: KeyUse, outer: bytes) -> Lease:
+        """Ask the key server."""
+        return ExternalLease(await self.ask(use, outer), self._directory, self, use, outer)
+
+    def find(self, use: KeyUse, outer: bytes) -> _Kept | None:
+        """Return a layer that is kept, and may still be used without asking."""
+        self._refresh()
+        kept = self._kept.get(outer)
+        if kept is None or _now_s() - kept.asked_at_s >= self.time_limit_s(use):
+            return None
+        return kept
+
+    async def ask(self, use: KeyUse, outer: bytes) -> _Kept:
+        """Ask the key server to open a layer. Raises KeyTimeoutError, KeyStateError and its like, SealBrokenError."""
+        at_s, generation = _now_s(), self._directory.generation()
+        try:
+            inner = await self._proxies.decrypt(self._wrapping(use), decode_layer(outer[1:]))
+        except KeyServerError as error:
+            raise _s3_error(error) from error
+        kept = _Kept(inner, use.protection, at_s)
+        self._keep(use, outer, kept, generation)
+        return kept
+
+    def time_limit_s(self, use: KeyUse) -> float:
+        """Return for how long a layer may be used without asking again: the shortest time that a tag says, else the default."""
+        self._refresh()
+        place = use.bucket.bucket_id, use.protection.arn
+        known = self._limits.get(place)
+        if known is None:
+            bucket_tags = self._documents.document(use.bucket, Kind.TAGGING, Tagging) or Tagging()
+            tags = (*bucket_tags.tags, *current_view(self._directory, use.protection).key.tags)
+            said = (_read_seconds(value) for name, value in tags if name == TIME_LIMIT_TAG)
+            if len(self._limits) >= _LIMITS_MAX:
+                self._limits.clear()
+            known = self._limits[place] = min(said, default=DATA_KEY_S_DEFAULT)
+        return known
+
+    def _keep(self, use: KeyUse, outer: bytes, kept: _Kept, generation: int) -> None:
+        """Keep a layer, unless it may not be kept. Raises what `check_state` raises if the key was taken away meanwhile."""
+        if self._directory.generation() != generation:
+            check_state(current_view(self._directory, use.protection), use.protection.arn)
+        if not self.time_limit_s(use):
+            return
+        self._kept.pop(outer, None)
+        while len(self._kept) >= DATA_KEYS_MAX:
+            del self._kept[next(iter(self._kept))]
+        self._kept[outer] = kept
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_up)
+
+    def _refresh(self) -> None:
+        """After any change, forget what belongs to keys that may not be used any more."""
+        generation = self._directory.generation()
+        if generation == self._generation:
+            return
+        self._limits.clear()
+        arns = {kept.protection.arn: kept.protection for kept in self._kept.values()}
+        usable = {arn for arn, protection in arns.items() if _is_usable(self._directory, protection)}
+        self._kept = {outer: kept for outer, kept in self._kept.items() if kept.protection.arn in usable}
+        self._generation = generation
+
+    def _sweep_up(self) -> None:
+        """Forget what is over, whoever asks for it or not; where that cannot be told, everything."""
+        self._sweep = None
+        try:
+            self._refresh()
+        except StorageError:
+            self._kept.clear()
+        oldest_s = _now_s() - DATA_KEY_S_MAX
+        self._kept = {outer: kept for outer, kept in self._kept.items() if kept.asked_at_s > oldest_s}
+        if self._kept:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_up)
+
+    def _wrapping(self, use: KeyUse) -> Wrapping:
+        view, place, trail = current_view(self._directory, use.protection), use.place, use.asker.trail
+        aad = render_aad(
+            {
+                "account": place.account_id,
+                "bucket": use.bucket.name,
+                "key": place.object_key,
+                "version": encode_version_id(place.version_id),
+            }
+        )
+        metadata = {
+            "awsPrincipalArn": use.caller.arn,
+            "kmsKeyArn": use.protection.arn,
+            "kmsOperation": use.permission.removeprefix(_PREFIX),
+            "kmsRequestId": trail.request_id,
+            "kmsViaService": "s3",
+            "person": use.caller.arn,
+            "reason": trail.kind,
+        }
+        return Wrapping(self._directory.proxy(view), view.key.external_key_id, aad, metadata)
+
+
+class ExternalLease(Lease):
+    """An opened layer that the key server has to open again after a time, if a body streams for so long."""
+
+    __slots__ = ("_asked_at_s", "_custody", "_next_try_at_s", "_outer", "_use")
+
+    def __init__(self, kept: _Kept, directory: KeyDirectory, custody: ExternalCustody, use: KeyUse, outer: bytes) -> None:
+        super().__init__(kept.inner, use.protection, directory)
+        self._custody = custody
+        self._use = use
+        self._outer = outer
+        self._extend(kept)
+
+    def check(self) -> Awaitable[None] | None:
+        """Raise what `check_state` raises; return what has to be waited for once it is time to ask again."""
+        super().check()
+        return self._renew() if _now_s() >= self._next_try_at_s else None
+
+    async def _renew(self) -> None:
+        """Ask again. A key server that is not there is tried until the time is over; one that refuses ends the body at once."""
+        until_s = self._asked_at_s + self._limit_s()
+        kept = self._custody.find(self._use, self._outer)
+        try:
+            if kept is None or kept.asked_at_s <= self._asked_at_s:
+                kept = await self._custody.ask(self._use, self._outer)
+        except KeyTimeoutError:
+            now_s = _now_s()
+            if now_s >= until_s:
+                raise
+            self._next_try_at_s = min(now_s + _RETRY_S, until_s)
+            return
+        if not hmac.compare_digest(kept.inner, self.inner):
+            raise SealBrokenError("a key server has opened a layer to something else than before")
+        self._extend(kept)
+
+    def _extend(self, kept: _Kept) -> None:
+        self._asked_at_s = kept.asked_at_s
+        self._next_try_at_s = kept.asked_at_s + self._limit_s() * _EARLY
+
+    def _limit_s(self) -> float:
+        return max(self._custody.time_limit_s(self._use), STREAM_S_MIN)
+
+
+def _is_usable(directory: KeyDirectory, protection: Protection) -> bool:
+    view = directory.find(protection.settings.account_id, protection.settings.key_id)
+    return view is not None and view.state is KeyState.ENABLED
+
+
+def _read_seconds(text: str) -> int:
+    """Return the time that a tag says; one that says none means that nothing is kept."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        return 0
+    return min(int(text), DATA_KEY_S_MAX)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _s3_error(error: KeyServerError) -> S3Error:
+    return KeyTimeoutError(error.text) if error.lapse in PASSING else KeyStateError(error.text)

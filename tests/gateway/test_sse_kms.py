@@ -382,6 +382,29 @@ def test_parts_are_sealed_under_the_key_of_their_upload(bucket: Shelf, key: str)
     assert bucket.get("copied") == first[10:20]
 
 
+def test_a_part_cannot_ask_for_another_seal_than_its_upload_has(bucket: Shelf, key: str) -> None:
+    for options, told, other in (
+        ({}, "AES256", "aws:kms"),
+        (under(key), "aws:kms", "AES256"),
+        ({**under(key), "ServerSideEncryption": "aws:kms:dsse"}, "aws:kms:dsse", "aws:kms"),
+    ):
+        upload_id = bucket.start("k", **options)
+        query = f"partNumber=1&uploadId={upload_id}"
+        refused(bucket.call("PUT", "k", query=query, headers=[(SSE, other)], body=b"1"), 400, "InvalidArgument")
+        source = [("x-amz-copy-source", f"/{bucket.name}/source")]
+        bucket.put("source", b"1")
+        refused(bucket.call("PUT", "k", query=query, headers=[*source, (SSE, other)]), 400, "InvalidArgument")
+        assert "Parts" not in bucket.s3.list_parts(Bucket=bucket.name, Key="k", UploadId=upload_id)
+        assert bucket.call("PUT", "k", query=query, headers=[(SSE, told)], body=b"1").status == 200
+    upload_id = bucket.start("k", **under(key))
+    query, one = f"partNumber=1&uploadId={upload_id}", key.rpartition("/")[2]
+    named = [(SSE, "aws:kms"), (f"{SSE}-aws-kms-key-id", "alias/aws/s3")]
+    refused(bucket.call("PUT", "k", query=query, headers=named, body=b"1"), 400, "InvalidArgument")
+    for name in (key, one):
+        named = [(SSE, "aws:kms"), (f"{SSE}-aws-kms-key-id", name)]
+        assert bucket.call("PUT", "k", query=query, headers=named, body=b"1").status == 200
+
+
 def test_copies_go_from_any_key_to_any_other(bucket: Shelf, kms: Any, key: str) -> None:
     other = arn_of(kms, make_key(kms))
     body = seeded(80_000)

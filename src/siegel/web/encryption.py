@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from siegel.access.caller import CallerKind
 from siegel.domain.configuration import BucketEncryption
+from siegel.domain.errors import InvalidArgumentError
 from siegel.domain.records import Kind
 from siegel.envelope.objectkeys import Flags
 from siegel.s3wire.encryption import ALGORITHM, ENCRYPTION_HEADER, CustomerKey
-from siegel.s3wire.keywish import context_headers, key_headers, parse_key_wish, unsigned
+from siegel.s3wire.keywish import KEY_ID_HEADER, context_headers, key_headers, parse_key_wish, unsigned
 from siegel.service.asker import Asker
 from siegel.service.kms.custody import Protection
 from siegel.web.call import Call, UseCases, customer_key_for_writing
@@ -54,6 +55,22 @@ async def wanted_sealing(cases: UseCases, call: Call) -> Sealing:
         raise unsigned()
     account_id = call.bucket.account_id if wish.of_bucket else call.caller.account_id
     return Sealing(asker, None, await cases.key_names.find(wish, account_id, call.trail))
+
+
+def check_same_seal(call: Call, told: HeaderList) -> None:
+    """Raise InvalidArgumentError where a part asks to be sealed in another way than its upload, of which answers say `told`."""
+    headers, known = call.request.headers, {name.decode(): value.decode() for name, value in told}
+    asked, key_name = headers.get(ENCRYPTION_HEADER), headers.get(KEY_ID_HEADER)
+    arn = known.get(KEY_ID_HEADER, "")
+    if asked is not None and asked != known.get(ENCRYPTION_HEADER):
+        raise _other_seal(ENCRYPTION_HEADER, asked)
+    if key_name is not None and key_name not in {arn, arn.rpartition("/")[2]}:
+        raise _other_seal(KEY_ID_HEADER, key_name)
+
+
+def _other_seal(header: str, asked: str) -> InvalidArgumentError:
+    fields = {"ArgumentName": header, "ArgumentValue": asked}
+    return InvalidArgumentError("A part is sealed as its upload was created to be, and in no other way.", fields=fields)
 
 
 def asked_by(call: Call, key: CustomerKey | None = None) -> Asker:

@@ -33,7 +33,7 @@ from siegel.service.put import Stored
 from siegel.service.versions import Target
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key
-from siegel.web.encryption import asked_by, encryption_headers, wanted_sealing
+from siegel.web.encryption import asked_by, check_same_seal, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList
 from siegel.web.lifecycle import expiration_headers, upload_headers
 from siegel.web.locks import require_digest
@@ -84,6 +84,7 @@ async def upload_part(cases: UseCases, call: Call, exchange: Exchange) -> None:
     key = customer_key(cases, call)
     target = cases.putter.target(call.bucket)
     opened = await cases.multipart.open(target, upload, asked_by(call, key), for_part=True)
+    check_same_seal(call, encryption_headers(key, opened.protection))
     choice = opened.checksum
     plan = plan_body(call.verified, md5=upload.mode is SealingMode.SSE_S3, keep=choice.algorithm)
     if choice.declared and plan.declared not in {None, choice.algorithm}:
@@ -116,6 +117,7 @@ async def upload_part_copy(cases: UseCases, call: Call, exchange: Exchange) -> N
     target = cases.putter.target(call.bucket)
     await note_source(cases, call, source, "" if byte_range is None else f"{start}-{stop - 1}")
     opened = await cases.multipart.open(target, upload, asked_by(call, key), for_part=True)
+    check_same_seal(call, encryption_headers(key, opened.protection))
     choice = opened.checksum
     body = OpenedBody(cases.getter, source.opened, start, stop, choice.algorithm)
     part, head = await cases.multipart.put_part(target, opened, part_number, body, call.trail.entries(200))

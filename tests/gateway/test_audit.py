@@ -16,6 +16,9 @@ from .service import SIEGEL, Service
 from .shelf import Shelf
 from .signer import Keys
 
+# Promised is a second; machines that run tests are slower than that at times.
+PATIENT = ("--delay-s", "120")
+
 
 class Desk:
     """An auditor's directory, and the key that it asks with."""
@@ -27,7 +30,7 @@ class Desk:
         self.policy.write_text("".join(f"log {vkey}\n" for vkey in vkeys) + "quorum none\n")
         self.audits = folder / "audits"
         place = f"{service.url}/.ledger/{service.owner.account_id}"
-        ended = self.run("init", self.audits, "--from", place, "--policy", self.policy)
+        ended = self.run("init", self.audits, "--from", place, "--policy", self.policy, *PATIENT)
         assert ended.returncode == 0, ended.stderr
 
     def run(self, *words: object, keys: Keys | None = None) -> subprocess.CompletedProcess[str]:

@@ -496,6 +496,32 @@ def test_files_that_cannot_be_read_or_written(desk, monkeypatch):
         desk.book.keep_evidence(b"", Report())
 
 
+def test_a_disk_that_takes_nothing(desk):
+    desk.publish(log_of(10))
+    (desk.book.folder / "incoming").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        desk.sync()
+
+
+def test_what_cannot_be_kept_back_for_lack_of_a_file(desk):
+    """A file that no name has is missing in the mirror too, and the audit says so."""
+    desk.publish(log_of(300))
+    (desk.ledger / "tile/entries/001.p/44").unlink()
+    (desk.ledger / "tile/0/000").unlink()
+    found = desk.sync().report
+    assert names(found) == {"entries", "tiles"}
+    assert "missing" in summary(found)
+    assert not (desk.book.folder / "last").exists()
+
+
+def test_the_verdict_tells_what_is_wrong(desk):
+    desk.publish(log_of(10), witnesses=[])
+    assert summary(desk.sync().report).startswith("NOT WITNESSED")
+    desk.publish(log_of(10))
+    assert summary(desk.sync(NOW_S + 10_000).report).startswith("WARNING")
+    assert summary(desk.sync().report).startswith("HOLDS")
+
+
 def test_one_audit_at_a_time(desk):
     with desk.book.changing(), pytest.raises(ConfigurationError, match="another audit"):
         desk.sync()

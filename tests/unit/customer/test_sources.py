@@ -165,6 +165,11 @@ def test_credentials_are_found_where_the_aws_tools_find_them(tmp_path):
     assert "S%" not in repr(Credential("D", "S%"))
 
 
+def test_without_a_token_none_is_sent(asking, server):
+    server.answers = [(200, b"x")]
+    assert asking(Credential("A", "S")).get("checkpoint") == b"x"
+
+
 def test_a_directory_that_cannot_be_read(tmp_path):
     (tmp_path / "checkpoint").mkdir()
     with pytest.raises(SourceError, match="cannot be read"):

@@ -166,6 +166,8 @@ def _make_rsa(jwk: _Jwk) -> tuple[Sequence[str], rsa.RSAPublicKey]:
     n, e = int.from_bytes(_decode(jwk.n)), int.from_bytes(_decode(jwk.e))
     if not RSA_BITS_MIN <= n.bit_length() <= RSA_BITS_MAX or e > _RSA_EXPONENT_MAX:
         raise ValueError("an RSA key of this size is not believed")
+    if n % 2 == 0:
+        raise ValueError("a modulus that is even is no product of two large primes")
     return tuple(_RSA), rsa.RSAPublicNumbers(e, n).public_key()
 
 
@@ -173,8 +175,14 @@ def _make_ec(jwk: _Jwk) -> tuple[Sequence[str], ec.EllipticCurvePublicKey]:
     if jwk.kty != "EC" or jwk.crv not in _EC:
         raise ValueError("a key of an unknown type")
     algorithm, curve, _ = _EC[jwk.crv]
-    x, y = int.from_bytes(_decode(jwk.x)), int.from_bytes(_decode(jwk.y))
-    return (algorithm,), ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
+    x, y = _decode(jwk.x), _decode(jwk.y)
+    if {len(x), len(y)} != {(curve.key_size + 7) // 8}:
+        raise ValueError("coordinates have the length of their curve")
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve)
+    key = numbers.public_key()
+    if key.public_numbers() != numbers:
+        raise ValueError("coordinates are below the prime of their curve")
+    return (algorithm,), key
 
 
 def _decode(text: str) -> bytes:

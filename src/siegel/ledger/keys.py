@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 from msgspec import Struct
 
 from siegel.domain.ledgers import LedgerFormError, UnsignedError
+from siegel.domain.weak_points import is_weak_signer
 from siegel.ledger.checkpoints import Checkpoint
 from siegel.ledger.notes import KEY_ID_BYTES, NoteSignature, check_name, decode_base64
 
@@ -57,6 +58,11 @@ class VerifierKey(Struct, frozen=True):
         """The four bytes by which its signature lines are found; no proof of anything."""
         return sha256(self.name.encode() + b"\n" + bytes([self.algorithm]) + self.public_key).digest()[:KEY_ID_BYTES]
 
+    @property
+    def is_weak(self) -> bool:
+        """Whether signatures that nobody made fit it."""
+        return self.algorithm is not Algorithm.ML_DSA_44 and is_weak_signer(self.public_key)
+
     def __str__(self) -> str:
         encoded = b64encode(bytes([self.algorithm]) + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
@@ -64,6 +70,8 @@ class VerifierKey(Struct, frozen=True):
     def check(self, line: NoteSignature, checkpoint: Checkpoint) -> int:
         """Return the time that the signature says, in seconds since 1970; 0 where it says none. Raises UnsignedError."""
         at_s, signature = _taken_apart(self.algorithm, line.signature)
+        if self.is_weak:
+            raise UnsignedError(f"the key of {self.name} is a point of small order: it signs nothing")
         message = _message(self, checkpoint, at_s)
         try:
             if self.algorithm is Algorithm.ML_DSA_44:
@@ -124,6 +132,8 @@ def parse_verifier(text: str) -> VerifierKey:
     if not key or key[0] not in list(Algorithm) or len(key) - 1 != _PUBLIC_BYTES[Algorithm(key[0])]:
         raise LedgerFormError(f"the key of {name} is of another kind than logs and witnesses have here")
     verifier = VerifierKey(name, Algorithm(key[0]), key[1:])
+    if verifier.is_weak:
+        raise LedgerFormError(f"the key of {name} is a point of small order: anybody's signatures fit it")
     if verifier.key_id.hex() != key_id:
         raise LedgerFormError(f"the id of the key of {name} does not fit the key")
     return verifier

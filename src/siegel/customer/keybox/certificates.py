@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from siegel.customer.keybox.content import Content, DestroyedKey
 from siegel.customer.keybox.uses import time_of
 from siegel.domain.errors import SealBrokenError
+from siegel.domain.weak_points import is_weak_signer
 
 FORMAT: Final = "siegel keybox destruction certificate v1"
 
@@ -54,8 +55,12 @@ def verify_certificate(data: bytes, public_key: str) -> dict[str, str]:
         statement = certificate["statement"]
         if certificate["format"] != FORMAT or certificate["public_key"] != public_key:
             raise SealBrokenError("the certificate is of another form, or of another box")
-        verifier = Ed25519PublicKey.from_public_bytes(b64decode(public_key, validate=True))
-        verifier.verify(b64decode(certificate["signature"], validate=True), _PREFIX + statement.encode())
+        raw_key = b64decode(public_key, validate=True)
+        if is_weak_signer(raw_key):
+            raise SealBrokenError("the public key is of small order: anybody's signatures fit it")
+        Ed25519PublicKey.from_public_bytes(raw_key).verify(
+            b64decode(certificate["signature"], validate=True), _PREFIX + statement.encode()
+        )
         told = json.loads(statement)
         return {str(name): str(value) for name, value in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -36,6 +36,7 @@ from siegel.customer.sealing.refusals import (
     UnsignedError,
 )
 from siegel.domain.errors import SealBrokenError
+from siegel.domain.weak_points import is_weak_signer
 from siegel.envelope.derive import Label, derive_key
 from siegel.envelope.ranges import HEADER_BYTES as SEGMENT_HEADER_BYTES
 from siegel.envelope.record import RECORD_OVERHEAD_BYTES, RecordKey
@@ -162,6 +163,8 @@ def _check_sealer(manifest: Manifest, said: bytes, signature: bytes, trusted: Se
         raise UnknownSealerError(
             f"the object is signed by {manifest.sealer}, whom you do not trust\ntry: --from with that sealer's line"
         )
+    if is_weak_signer(sealer):
+        raise UnknownSealerError("the sealer's key is a point of small order: anybody's signatures fit it")
     try:
         Ed25519PublicKey.from_public_bytes(sealer).verify(signature, _SIGNATURE_LABEL + said)
     except InvalidSignature:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey, MLKEM7
 
 from siegel.customer.keybox.durable import read_secret, write_new
 from siegel.customer.sealing.refusals import KeyFileError
+from siegel.domain.weak_points import is_weak_recipient, is_weak_signer
 
 KEY_MARKER: Final = "siegel-key-1"
 RECIPIENT_MARKER: Final = "siegel-recipient-1"
@@ -44,6 +45,8 @@ class Recipient:
         """Take the 1,248 bytes of a recipient's line."""
         if len(public) != _PUBLIC_BYTES:
             raise KeyFileError("a recipient's line is cut short or too long")
+        if is_weak_signer(public[-_KEY_BYTES:]) or is_weak_recipient(public[_MLKEM_PUBLIC_BYTES:-_KEY_BYTES]):
+            raise KeyFileError("a recipient's line holds a point of small order, which is nobody's key")
         self.sealer: bytes = public[-_KEY_BYTES:]
         self.kem_bytes: bytes = public[:-_KEY_BYTES]
         try:

@@ -27,6 +27,7 @@ class LedgerKeeper:
             deployment.custodian,
             clock=deployment.clock,
             randomness=deployment.randomness,
+            marks=deployment.head_marks,
             host=settings.domains[0] if settings.domains else f"siegel.{settings.region}",
         )
 

@@ -4,6 +4,7 @@ DIR/siegel.toml   the configuration
 DIR/root.key      the root key, unless the settings name another place
 DIR/keychest      the keys that hang on it, sealed, once it was rotated or if it is in a token (with keychest.lock)
 DIR/siegel.db     metadata and journal, encrypted (with its -wal and -shm, commit.lock and generation)
+DIR/heads         sizes and roots of the logs' last signed heads
 DIR/blobs/        sealed bodies
 DIR/instance.lock held by the running service
 """
@@ -15,7 +16,7 @@ from typing import Final, Protocol
 
 from siegel.app.settings import Settings, TokenKey
 from siegel.domain.addresses import parse_allowed
-from siegel.domain.ports import BlobStore, Clock, Journal, KeyCustodian, MetaStore, Outbound, Randomness
+from siegel.domain.ports import BlobStore, Clock, HeadMarks, Journal, KeyCustodian, MetaStore, Outbound, Randomness
 from siegel.drivers.blob.files import FileBlobStore
 from siegel.drivers.custody.finder import RootFinder
 from siegel.drivers.custody.keeper import ChestCustodian
@@ -23,6 +24,7 @@ from siegel.drivers.custody.rootfile import create_root_key
 from siegel.drivers.custody.roots import FilePlace, Place, TokenPlace
 from siegel.drivers.custody.rotation import ChestRotation, create_chest
 from siegel.drivers.custody.token import TokenRoot
+from siegel.drivers.meta.head_marks import FileHeadMarks
 from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
 from siegel.drivers.meta.sqlite_release import sqlite_release
 from siegel.drivers.outbound import HttpOutbound
@@ -32,6 +34,7 @@ from siegel.service.keys import KeyRing
 from siegel.service.lockclock import LockTime
 
 BLOB_FOLDER: Final = "blobs"
+HEADS_NAME: Final = "heads"
 
 
 class Store(MetaStore, Journal, Protocol):
@@ -81,6 +84,7 @@ class Deployment:
     clock: Clock
     randomness: Randomness
     lock_time: LockTime
+    head_marks: HeadMarks
 
     @property
     def accounts(self) -> Accounts:
@@ -151,4 +155,5 @@ def _assemble(store: SqliteStore, custodian: ChestCustodian, clock: SystemClock,
         clock=clock,
         randomness=SystemRandomness(),
         lock_time=LockTime(store, clock, SystemUptime()),
+        head_marks=FileHeadMarks(Path(settings.directory) / HEADS_NAME),
     )

@@ -474,6 +474,18 @@ class Journal(Protocol):
         ...
 
 
+class HeadMarks(Protocol):
+    """The last signed head of each log, kept apart from the store: what the store forgets when it is put back is known here."""
+
+    def last(self, log_id: int) -> tuple[int, bytes] | None:
+        """Return size and root of the last marked head of a log, None if there is none. Raises StorageError."""
+        ...
+
+    def put(self, log_id: int, size: int, root: bytes) -> None:
+        """Mark a head as signed, as durable as may be without waiting. Raises StorageError."""
+        ...
+
+
 class Outbound(Protocol):
     """Requests to servers that others name. They leave for addresses that were checked, and for no others."""
 

@@ -35,6 +35,16 @@ class ManualClock:
         return self.ms
 
 
+class Marks(dict):
+    """The heads that were signed, outside of the store."""
+
+    def last(self, log_id):
+        return self.get(log_id)
+
+    def put(self, log_id, size, root):
+        self[log_id] = size, root
+
+
 class Books:
     """A store with its journal, and stewards over it."""
 
@@ -42,13 +52,19 @@ class Books:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
         self.custodian = LocalCustodian(bytes(32))
+        self.marks = Marks()
         self.steward = self.new_steward()
         self.reader = LedgerReader(self.store, self.custodian)
         self.asked = 0
 
     def new_steward(self, store=None):
         return Integrator(
-            store or self.store, self.custodian, clock=self.clock, randomness=SystemRandomness(), host="siegel.test"
+            store or self.store,
+            self.custodian,
+            clock=self.clock,
+            randomness=SystemRandomness(),
+            marks=self.marks,
+            host="siegel.test",
         )
 
     def note(self, count=1, account_id=ACCOUNT, **fields):
@@ -307,6 +323,41 @@ def test_no_head_follows_one_that_was_not_signed_by_the_log(books):
     books.note()
     with pytest.raises(ProofError):
         books.round(books.new_steward())
+
+
+def test_an_older_state_of_the_store_is_noticed(books):
+    books.note(3)
+    books.round()
+    older = books.log()
+    books.note(2)
+    books.round()
+    # Put back as it was after the first round: the two entries behind it are gone.
+    books.store._tables.runs.remove((older.log_id, 3))
+    books.store._tables.logs.put((older.log_id,), older)
+    books.note()
+    with pytest.raises(ProofError, match="put back to an older state"):
+        books.round(books.new_steward())
+    assert books.log() == older
+    # Whoever knows what he does takes the marks away.
+    books.marks.clear()
+    books.round(books.new_steward())
+    assert books.requests() == [1, 2, 3, 6]
+
+
+def test_another_history_of_the_same_size_is_noticed(books):
+    books.note(3)
+    books.round()
+    books.marks[books.log().log_id] = 3, bytes(32)
+    books.note()
+    with pytest.raises(ProofError, match="put back"):
+        books.round(books.new_steward())
+
+
+def test_a_store_from_before_the_first_entry_is_noticed(books):
+    books.marks[1] = 7, bytes(32)
+    books.note()
+    with pytest.raises(ProofError, match="put back"):
+        books.round()
 
 
 def test_entries_that_went_missing_are_missed(books):

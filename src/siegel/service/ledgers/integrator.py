@@ -17,7 +17,7 @@ from siegel.domain.errors import StorageError
 from siegel.domain.faultpoints import reach
 from siegel.domain.ledgers import ProofError
 from siegel.domain.logs import DEPLOYMENT_LOG, Batch, Head, Log
-from siegel.domain.ports import Clock, Journal, KeyCustodian, MetaStore, Randomness, Writer
+from siegel.domain.ports import Clock, HeadMarks, Journal, KeyCustodian, MetaStore, Randomness, Writer
 from siegel.ledger.checkpoints import Checkpoint
 from siegel.ledger.frontier import Frontier, grow
 from siegel.ledger.hashing import EMPTY_ROOT
@@ -53,12 +53,15 @@ class Integrated(Struct):
 class Integrator:
     """Runs one round after the other, in one process; a second one only costs time. `host` is the front of new logs' origins."""
 
-    def __init__(self, store: LedgerStore, custodian: KeyCustodian, *, clock: Clock, randomness: Randomness, host: str) -> None:
+    def __init__(
+        self, store: LedgerStore, custodian: KeyCustodian, *, clock: Clock, randomness: Randomness, marks: HeadMarks, host: str
+    ) -> None:
         self._store = store
         self._ledgers = store.reader.ledgers
         self._custodian = custodian
         self._clock = clock
         self._randomness = randomness
+        self._marks = marks
         self._host = host
         # By log: the tree under the last head, as it was read back, and the log's secrets.
         self._trees: dict[int, Frontier] = {}
@@ -135,6 +138,9 @@ class Integrator:
         reach("ledger.before_head")
         stored = await self._store.write(lambda tx: [tx.ledgers.put_head(head) for head in heads], None)
         reach("ledger.after_head")
+        for head, was_stored in zip(heads, stored, strict=True):
+            if was_stored:
+                self._marks.put(head.log_id, head.size, head.root)
         if len(self._trees) > LOGS_REMEMBERED_MAX:
             self._trees.clear()
         self._trees.update(trees)
@@ -157,12 +163,18 @@ class Integrator:
 
     def _tree(self, log: Log) -> Frontier:
         """Return the tree under the log's last head. Raises LedgerError if what is stored is not what was signed."""
-        if not log.head_size:
-            return Frontier()
         known = self._trees.get(log.log_id)
         if known is not None and known.size == log.head_size:
             return known
+        marked_size, marked_root = self._marks.last(log.log_id) or (0, EMPTY_ROOT)
         tree = load_frontier(self._ledgers, log, log.head_size)
+        if marked_size > tree.size or (marked_size == tree.size and marked_root != tree.root):
+            raise ProofError(
+                f"the log {log.origin} has {tree.size} entries under its last head, and one over {marked_size} was signed: the "
+                "database was put back to an older state"
+            )
+        if not log.head_size:
+            return tree
         verifiers = [signer.verifier for signer in self._secrets_of(log).signers]
         opened = open_checkpoint(log.checkpoint, verifiers)
         signed = opened.checkpoint

@@ -74,6 +74,23 @@ class LedgersContract:
         # The same head, later: a sign of life.
         assert sign(store, log, 3, 3, at_ms=START_MS + 2)
 
+    def test_a_witnessed_head_gives_way_to_newer_ones_alone(self, store):
+        log = insert(store)
+        grow(store, log, 0, 3)
+        sign(store, log, 0, 3, at_ms=START_MS + 5)
+
+        def put(size, at_ms, note, log_id=log.log_id):
+            return write(store, lambda tx: tx.ledgers.put_witnessed(log_id, size, at_ms, note))
+
+        assert not put(4, START_MS + 5, b"of nobody")
+        assert put(3, START_MS + 5, b"first")
+        assert not put(3, START_MS + 5, b"again")
+        assert not put(2, START_MS + 4, b"older")
+        assert not put(3, START_MS + 6, b"another's", log.log_id + 1)
+        found = store.reader.ledgers.find(log.account_id)
+        assert (found.witnessed_size, found.witnessed_at_ms, found.witnessed) == (3, START_MS + 5, b"first")
+        assert put(3, START_MS + 6, b"second")
+
     def test_logs_that_wait_for_a_head_are_found(self, store):
         first, second, third = (insert(store, a_log(account)) for account in ("1", "2", "3"))
         for log in (first, second, third):
@@ -164,6 +181,7 @@ class LedgersContract:
             lambda ledgers: ledgers.insert(a_log("2")),
             lambda ledgers: ledgers.grow(1, 0, 1, b""),
             lambda ledgers: ledgers.reseal(1, b""),
+            lambda ledgers: ledgers.put_witnessed(1, 1, 1, b""),
             lambda ledgers: ledgers.add_run(a_run(1)),
             lambda ledgers: ledgers.put_openings(a_run(1)),
             lambda ledgers: ledgers.put_tile(1, 1, 0, b""),

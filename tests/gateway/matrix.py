@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from siegel.s3wire.route import ROUTES as S3_ROUTES
-from siegel.s3wire.routes.ledger import LEDGER_ROUTE
+from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.row import Route
 
 from .raw import RawClient
 from .signer import Ask, encode_query
 
 KEY = "k"
-ROUTES = (*S3_ROUTES, LEDGER_ROUTE)
+ROUTES = (*S3_ROUTES, *LEDGER_ROUTES)
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 
@@ -36,6 +36,7 @@ def xml(root: str, inner: str) -> bytes:
 TAGS = "<TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet>"
 # What a request of an operation has as its body; operations that are not named here have none.
 BODIES: dict[str, bytes] = {
+    "PutLedgerPolicy": b"quorum none\n",
     "PutObject": b"evil",
     "UploadPart": b"evil",
     "DeleteObjects": xml("Delete", f"<Object><Key>{KEY}</Key></Object>"),
@@ -117,7 +118,7 @@ def request_of(raw: RawClient, route: Route, place: Place, more: Sequence[tuple[
         bucket, key = "v20180820", f"tags/arn:aws:s3:::{place.bucket}"
         headers.append(("x-amz-account-id", place.account_id))
     elif route.level == "ledger":
-        bucket, key = ".ledger", f"{place.account_id}/checkpoint"
+        bucket, key = ".ledger", f"{place.account_id}/{'policy' if route.method == 'PUT' else 'checkpoint'}"
     if route.operation == "WriteGetObjectResponse":
         bucket, key = "WriteGetObjectResponse", None
     return raw.ask(route.method, bucket, key, query=query_of(route, place), headers=[*headers, *more], body=body)

@@ -8,7 +8,7 @@ from siegel.kmswire.operation import Operation
 from siegel.kmswire.operations import OPERATIONS
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import FORM_ROUTE, PREFLIGHT_ROUTES
-from siegel.s3wire.routes.ledger import LEDGER_ROUTE
+from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.row import Route
 from siegel.web.admin import ADMIN_ROUTES
 
@@ -33,7 +33,7 @@ COLUMNS = """| Operation | Permission | Account's root | Its users and roles | O
 
 def render_access_matrix() -> str:
     s3 = [_s3_row(route) for route in (*ROUTES, FORM_ROUTE)]
-    s3.append(f"| {LEDGER_ROUTE.operation} | `{LEDGER_ROUTE.action}` | yes | by policy | no | no | no |")
+    s3 += [f"| {route.operation} | `{route.action}` | yes | by policy | no | no | no |" for route in LEDGER_ROUTES]
     # A preflight asks what a bucket's rules let pages do, and opens nothing.
     s3.append(f"| {PREFLIGHT_ROUTES[0].operation} | none | yes | yes | yes | yes | yes |")
     query = [

@@ -40,7 +40,7 @@ from siegel.service.put import Putter
 from siegel.service.session_tokens import SessionTokens
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
-from siegel.web.call import LedgerFiles, Rules, UseCases
+from siegel.web.call import LedgerFiles, LedgerPolicies, Rules, UseCases
 from siegel.web.door import Door
 from siegel.web.door_steps import DoorParts
 from siegel.web.gate import Gate
@@ -102,6 +102,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             key_uses=parts.key_uses,
             key_names=KeyNames(key_directory, data_keys, ManagedKeys(store, materials, settings.region), settings.region),
             ledgers=cache(partial(_ledger_reader, deployment)),
+            witness_policies=cache(partial(_witness_policies, deployment)),
         ),
         doors=partial(_build_doors, deployment, settings, parts, keyring, tokens),
     )
@@ -111,6 +112,13 @@ def _ledger_reader(deployment: Deployment) -> LedgerFiles:
     # What signs and hashes is not waited for at the start.
     made: LedgerFiles = importlib.import_module("siegel.service.ledgers.reader").LedgerReader(
         deployment.store, deployment.custodian
+    )
+    return made
+
+
+def _witness_policies(deployment: Deployment) -> LedgerPolicies:
+    made: LedgerPolicies = importlib.import_module("siegel.service.ledgers.policies").WitnessPolicies(
+        deployment.store, deployment.outbound, deployment.clock
     )
     return made
 

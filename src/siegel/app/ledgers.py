@@ -8,6 +8,7 @@ from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
 from siegel.domain.errors import SiegelError
 from siegel.service.ledgers.integrator import Integrator
+from siegel.service.ledgers.witnessing import Witnessing
 from siegel.web.admin import OK
 
 # An entry is under a signed head within a second of its answer: half of that is for waiting, half for the work.
@@ -31,11 +32,24 @@ class LedgerKeeper:
             host=settings.domains[0] if settings.domains else f"siegel.{settings.region}",
         )
 
+        self._witnessing = Witnessing(deployment.store, deployment.outbound, deployment.clock)
+
     async def run(self) -> None:
         """Go on for ever; what fails in one round is tried again in the next."""
+        await asyncio.gather(self._integrate(), self._witness())
+
+    async def _integrate(self) -> None:
         while True:
             more = await self.run_once()
             await asyncio.sleep(0 if more else ROUND_INTERVAL_S)
+
+    async def _witness(self) -> None:
+        while True:
+            try:
+                await self._witnessing.run_once()
+            except SiegelError as error:
+                _log.error("heads could not be sent to their witnesses, which is tried again: %s", error)
+            await asyncio.sleep(ROUND_INTERVAL_S)
 
     async def run_once(self) -> bool:
         """Run one round; return whether more waits already."""

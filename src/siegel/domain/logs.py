@@ -25,7 +25,8 @@ class Log(Struct, frozen=True):
     """An account's log. `size` entries are in the tree, whose root is `root`; `head_size` of them are under a signed head.
 
     `origin` is the log's name; `sealed_secrets` its signing seeds and the key of its openings, sealed by the custodian. Of the
-    last signed head, `checkpoint` is the whole note and `signed_at_ms` its time; before the first one they are empty.
+    last signed head, `checkpoint` is the whole note and `signed_at_ms` its time; before the first one they are empty. `witnessed`
+    is the newest head with the signatures of a quorum of the account's witnesses, `witnessed_at_ms` when the log signed that one.
     """
 
     log_id: int
@@ -38,6 +39,9 @@ class Log(Struct, frozen=True):
     head_size: int = 0
     signed_at_ms: int = 0
     checkpoint: bytes = b""
+    witnessed_size: int = 0
+    witnessed_at_ms: int = 0
+    witnessed: bytes = b""
 
 
 class Head(Struct, frozen=True):

@@ -394,6 +394,10 @@ class Ledgers(Protocol):
         """Store a tile's hashes, in place of those of a narrower one. Writes only."""
         ...
 
+    def put_witnessed(self, log_id: int, size: int, signed_at_ms: int, note: bytes) -> bool:
+        """Store a head that witnesses have signed too, unless a newer one is there; return whether it was stored. Writes only."""
+        ...
+
     def put_head(self, head: Head) -> bool:
         """Store a signed head in place of the one of exactly `old_size`; return whether that was there.
 

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     # Of the deployment.
     UNIQUE_ID = "unique-id"
     LOCK_CLOCK = "lock-clock"
+    LEDGER_POLICY = "ledger-policy"
 
 
 DEPLOYMENT_SCOPE: Final = "deployment"

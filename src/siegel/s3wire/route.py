@@ -20,7 +20,7 @@ from siegel.s3wire.routes.browsers import FORM_ROUTE
 from siegel.s3wire.routes.buckets import BUCKET_ROUTES
 from siegel.s3wire.routes.configurations import CONFIGURATION_ROUTES
 from siegel.s3wire.routes.control import CONTROL_ROUTES
-from siegel.s3wire.routes.ledger import LEDGER_ROUTE
+from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.objects import OBJECT_ROUTES
 from siegel.s3wire.routes.refused import REFUSED_ROUTES
 from siegel.s3wire.routes.retention import RETENTION_ROUTES
@@ -77,7 +77,7 @@ def _by_marker(candidates: tuple[_Candidate, ...]) -> dict[str, tuple[_Candidate
     return {name: tuple(some) for name, some in found.items()}
 
 
-_CANDIDATES: Final = _by_place((*ROUTES, FORM_ROUTE, LEDGER_ROUTE))
+_CANDIDATES: Final = _by_place((*ROUTES, FORM_ROUTE, *LEDGER_ROUTES))
 _MARKED: Final = {place: _by_marker(candidates) for place, candidates in _CANDIDATES.items()}
 _NOTHING: Final[dict[str, tuple[_Candidate, ...]]] = {}
 _NAMES: Final[dict[str, frozenset[str]]] = {

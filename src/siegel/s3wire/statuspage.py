@@ -5,7 +5,7 @@ from typing import Final
 
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import BROWSER_ROUTES
-from siegel.s3wire.routes.ledger import LEDGER_ROUTE
+from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.row import Route, State
 
 _PATHS: Final = {
@@ -35,7 +35,7 @@ def render_status_page() -> str:
         "| Operation | Request | State | Parameters | Permission | Ledger kind |",
         "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES, LEDGER_ROUTE))]) + "\n"
+    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES, *LEDGER_ROUTES))]) + "\n"
 
 
 def _row(route: Route) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from siegel.access.caller import Caller
 from siegel.access.decide import Permit
+from siegel.domain.entry import Entry
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError
 from siegel.domain.logs import LedgerFile
 from siegel.domain.objects import Bucket
@@ -56,6 +57,14 @@ class LedgerFiles(Protocol):
         ...
 
 
+class LedgerPolicies(Protocol):
+    """The policy files of the accounts' logs (`service/ledgers/policies.py`)."""
+
+    async def put(self, account_id: str, text: bytes, entry: Entry) -> None:
+        """Store an account's policy. Raises InvalidRequestError."""
+        ...
+
+
 class UseCases(Struct, frozen=True):
     """Everything that a handler can call upon."""
 
@@ -81,6 +90,7 @@ class UseCases(Struct, frozen=True):
     key_uses: KeyUses
     key_names: KeyNames
     ledgers: Callable[[], LedgerFiles]
+    witness_policies: Callable[[], LedgerPolicies]
 
 
 class Call(Struct, frozen=True):

@@ -1,8 +1,12 @@
-"""Handler of the ledger's files."""
+"""Handlers of the ledger's files, and of the policy that names its witnesses."""
 
 from typing import Final
 
 from siegel.domain.absences import NoSuchLedgerFileError
+from siegel.domain.errors import MethodNotAllowedError
+from siegel.domain.limits import LEDGER_POLICY_BYTES_MAX
+from siegel.s3wire.body import plan_body
+from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases
 from siegel.web.exchange import Exchange
 
@@ -24,4 +28,14 @@ async def read_ledger(cases: UseCases, call: Call, exchange: Exchange) -> None:
     await exchange.answer(200, headers, file.content)
 
 
-HANDLERS: Final = {"ReadLedger": read_ledger}
+async def put_policy(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """PutLedgerPolicy: the account's policy file, a text of at most LEDGER_POLICY_BYTES_MAX."""
+    if call.request.ledger_path != "policy":
+        raise MethodNotAllowedError(fields={"Method": "PUT", "ResourceType": "LEDGER"}, headers={"Allow": "GET"})
+    body = RequestBody(exchange, plan_body(call.verified, md5=False), cases.reaper, LEDGER_POLICY_BYTES_MAX)
+    text = await body.read_all(LEDGER_POLICY_BYTES_MAX)
+    await cases.witness_policies().put(call.request.ledger_account, text, call.trail.entry(204))
+    await exchange.answer(204)
+
+
+HANDLERS: Final = {"ReadLedger": read_ledger, "PutLedgerPolicy": put_policy}

@@ -93,6 +93,16 @@ class MemoryLedgers:
         self._tables.require_change()
         self._tables.tiles.put((log_id, level, index), hashes)
 
+    def put_witnessed(self, log_id: int, size: int, signed_at_ms: int, note: bytes) -> bool:
+        """Store a head that witnesses have signed too, unless a newer one is there; return whether it was stored."""
+        self._tables.require_change()
+        log = self._tables.logs.get((log_id,))
+        if log is None or log.head_size < size or log.witnessed_at_ms >= signed_at_ms:
+            return False
+        witnessed = replace(log, witnessed_size=size, witnessed_at_ms=signed_at_ms, witnessed=note)
+        self._tables.logs.put((log_id,), witnessed)
+        return True
+
     def put_head(self, head: Head) -> bool:
         """Store a signed head in place of the one of exactly `old_size`; return whether that was there."""
         self._tables.require_change()

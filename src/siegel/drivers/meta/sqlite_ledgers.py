@@ -9,7 +9,10 @@ from msgspec.structs import replace
 from siegel.domain.logs import Head, Log, Run
 from siegel.drivers.meta.sqlite_statements import Statements
 
-_LOG_COLUMNS: Final = "log_id, account_id, origin, created_at_ms, sealed_secrets, size, root, head_size, signed_at_ms, checkpoint"
+_LOG_COLUMNS: Final = (
+    "log_id, account_id, origin, created_at_ms, sealed_secrets, size, root, head_size, signed_at_ms, checkpoint, "
+    "witnessed_size, witnessed_at_ms, witnessed"
+)
 _LOG: Final = f"SELECT {_LOG_COLUMNS} FROM ledger"
 
 
@@ -110,6 +113,15 @@ class SqliteLedgers:
             "INSERT OR REPLACE INTO ledger_tile (log_id, level, number, hashes) VALUES (?, ?, ?, ?)",
             (log_id, level, index, hashes),
         )
+
+    def put_witnessed(self, log_id: int, size: int, signed_at_ms: int, note: bytes) -> bool:
+        """Store a head that witnesses have signed too, unless a newer one is there; return whether it was stored."""
+        stored = self._statements.write(
+            """UPDATE ledger SET witnessed_size = ?, witnessed_at_ms = ?, witnessed = ?
+                WHERE log_id = ? AND head_size >= ? AND witnessed_at_ms < ?""",
+            (size, signed_at_ms, note, log_id, size, signed_at_ms),
+        )
+        return stored > 0
 
     def put_head(self, head: Head) -> bool:
         """Store a signed head in place of the one of exactly `old_size`; return whether that was there."""

@@ -190,8 +190,14 @@ CREATE TABLE ledger_tile (
 ) STRICT, WITHOUT ROWID;
 """
 
+_FOURTH: Final = """
+ALTER TABLE ledger ADD COLUMN witnessed_size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN witnessed_at_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN witnessed BLOB NOT NULL DEFAULT x'';
+"""
+
 # Step number n brings a database of schema version n to version n + 1. Steps are only ever added at the end.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _SECOND, _THIRD)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 
 def schema_version(connection: apsw.Connection) -> int:

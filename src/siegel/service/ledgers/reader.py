@@ -1,6 +1,7 @@
 """Reading an account's log: the files that the specifications of C2SP name, and the openings beside the entries.
 
-    checkpoint                    the newest signed head
+    checkpoint                    the newest signed head, signed by the account's witnesses too unless they do not answer
+    policy                        the account's policy file
     vkeys                         the log's public keys, one vkey a line
     tile/<L>/<N>[.p/<W>]          hashes
     tile/entries/<N>[.p/<W>]      entries
@@ -16,7 +17,11 @@ from siegel.domain.logs import LedgerFile, Log
 from siegel.domain.ports import KeyCustodian, MetaStore
 from siegel.ledger.tiles import TILE_WIDTH, parse_tile_path
 from siegel.service.ledgers.files import read_file, read_openings
+from siegel.service.ledgers.policies import find_policy
 from siegel.service.ledgers.secrets import open_secrets
+
+# A head without its witnesses is shown once they have not signed for this time.
+WITNESSES_AWAITED_MS: Final = 10_000
 
 _OPENINGS: Final = "openings/"
 _ENTRIES: Final = "tile/entries/"
@@ -26,21 +31,28 @@ class LedgerReader:
     """Reads the accounts' logs."""
 
     def __init__(self, store: MetaStore, custodian: KeyCustodian) -> None:
+        self._reader = store.reader
         self._ledgers = store.reader.ledgers
         self._custodian = custodian
 
     def read(self, account_id: str, path: str) -> LedgerFile | None:
         """Return a file of an account's log, None if there is no such. Raises StorageError, SealBrokenError for damage."""
+        if path == "policy":
+            return self._policy(account_id)
         log = self._ledgers.find(account_id)
         if log is None or not log.head_size:
             return None
         if path == "checkpoint":
-            return LedgerFile(log.checkpoint, is_text=True)
+            return LedgerFile(_checkpoint(log), is_text=True)
         if path == "vkeys":
             return self._keys(log)
         if path.startswith(_OPENINGS):
             return self._openings(log, path)
         return self._tile(log, path)
+
+    def _policy(self, account_id: str) -> LedgerFile | None:
+        policy = find_policy(self._reader, account_id)
+        return None if policy is None else LedgerFile(policy.text, is_text=True)
 
     def _keys(self, log: Log) -> LedgerFile:
         signers = open_secrets(self._custodian, log.origin, log.sealed_secrets).signers
@@ -63,3 +75,8 @@ class LedgerReader:
             return None
         content = read_file(self._ledgers, log, tile, log.head_size)
         return None if content is None else LedgerFile(content, is_fixed=True)
+
+
+def _checkpoint(log: Log) -> bytes:
+    is_awaited = log.witnessed and log.signed_at_ms - log.witnessed_at_ms <= WITNESSES_AWAITED_MS
+    return log.witnessed if is_awaited else log.checkpoint

@@ -1,0 +1,265 @@
+"""Witnesses: asked for every new head, believed in nothing but their own signature, and missed when they are silent."""
+
+import asyncio
+import logging
+
+import pytest
+from tests.unit.service.ledger_books import ACCOUNT, OTHER, Books
+
+from siegel.domain.entry import Entry
+from siegel.domain.errors import InvalidRequestError
+from siegel.domain.outbound import AddressRefusedError, OutboundAnswer, OutboundError
+from siegel.domain.records import DEPLOYMENT_SCOPE, Kind
+from siegel.ledger.checkpoints import parse_checkpoint
+from siegel.ledger.keys import Algorithm, SignerKey
+from siegel.ledger.notes import parse_note
+from siegel.ledger.proofs import check_consistency
+from siegel.ledger.signed_checkpoints import open_checkpoint
+from siegel.ledger.witness_requests import SIZE_CONTENT_TYPE, parse_add_checkpoint
+from siegel.service.ledgers.integrator import HEARTBEAT_MS
+from siegel.service.ledgers.policies import WitnessPolicies
+from siegel.service.ledgers.reader import WITNESSES_AWAITED_MS
+from siegel.service.ledgers.witnessing import QUORUM_MISSED_MS, RETRY_MS, WARNING_INTERVAL_MS, Witnessing
+
+ANOTHER = parse_checkpoint("another\n1\n" + "A" * 43 + "=\n")
+
+
+class FakeWitness:
+    """A witness that checks what it is asked, or does what `cheat` says."""
+
+    def __init__(self, name):
+        self.key = SignerKey(f"witness.example/{name}", Algorithm.COSIGNATURE, name.encode().ljust(32, b"."))
+        self.url = f"https://{name}.example/w"
+        self.size, self.root = 0, b""
+        self.asked = 0
+        self.cheat = None
+
+    def answer(self, body):
+        self.asked += 1
+        request = parse_add_checkpoint(body)
+        checkpoint = parse_checkpoint(parse_note(request.checkpoint).text)
+        if self.cheat is not None:
+            return self.cheat(checkpoint)
+        if request.old_size != self.size:
+            return OutboundAnswer(409, (("content-type", SIZE_CONTENT_TYPE),), f"{self.size}\n".encode())
+        check_consistency(self.size, self.root, checkpoint.size, checkpoint.root, request.proof)
+        self.size, self.root = checkpoint.size, checkpoint.root
+        return OutboundAnswer(200, (), self.key.sign(checkpoint, 1_800_000_000).line.encode())
+
+
+class FakeNetwork:
+    """The `Outbound` port to the witnesses there are."""
+
+    def __init__(self, *witnesses):
+        self.witnesses = {f"{witness.url}/add-checkpoint": witness for witness in witnesses}
+
+    def check(self, url):
+        if "forbidden" in url:
+            raise AddressRefusedError("it is forbidden")
+
+    async def fetch(self, call):
+        assert call.method == "POST"
+        answer = self.witnesses[call.url].answer(call.body)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Story:
+    def __init__(self):
+        self.books = Books()
+        self.one, self.two = FakeWitness("one"), FakeWitness("two")
+        self.network = FakeNetwork(self.one, self.two)
+        self.policies = WitnessPolicies(self.books.store, self.network, self.books.clock)
+        self.witnessing = self.new_witnessing()
+
+    def new_witnessing(self):
+        return Witnessing(self.books.store, self.network, self.books.clock)
+
+    def text(self, quorum):
+        lines = [f"witness {name} {each.key.verifier} {each.url}/" for name, each in (("w1", self.one), ("w2", self.two))]
+        return "\n".join([*lines, f"group g {quorum} w1 w2", "quorum g", ""]).encode()
+
+    def put(self, text, account_id=ACCOUNT):
+        entry = Entry(self.books.clock.ms, "", "ledger.policy.write", account_id, "root", "")
+        asyncio.run(self.policies.put(account_id, text, entry))
+
+    def grow(self, count=1):
+        self.books.clock.ms += 1000
+        self.books.note(count)
+        self.books.round()
+
+    def round(self, witnessing=None):
+        return asyncio.run((witnessing or self.witnessing).run_once())
+
+    def shown(self):
+        """Size of the checkpoint that is shown, and which witnesses have signed it."""
+        keys = {each.key.verifier: name for name, each in (("w1", self.one), ("w2", self.two))}
+        opened = open_checkpoint(self.books.file("checkpoint"), keys)
+        assert len(self.books.checkpoint().signed) == 2, "the log's own signatures are there"
+        return opened.checkpoint.size, {keys[verifier] for verifier in opened.signed}
+
+
+@pytest.fixture
+def story():
+    made = Story()
+    made.put(made.text("all"))
+    made.grow(2)
+    return made
+
+
+def test_each_head_is_signed_by_all_with_a_proof_from_the_one_before(story):
+    for size in (3, 303, 304):
+        assert story.round() == 1
+        assert story.shown() == (size, {"w1", "w2"})
+        assert story.round() == 0
+        story.grow({3: 300, 303: 1}.get(size, 1))
+    assert (story.one.asked, story.one.size) == (3, 304)
+
+
+def test_a_sign_of_life_is_signed_too(story):
+    story.round()
+    story.books.clock.ms += HEARTBEAT_MS + 1
+    story.books.round()
+    assert story.round() == 1
+
+
+def test_after_a_start_the_witness_says_what_it_knows(story):
+    story.round()
+    story.grow()
+    assert story.round(story.new_witnessing()) == 1
+    assert story.shown() == (4, {"w1", "w2"})
+    assert story.one.asked == 3
+
+
+def test_until_the_quorum_has_signed_the_head_before_is_shown_and_then_the_newest(story):
+    story.round()
+    story.two.cheat = lambda _: OutboundError("it is silent")
+    story.grow()
+    assert story.round() == 0
+    assert story.shown() == (3, {"w1", "w2"})
+    story.books.clock.ms += WITNESSES_AWAITED_MS
+    story.grow()
+    assert story.shown() == (5, set())
+    story.two.cheat = None
+    story.books.clock.ms += RETRY_MS
+    assert story.round() == 1
+    assert story.shown() == (5, {"w1", "w2"})
+
+
+def test_any_is_enough_where_the_policy_says_so(story):
+    story.put(story.text("any"))
+    story.two.cheat = lambda _: OutboundError("it is silent")
+    assert story.round() == 1
+    assert story.shown() == (3, {"w1"})
+
+
+def test_silent_witnesses_are_left_in_peace_for_a_while(story):
+    story.one.cheat = story.two.cheat = lambda _: OutboundError("it is silent")
+    story.round()
+    story.round()
+    assert story.one.asked == 1
+    story.books.clock.ms += RETRY_MS
+    story.round()
+    assert story.one.asked == 2
+
+
+def stranger_line(checkpoint):
+    return SignerKey("witness.example/one", Algorithm.COSIGNATURE, b"x" * 32).sign(checkpoint, 1).line.encode()
+
+
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        lambda story, point: OutboundAnswer(200, (), b""),
+        lambda story, point: OutboundAnswer(200, (), b"\xff\xfe"),
+        lambda story, point: OutboundAnswer(200, (), stranger_line(point)),
+        lambda story, point: OutboundAnswer(200, (), story.one.key.sign(point, 0).line.encode()),
+        lambda story, point: OutboundAnswer(200, (), story.one.key.sign(ANOTHER, 9).line.encode()),
+        lambda story, point: OutboundAnswer(409, (("content-type", SIZE_CONTENT_TYPE),), b"many\n"),
+        lambda story, point: OutboundAnswer(409, (("content-type", SIZE_CONTENT_TYPE),), b"1\n"),
+        lambda story, point: OutboundAnswer(409, (), b""),
+        lambda story, point: OutboundAnswer(403, (), b""),
+        lambda story, point: OutboundAnswer(500, (), b""),
+    ],
+)  # fmt: skip
+def test_a_witness_that_does_not_sign_counts_for_nothing_and_breaks_nothing(story, cheat):
+    story.one.cheat = lambda point: cheat(story, point)
+    assert story.round() == 0
+    assert story.shown() == (3, set())
+    story.grow()
+    assert story.books.log().head_size == 4
+
+
+def test_only_the_witness_own_line_is_taken(story):
+    def with_more(point):
+        own = story.one.key.sign(point, 1_800_000_000).line
+        return OutboundAnswer(200, (), (stranger_line(point).decode() + own + stranger_line(point).decode()).encode())
+
+    story.one.cheat = with_more
+    assert story.round() == 1
+    assert len(parse_note(story.books.log().witnessed).signatures) == 4
+
+
+def test_a_witness_that_has_seen_more_tells_that_the_store_was_put_back(story, caplog):
+    story.one.cheat = lambda _: OutboundAnswer(409, (("content-type", SIZE_CONTENT_TYPE),), b"99\n")
+    with caplog.at_level(logging.WARNING):
+        assert story.round() == 0
+    assert "it has signed 99 entries, and here are 3: the database was put back" in caplog.text
+
+
+def test_a_day_without_a_quorum_is_told_and_not_too_often(story, caplog):
+    story.one.cheat = story.two.cheat = lambda _: OutboundError("it is silent")
+
+    def told():
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            story.round()
+        return "for more than a day" in caplog.text
+
+    assert not told()
+    story.books.clock.ms += QUORUM_MISSED_MS
+    assert told()
+    assert not told()
+    story.books.clock.ms += WARNING_INTERVAL_MS
+    assert told()
+
+
+def test_accounts_without_witnesses_ask_nobody(story):
+    story.put(b"quorum none\n")
+    story.put(story.text("all"), OTHER)
+    assert story.round() == 0
+    assert story.one.asked == 0
+    assert story.shown() == (3, set())
+
+
+def test_one_account_more_than_a_page_is_served_too(story, monkeypatch):
+    monkeypatch.setattr("siegel.service.ledgers.witnessing.ACCOUNTS_AT_ONCE", 1)
+    story.put(b"quorum none\n", "000000000001")
+    assert story.round() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"nothing\n", "line 1 of the policy"),
+        (b"witness w %s https://forbidden.example/\nquorum w\n", "it is forbidden"),
+        (b"", "has no quorum line"),
+    ],
+)
+def test_a_policy_that_is_not_accepted_is_not_kept(story, text, why):
+    before = story.books.file("policy")
+    with pytest.raises(InvalidRequestError, match=why):
+        story.put(text.replace(b"%s", str(story.one.key.verifier).encode()))
+    assert story.books.file("policy") == before
+
+
+def test_there_are_so_many_witnesses_and_no_more(story):
+    lines = [f"witness w{number} {FakeWitness(f'n{number}').key.verifier} https://w.example/" for number in range(17)]
+    with pytest.raises(InvalidRequestError, match="more than 16"):
+        story.put("\n".join([*lines, "quorum w1", ""]).encode())
+
+
+def test_without_a_policy_there_is_none(story):
+    assert story.books.file("policy", OTHER) is None
+    assert story.books.store.reader.records.find(DEPLOYMENT_SCOPE, Kind.LEDGER_POLICY, OTHER) is None

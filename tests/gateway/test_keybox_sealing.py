@@ -361,6 +361,22 @@ def test_addresses_that_are_none_or_would_show_the_keys(url: str, ca_file: Path 
         KeyServer(url, BoxCredential("a", "b"), ca_file=ca_file)
 
 
+def test_a_proxy_of_the_environment_sees_no_key(serving: Serving, monkeypatch: pytest.MonkeyPatch):
+    """What is asked in clear on this machine stays on it, whatever proxy others are asked through."""
+    seen: list[str] = []
+
+    def note(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.path)
+        saying(502, b"")(handler)
+
+    with answering(note) as url:
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, url)
+        with pytest.raises(KeyServerRefusedError):
+            KeyServer(serving.url.geturl(), BoxCredential("a", "b")).unwrap(b"blob", CONTEXT)
+    assert seen == []
+
+
 def test_without_a_key_nothing_is_sealed(serving: Serving, box: Box):
     with pytest.raises(KeyServerError, match="--keybox-key"):
         KeyServer(serving.url.geturl(), credential_of(box)).fresh_key(CONTEXT)

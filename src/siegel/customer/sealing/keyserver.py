@@ -212,6 +212,8 @@ def _connect(url: str, credential: BoxCredential, ca_file: Path | None) -> Any:
         read_timeout=ANSWER_S_MAX,
         retries={"total_max_attempts": 1},
         max_pool_connections=CONNECTIONS_MAX,
+        # Keys in clear do not leave this machine: what the environment says of proxies is for https alone.
+        proxies={} if found.scheme == "http" else None,
     )
     try:
         return boto3.session.Session().client(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 
 from .imports import WRAPPING, import_options, wrap
 from .people import allow, make_person
 from .service import Service
-from .shelf import fails, make_shelf, sdk
+from .shelf import MIB, fails, make_shelf, sdk
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +159,25 @@ def test_objects_under_an_imported_key_open_while_it_has_its_material(kms: Any, 
     kms.import_key_material(**import_options(kms, key_id, material))
     answer = s3.get_object(Bucket=bucket, Key="letter")
     assert answer["Body"].read() == b"dear"
+
+
+def test_what_expires_opens_no_object_in_that_second_and_ends_downloads(kms: Any, s3: Any, service: Service) -> None:
+    bucket, soon = make_shelf(service, s3).name, datetime.now(UTC) + timedelta(seconds=8)
+    key_id = filled_key(kms, os.urandom(32), **until(soon))
+    seal = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id}
+    s3.put_object(Bucket=bucket, Key="letter", Body=b"dear", **seal)
+    s3.put_object(Bucket=bucket, Key="film", Body=bytes(64 * MIB), **seal)
+    with closing(s3.get_object(Bucket=bucket, Key="film")["Body"]) as film:
+        assert len(film.read(MIB)) == MIB
+        assert s3.get_object(Bucket=bucket, Key="letter")["Body"].read() == b"dear"
+        while state(kms, key_id) == "Enabled":
+            time.sleep(0.05)
+        with fails(400, "KMS.KMSInvalidStateException"):
+            s3.get_object(Bucket=bucket, Key="letter")
+        with fails(400, "KMS.KMSInvalidStateException"):
+            s3.put_object(Bucket=bucket, Key="letter", Body=b"dear", **seal)
+        with pytest.raises((IncompleteReadError, ResponseStreamingError)):
+            film.read()
 
 
 def until(moment: datetime) -> dict[str, Any]:

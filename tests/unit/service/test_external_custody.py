@@ -46,6 +46,10 @@ class Keys:
             raise StorageError("the disk")
         return self.view
 
+    @staticmethod
+    def has_expired(view):
+        return bool(view.key.expires_at_ms)
+
     def proxy(self, view):
         if view.store is None or not view.store.is_connected:
             raise KeyServerError(Lapse.STATE, "not connected")

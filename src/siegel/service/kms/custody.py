@@ -76,7 +76,7 @@ class Lease:
         Where a custodian has to be asked again, return what has to be waited for before the slab; it may raise S3Error.
         """
         generation = self._directory.generation()
-        if generation != self._generation:
+        if generation != self._generation or self._directory.has_expired(self._protection.view):
             check_state(current_view(self._directory, self._protection), self._protection.arn)
             self._generation = generation
         return None

@@ -130,7 +130,7 @@ class DataKeys:
             self._known.clear()
             self._generation = generation
         known = self._known.get(encoded)
-        if known is None:
+        if known is None or self._directory.has_expired(known.view):
             settings = decode_settings(encoded)
             arn = key_arn(self._region, settings.account_id, settings.key_id)
             view = self._directory.find(settings.account_id, settings.key_id)

@@ -174,10 +174,14 @@ class KeyDirectory:
             known = load_view(self._store.reader, account_id, key_id)
             if known is not None:
                 self._views[account_id, key_id] = known
-        if known is not None and 0 < known.key.expires_at_ms <= self._clock.now_ms():
+        if known is not None and self.has_expired(known):
             # The steward takes the material away; nobody uses it until he has come.
             return replace(known, key=known.key.without_material())
         return known
+
+    def has_expired(self, view: KeyView) -> bool:
+        """Tell whether a key's imported material, as it was found, has expired since: no change of anything says so."""
+        return 0 < view.key.expires_at_ms <= self._clock.now_ms()
 
     def key_id_of(self, account_id: str, alias: str) -> str | None:
         """Return the id of the key that an alias names."""

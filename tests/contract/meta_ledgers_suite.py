@@ -130,8 +130,8 @@ class LedgersContract:
     def test_openings_change_and_entries_stay(self, store):
         log = insert(store)
         write(store, lambda tx: tx.ledgers.add_run(a_run(log.log_id)))
-        write(store, lambda tx: tx.ledgers.put_openings(a_run(log.log_id, entries=b"other", openings=b"erased")))
-        write(store, lambda tx: tx.ledgers.put_openings(a_run(log.log_id, first=7)))
+        write(store, lambda tx: tx.ledgers.put_openings(log.log_id, 0, b"erased"))
+        write(store, lambda tx: tx.ledgers.put_openings(log.log_id, 7, b"nobody's"))
         assert store.reader.ledgers.runs(log.log_id, 0, 9) == [a_run(log.log_id, openings=b"erased")]
 
     def test_a_tile_becomes_wider(self, store):
@@ -183,7 +183,7 @@ class LedgersContract:
             lambda ledgers: ledgers.reseal(1, b""),
             lambda ledgers: ledgers.put_witnessed(1, 1, 1, b""),
             lambda ledgers: ledgers.add_run(a_run(1)),
-            lambda ledgers: ledgers.put_openings(a_run(1)),
+            lambda ledgers: ledgers.put_openings(1, 0, b""),
             lambda ledgers: ledgers.put_tile(1, 1, 0, b""),
             lambda ledgers: ledgers.put_head(Head(1, 0, 1, b"", 0, b"")),
             lambda ledgers: ledgers.take_journal(0, 9),

@@ -66,6 +66,7 @@ BODIES: dict[str, bytes] = {
         b"<Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></TagResourceRequest>"
     ),
 }
+LEDGER_FILES = {"ReadLedger": "checkpoint", "PutLedgerPolicy": "policy", "EraseLedgerOpening": "opening/123456789"}
 HEADERS: dict[str, list[tuple[str, str]]] = {
     "CopyObject": [("x-amz-copy-source", "{bucket}/k"), ("x-amz-metadata-directive", "REPLACE")],
     "UploadPartCopy": [("x-amz-copy-source", "{bucket}/k")],
@@ -118,7 +119,7 @@ def request_of(raw: RawClient, route: Route, place: Place, more: Sequence[tuple[
         bucket, key = "v20180820", f"tags/arn:aws:s3:::{place.bucket}"
         headers.append(("x-amz-account-id", place.account_id))
     elif route.level == "ledger":
-        bucket, key = ".ledger", f"{place.account_id}/{'policy' if route.method == 'PUT' else 'checkpoint'}"
+        bucket, key = ".ledger", f"{place.account_id}/{LEDGER_FILES[route.operation]}"
     if route.operation == "WriteGetObjectResponse":
         bucket, key = "WriteGetObjectResponse", None
     return raw.ask(route.method, bucket, key, query=query_of(route, place), headers=[*headers, *more], body=body)

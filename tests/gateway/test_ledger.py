@@ -157,5 +157,24 @@ def test_files_are_those_that_tlog_clients_expect(bucket: Shelf, auditor: Audito
 def test_what_is_below_the_prefix_and_no_file_is_refused(auditor: Auditor) -> None:
     for path in ("12/checkpoint", f"{auditor.account_id}/", f"{auditor.account_id}/TILE", f"{auditor.account_id}/a%2e"):
         assert auditor.raw.call("GET", ".ledger", path).status in {400, 403}, path
-    for method in ("PUT", "POST", "DELETE"):
+    for method in ("PUT", "POST"):
         assert auditor.raw.call(method, ".ledger", f"{auditor.account_id}/checkpoint").status in {400, 405}
+
+
+def test_names_and_persons_of_an_entry_can_go_and_the_tree_stands(bucket: Shelf, auditor: Auditor) -> None:
+    first, second = (entry_of(bucket.put(key)) for key in ("secret name", "other"))
+    auditor.await_entries([first, second])
+    numbers = {line.leaf.request_id: number for number, line in enumerate(auditor.lines())}
+    path = f"{auditor.account_id}/opening/{numbers[first]}"
+    for _ in range(2):
+        erased = auditor.raw.call("DELETE", ".ledger", path)
+        assert erased.status == 204
+    found = auditor.await_entries([erased.header("x-siegel-entry"), first, second])
+    assert found[first][0].opening is None
+    assert found[second][0].opening is not None
+    line = found[erased.header("x-siegel-entry")][0]
+    assert line.leaf.facts.kind == "ledger.opening.erase"
+    assert line.opening is not None
+    assert line.opening.object_key == f"opening/{numbers[first]}"
+    for wrong, status in (("opening/999999999", 404), ("opening/01", 405), ("checkpoint", 405)):
+        assert auditor.raw.call("DELETE", ".ledger", f"{auditor.account_id}/{wrong}").status == status, wrong

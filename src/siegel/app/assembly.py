@@ -40,7 +40,7 @@ from siegel.service.put import Putter
 from siegel.service.session_tokens import SessionTokens
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
-from siegel.web.call import LedgerFiles, LedgerPolicies, Rules, UseCases
+from siegel.web.call import LedgerEraser, LedgerFiles, LedgerPolicies, Rules, UseCases
 from siegel.web.door import Door
 from siegel.web.door_steps import DoorParts
 from siegel.web.gate import Gate
@@ -103,6 +103,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             key_names=KeyNames(key_directory, data_keys, ManagedKeys(store, materials, settings.region), settings.region),
             ledgers=cache(partial(_ledger_reader, deployment)),
             witness_policies=cache(partial(_witness_policies, deployment)),
+            eraser=cache(partial(_eraser, deployment)),
         ),
         doors=partial(_build_doors, deployment, settings, parts, keyring, tokens),
     )
@@ -119,6 +120,13 @@ def _ledger_reader(deployment: Deployment) -> LedgerFiles:
 def _witness_policies(deployment: Deployment) -> LedgerPolicies:
     made: LedgerPolicies = importlib.import_module("siegel.service.ledgers.policies").WitnessPolicies(
         deployment.store, deployment.outbound, deployment.clock
+    )
+    return made
+
+
+def _eraser(deployment: Deployment) -> LedgerEraser:
+    made: LedgerEraser = importlib.import_module("siegel.service.ledgers.erasing").Eraser(
+        deployment.store, deployment.custodian, deployment.randomness
     )
     return made
 

@@ -386,8 +386,8 @@ class Ledgers(Protocol):
         """Add entries. Writes only. Raises StorageError if there is a run with this first entry."""
         ...
 
-    def put_openings(self, run: Run) -> None:
-        """Store a run's changed `sealed_openings`; its entries stay. Writes only."""
+    def put_openings(self, log_id: int, first: int, sealed_openings: bytes) -> None:
+        """Store changed openings of the run that begins with entry `first`; its entries stay. Writes only."""
         ...
 
     def put_tile(self, log_id: int, level: int, index: int, hashes: bytes) -> None:

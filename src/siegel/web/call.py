@@ -65,6 +65,14 @@ class LedgerPolicies(Protocol):
         ...
 
 
+class LedgerEraser(Protocol):
+    """Takes names and persons out of the accounts' logs (`service/ledgers/erasing.py`)."""
+
+    async def erase(self, account_id: str, number: int, entry: Entry) -> None:
+        """Erase the opening of an entry. Raises NoSuchLedgerFileError."""
+        ...
+
+
 class UseCases(Struct, frozen=True):
     """Everything that a handler can call upon."""
 
@@ -91,6 +99,7 @@ class UseCases(Struct, frozen=True):
     key_names: KeyNames
     ledgers: Callable[[], LedgerFiles]
     witness_policies: Callable[[], LedgerPolicies]
+    eraser: Callable[[], LedgerEraser]
 
 
 class Call(Struct, frozen=True):

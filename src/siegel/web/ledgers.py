@@ -1,5 +1,6 @@
-"""Handlers of the ledger's files, and of the policy that names its witnesses."""
+"""Handlers of the ledger's files, of the policy that names its witnesses, and of openings that are to go."""
 
+import re
 from typing import Final
 
 from siegel.domain.absences import NoSuchLedgerFileError
@@ -10,6 +11,7 @@ from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases
 from siegel.web.exchange import Exchange
 
+_OPENING: Final = re.compile(r"opening/(0|[1-9][0-9]{0,17})")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _BYTES: Final = (b"content-type", b"application/octet-stream")
 # Behind a signature nothing is anybody else's to keep.
@@ -38,4 +40,18 @@ async def put_policy(cases: UseCases, call: Call, exchange: Exchange) -> None:
     await exchange.answer(204)
 
 
-HANDLERS: Final = {"ReadLedger": read_ledger, "PutLedgerPolicy": put_policy}
+async def erase_opening(cases: UseCases, call: Call, exchange: Exchange) -> None:
+    """EraseLedgerOpening: the names and persons of one entry, which the path names by its number."""
+    request = call.request
+    found = _OPENING.fullmatch(request.ledger_path)
+    if found is None:
+        raise MethodNotAllowedError(fields={"Method": "DELETE", "ResourceType": "LEDGER"}, headers={"Allow": "GET"})
+    await cases.eraser().erase(request.ledger_account, int(found[1]), call.trail.entry(204))
+    await exchange.answer(204)
+
+
+HANDLERS: Final = {
+    "ReadLedger": read_ledger,
+    "PutLedgerPolicy": put_policy,
+    "EraseLedgerOpening": erase_opening,
+}

@@ -6,12 +6,15 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.service.ledger_books import ACCOUNT, OTHER, START_MS, Books
 
+from siegel.domain.absences import NoSuchLedgerFileError
 from siegel.domain.entry import Entry
 from siegel.domain.errors import SealBrokenError, StorageError
 from siegel.domain.ledgers import ProofError
 from siegel.domain.logs import DEPLOYMENT_LOG
+from siegel.drivers.system import SystemRandomness
 from siegel.ledger.bundles import encode_bundle, entries_of
 from siegel.service.ledgers import integrator
+from siegel.service.ledgers.erasing import Eraser
 from siegel.service.ledgers.integrator import HEARTBEAT_MS
 
 
@@ -311,6 +314,24 @@ def test_secrets_and_openings_rest_sealed_for_their_place(books):
     books.store._tables.runs.put((other.log_id, 0), replace(run, log_id=other.log_id))
     with pytest.raises(SealBrokenError):
         books.file("openings/000.p/1", OTHER)
+
+
+def test_an_opening_goes_and_all_else_stays(books):
+    for count in (3, 300):
+        books.note(count)
+        books.round()
+    eraser = Eraser(books.store, books.custodian, SystemRandomness())
+    entry = Entry(0, "", "ledger.opening.erase", ACCOUNT, "ann", "")
+    for number in (0, 2, 3, 255, 256, 302):
+        asyncio.run(eraser.erase(ACCOUNT, number, entry))
+    leaves, openings = books.leaves()
+    assert [number for number, opening in enumerate(openings) if opening is None] == [0, 2, 3, 255, 256, 302]
+    assert len(leaves) == 303
+    asyncio.run(eraser.erase(ACCOUNT, 0, entry))
+    for account_id, number in ((ACCOUNT, 303), (OTHER, 0)):
+        with pytest.raises(NoSuchLedgerFileError):
+            asyncio.run(eraser.erase(account_id, number, entry))
+    assert len(books.store.oldest(99, 99)) == 7
 
 
 def test_no_secret_shows(books):

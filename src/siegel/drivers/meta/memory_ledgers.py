@@ -81,12 +81,12 @@ class MemoryLedgers:
             raise StorageError("there is a run with this first entry")
         self._tables.runs.put((run.log_id, run.first), run)
 
-    def put_openings(self, run: Run) -> None:
-        """Store a run's changed `sealed_openings`; its entries stay."""
+    def put_openings(self, log_id: int, first: int, sealed_openings: bytes) -> None:
+        """Store changed openings of the run that begins with entry `first`; its entries stay."""
         self._tables.require_change()
-        kept = self._tables.runs.get((run.log_id, run.first))
+        kept = self._tables.runs.get((log_id, first))
         if kept is not None:
-            self._tables.runs.put((run.log_id, run.first), replace(kept, sealed_openings=run.sealed_openings))
+            self._tables.runs.put((log_id, first), replace(kept, sealed_openings=sealed_openings))
 
     def put_tile(self, log_id: int, level: int, index: int, hashes: bytes) -> None:
         """Store a tile's hashes, in place of those of a narrower one."""

@@ -100,11 +100,10 @@ class SqliteLedgers:
             (run.log_id, run.first, run.count, run.entries, run.sealed_openings),
         )
 
-    def put_openings(self, run: Run) -> None:
-        """Store a run's changed `sealed_openings`; its entries stay."""
+    def put_openings(self, log_id: int, first: int, sealed_openings: bytes) -> None:
+        """Store changed openings of the run that begins with entry `first`; its entries stay."""
         self._statements.write(
-            "UPDATE ledger_run SET sealed_openings = ? WHERE log_id = ? AND first = ?",
-            (run.sealed_openings, run.log_id, run.first),
+            "UPDATE ledger_run SET sealed_openings = ? WHERE log_id = ? AND first = ?", (sealed_openings, log_id, first)
         )
 
     def put_tile(self, log_id: int, level: int, index: int, hashes: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What auditors ask for on the S3 port: the files of an account's log; and the policy file that names its witnesses.
+"""What accounts ask of their logs on the S3 port: files, the policy that names the witnesses, to forget names and persons.
 
 Source: c2sp.org/tlog-tiles, c2sp.org/tlog-policy; `docs/design/formats/entry.md`.
 """
@@ -12,5 +12,6 @@ _on_ledger = partial(Route, level="ledger", resource="ledger")
 
 LEDGER_ROUTES: Final[tuple[Route, ...]] = (
     _on_ledger("ReadLedger", "GET", "ledger.read", "siegel:ReadLedger"),
+    _on_ledger("EraseLedgerOpening", "DELETE", "ledger.opening.erase", "siegel:EraseLedgerOpening"),
     _on_ledger("PutLedgerPolicy", "PUT", "ledger.policy.write", "siegel:PutLedgerPolicy"),
 )

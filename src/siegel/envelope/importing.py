@@ -61,7 +61,8 @@ def make_import_pair(bits: int) -> tuple[bytes, bytes]:
 
 def unwrap_import(wrapping: ImportWrapping, private_der: bytes, wrapped: bytes) -> bytes:
     """Return what was wrapped for a pair. Raises SealBrokenError for what was not, and never says why."""
-    private = load_der_private_key(private_der, None)
+    # Made here, and sealed since: to prove once more that its primes are primes would take seconds.
+    private = load_der_private_key(private_der, None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(private, rsa.RSAPrivateKey):
         raise SealBrokenError("a pair for an import is none of RSA")
     size = private.key_size // 8

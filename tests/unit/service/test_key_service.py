@@ -10,7 +10,7 @@ from tests.gateway.imports import wrap
 
 from siegel.access.caller import root_caller
 from siegel.domain.addresses import parse_allowed
-from siegel.domain.errors import AccessDeniedError, SealBrokenError, StorageError
+from siegel.domain.errors import AccessDeniedError, SealBrokenError, SlowDownError, StorageError
 from siegel.domain.kms_errors import (
     KmsDisabledError,
     KmsError,
@@ -29,7 +29,7 @@ from siegel.drivers.outbound import HttpOutbound
 from siegel.drivers.system import SystemRandomness
 from siegel.kmswire.operations import OPERATIONS, find_operation, read_call
 from siegel.s3wire.request import parse_request
-from siegel.service.kms import aliases, grants, keys
+from siegel.service.kms import aliases, grants, imports, keys
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import Materials, material_context
 from siegel.service.kms.upkeep import KeyUpkeep
@@ -79,12 +79,15 @@ class Bench:
         )
 
     def ask(self, name, caller=ROOT, worker=None, **members):
+        return asyncio.run(self.call(name, caller, worker, **members))
+
+    def call(self, name, caller=ROOT, worker=None, **members):
         body = json.dumps(members, default=lambda value: base64.b64encode(value).decode()).encode()
         spoken = read_call(find_operation(f"TrentService.{name}"), body)
         request = parse_request("POST", "http", b"/", b"", [(b"host", b"h")], "192.0.2.1", ())
         trail = Trail(5, "REQUEST", "192.0.2.1")
         trail.caller, trail.account_id, trail.kind = caller, caller.account_id, spoken.operation.kind
-        return asyncio.run((worker or self.service).answer(spoken, request, trail))
+        return (worker or self.service).answer(spoken, request, trail)
 
     def make_key(self, caller=ROOT, **members):
         return self.ask("CreateKey", caller, **members)["KeyMetadata"]["Arn"]
@@ -318,6 +321,21 @@ def bring_along(bench, arn, material, **members):
     wrapped = wrap("RSAES_OAEP_SHA_256", given["PublicKey"], material)
     members = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE", **members}
     return {"KeyId": arn, "ImportToken": given["ImportToken"], "EncryptedKeyMaterial": wrapped, **members}
+
+
+def test_so_many_wait_for_a_pair_of_keys_and_others_come_again(bench, monkeypatch):
+    monkeypatch.setattr(imports, "KMS_IMPORT_PAIRS_WAITING_MAX", 2)
+    arn = bench.make_key(Origin="EXTERNAL")
+    members = {"KeyId": arn, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+
+    async def ask():
+        for _ in range(2):
+            calls = (bench.call("GetParametersForImport", **members) for _ in range(5))
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert [isinstance(answer, SlowDownError) for answer in answers] == [False, False, True, True, True]
+            assert all(answer["PublicKey"] for answer in answers[:2])
+
+    asyncio.run(ask())
 
 
 def test_an_import_token_is_good_for_a_day(bench):

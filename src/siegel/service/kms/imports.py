@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from siegel.domain.errors import SealBrokenError
+from siegel.domain.errors import SealBrokenError, SlowDownError
 from siegel.domain.kms_errors import (
     KmsExpiredImportTokenError,
     KmsIncorrectKeyMaterialError,
@@ -22,7 +22,7 @@ from siegel.domain.kms_errors import (
     KmsUnsupportedOperationError,
     KmsValidationError,
 )
-from siegel.domain.limits import KMS_IMPORT_DAYS_MAX, KMS_IMPORT_TOKEN_S
+from siegel.domain.limits import KMS_IMPORT_DAYS_MAX, KMS_IMPORT_PAIRS_WAITING_MAX, KMS_IMPORT_TOKEN_S
 from siegel.domain.wrapping_keys import Material, WrappingKey
 from siegel.envelope.importing import (
     ImportWrapping,
@@ -50,17 +50,17 @@ class ImportParameters:
     def __init__(self, materials: Materials) -> None:
         self._materials = materials
         self._turn = asyncio.Lock()
+        self._waiting = 0
 
     async def get_parameters(self, scene: Scene, ask: GetParametersForImport) -> Answer:
-        """Return a fresh public key, and the token that goes with it for a day."""
+        """Return a fresh public key, and the token that goes with it for a day. Raises SlowDownError, too."""
         view = _imported(scene, ask.key_id)
         bits = _BITS.get(ask.wrapping_key_spec)
         if bits is None or ask.wrapping_algorithm not in set(ImportWrapping):
             raise KmsUnsupportedOperationError(
                 "Key material is wrapped for an RSA key, by RSAES_OAEP or RSA_AES_KEY_WRAP; PKCS #1 v1.5 is too weak."
             )
-        async with self._turn:
-            private_der, public_der = await asyncio.to_thread(make_import_pair, bits)
+        private_der, public_der = await self._pair(bits)
         valid_to_ms = scene.now_ms + KMS_IMPORT_TOKEN_S * 1000
         ticket = ImportTicket(valid_to_ms=valid_to_ms, wrapping=ask.wrapping_algorithm, private_der=private_der)
         return {
@@ -69,6 +69,16 @@ class ImportParameters:
             "PublicKey": public_der,
             "ParametersValidTo": moment(valid_to_ms),
         }
+
+    async def _pair(self, bits: int) -> tuple[bytes, bytes]:
+        if self._waiting >= KMS_IMPORT_PAIRS_WAITING_MAX:
+            raise SlowDownError
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await asyncio.to_thread(make_import_pair, bits)
+        finally:
+            self._waiting -= 1
 
     @property
     def uses(self) -> Mapping[str, Callable[[Scene, Any], Awaitable[Answer]]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench import auditing, decisions, disk, large, memory, million, report, sealing, small
+from bench import auditing, decisions, disk, keyserver, large, memory, million, report, sealing, small
 from bench.fill import make_bucket
 from bench.flames import profile
 from bench.report import Row
@@ -26,6 +26,7 @@ STAGED: dict[str, Callable[[Stage], list[Row]]] = {
 ALONE: dict[str, Callable[[Plan], list[Row]]] = {
     "decisions": decisions.decisions,
     "audit": auditing.auditing,
+    "keyserver": keyserver.keyserver,
     "seal": sealing.sealing,
     "syncs": small.puts_per_sync,
     "list": million.listing,

@@ -192,6 +192,11 @@ def start_floor(workers: int) -> Running:
     return _start([sys.executable, "-m", "bench.floor", str(workers)], "floor=http://", None, None)
 
 
+def run_server(command: list[str], label: str) -> Running:
+    """Start a server that prints `label` and its address once it listens."""
+    return _start(command, label, None, None)
+
+
 def _start(command: list[str], label: str, environment: Mapping[str, str] | None, stderr: IO[bytes] | None) -> Running:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**os.environ, **(environment or {})}

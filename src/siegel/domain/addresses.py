@@ -10,6 +10,7 @@ number".
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
@@ -84,6 +85,7 @@ class Endpoint(Struct, frozen=True):
         return host if self.port == _default_port(is_tls=self.is_tls) else f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=1024)
 def parse_endpoint(url: str) -> Endpoint:
     """Read an URL of HTTP or HTTPS. Raises AddressRefusedError for any other, and for addresses in disguise (`0177.1`)."""
     found = _URL.fullmatch(url) if len(url) <= OUTBOUND_URL_CHARS_MAX else None

@@ -139,6 +139,7 @@ def test_only_so_many_calls_are_under_way_and_only_so_many_wait():
 
 def test_a_proxy_that_is_missed_again_and_again_gets_a_pause_and_then_one_try(monkeypatch):
     monkeypatch.setattr(proxies, "PAUSE_S", 0.05)
+    monkeypatch.setattr(proxies, "MISSING_S_MIN", 0.0)
 
     async def story():
         wire = Wire(OutboundTimeoutError("late"))
@@ -155,6 +156,17 @@ def test_a_proxy_that_is_missed_again_and_again_gets_a_pause_and_then_one_try(mo
         wire.told = PLAIN
         for _ in range(3):
             assert await asked.decrypt(wrapping(), LAYER) == b"x"
+
+    asyncio.run(story())
+
+
+def test_calls_that_miss_a_proxy_together_give_it_no_pause():
+    async def story():
+        wire = Wire(OutboundTimeoutError("late"))
+        asked = Proxies(wire, Clock(), "r")
+        await asyncio.gather(*(lapse_of(asked.decrypt(wrapping(), LAYER)) for _ in range(XKS_CALLS_AT_ONCE_MAX)))
+        wire.told = PLAIN
+        assert await asked.decrypt(wrapping(), LAYER) == b"x"
 
     asyncio.run(story())
 

@@ -92,7 +92,7 @@ class ExternalCustody:
         """Return a layer that is kept, and may still be used without asking."""
         self._refresh()
         kept = self._kept.get(outer)
-        if kept is None or _now_s() - kept.asked_at_s >= self.time_limit_s(use):
+        if kept is None or _now_s() - kept.asked_at_s >= self._limit_s(use):
             return None
         return kept
 
@@ -110,6 +110,9 @@ class ExternalCustody:
     def time_limit_s(self, use: KeyUse) -> float:
         """Return for how long a layer may be used without asking again: the shortest time that a tag says, else the default."""
         self._refresh()
+        return self._limit_s(use)
+
+    def _limit_s(self, use: KeyUse) -> float:
         place = use.bucket.bucket_id, use.protection.arn
         known = self._limits.get(place)
         if known is None:
@@ -189,11 +192,15 @@ class ExternalLease(Lease):
         self._custody = custody
         self._use = use
         self._outer = outer
-        self._extend(kept)
+        self._asked_at_s = kept.asked_at_s
+        # Small objects never look: what this depends on is looked up at the first check.
+        self._next_try_at_s = 0.0
 
     def check(self) -> Awaitable[None] | None:
         """Raise what `check_state` raises; return what has to be waited for once it is time to ask again."""
         super().check()
+        if not self._next_try_at_s:
+            self._extend(self._asked_at_s)
         return self._renew() if _now_s() >= self._next_try_at_s else None
 
     async def _renew(self) -> None:
@@ -211,11 +218,11 @@ class ExternalLease(Lease):
             return
         if not hmac.compare_digest(kept.inner, self.inner):
             raise SealBrokenError("a key server has opened a layer to something else than before")
-        self._extend(kept)
+        self._extend(kept.asked_at_s)
 
-    def _extend(self, kept: _Kept) -> None:
-        self._asked_at_s = kept.asked_at_s
-        self._next_try_at_s = kept.asked_at_s + self._limit_s() * _EARLY
+    def _extend(self, asked_at_s: float) -> None:
+        self._asked_at_s = asked_at_s
+        self._next_try_at_s = asked_at_s + self._limit_s() * _EARLY
 
     def _limit_s(self) -> float:
         return max(self._custody.time_limit_s(self._use), STREAM_S_MIN)

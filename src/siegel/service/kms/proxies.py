@@ -36,7 +36,9 @@ from siegel.kmswire.xks import (
 from siegel.s3wire.sigv4 import signing_key
 
 MISSES_MAX: Final = 5
-"""So many calls in a row have to miss a proxy before it is given a pause."""
+"""So many calls in a row have to miss a proxy before it is given a pause,"""
+MISSING_S_MIN: Final = 0.5
+"""and for so long: calls that are under way together miss it together."""
 PAUSE_S: Final = 1.0
 """How long nobody asks it then; after that, one call tries."""
 LINES_MAX: Final = 1024
@@ -58,6 +60,7 @@ class _Line:
         self._places = asyncio.Semaphore(XKS_CALLS_AT_ONCE_MAX)
         self._waiting = 0
         self._misses = 0
+        self._missing_since_s = 0.0
         self._paused_until_s = 0.0
 
     @asynccontextmanager
@@ -73,7 +76,7 @@ class _Line:
                 is_missed = error.lapse in MISSED
                 raise
             finally:
-                self._misses = self._misses + 1 if is_missed else 0
+                self._note(is_missed=is_missed)
         finally:
             self._places.release()
 
@@ -92,11 +95,18 @@ class _Line:
         finally:
             self._waiting -= 1
 
+    def _note(self, *, is_missed: bool) -> None:
+        if is_missed and not self._misses:
+            self._missing_since_s = asyncio.get_running_loop().time()
+        self._misses = self._misses + 1 if is_missed else 0
+
     def _check_pause(self) -> None:
         """Let one call through after each pause: whoever comes meanwhile is told what the last one found."""
         if self._misses < MISSES_MAX:
             return
         now_s = asyncio.get_running_loop().time()
+        if now_s - self._missing_since_s < MISSING_S_MIN:
+            return
         if now_s < self._paused_until_s:
             raise KeyServerError(Lapse.BUSY, "The external key store proxy did not answer a moment ago, and is asked again soon.")
         self._paused_until_s = now_s + PAUSE_S

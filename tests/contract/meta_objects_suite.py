@@ -338,18 +338,33 @@ class ObjectsContract:
         assert store.reader.objects.find_current(BUCKET, "b") is None
 
     @pytest.mark.parametrize("age", [0, 1])
-    def test_tags_and_lock_of_a_version_change_and_nothing_else(self, store, age):
+    def test_seals_and_lock_of_a_version_change_and_nothing_else(self, store, age):
         kept = [put(store, a_version("a", number), b"body %d" % number) for number in (1, 2)]
         version = kept[1 - age]
         changed = msgspec.structs.replace(
-            version, sealed_tags=b"new tags", lock=Lock.COMPLIANCE | Lock.HOLD, retain_until_ms=START_MS + 5
+            version,
+            mode=SealingMode.SSE_KMS,
+            etag="etag",
+            wrapped_key=b"new key",
+            sealed_head=b"new head",
+            sealed_tags=b"new tags",
+            lock=Lock.COMPLIANCE | Lock.HOLD,
+            retain_until_ms=START_MS + 5,
         )
-        other = msgspec.structs.replace(changed, size_bytes=99, sealed_head=b"other", wrapped_key=b"other")
+        other = msgspec.structs.replace(changed, size_bytes=99, modified_at_ms=1, part_count=7, data_id=b"d" * 16)
         write(store, lambda writer: writer.objects.amend(other))
         assert store.reader.objects.find_version(BUCKET, "a", version.version_id) == changed
         assert store.reader.objects.find_version(BUCKET, "a", kept[age].version_id) == kept[age]
         body = store.reader.objects.find_version(BUCKET, "a", version.version_id, with_body=True).body
         assert body == b"body %d" % (2 - age)
+
+    @pytest.mark.parametrize("age", [0, 1])
+    def test_the_body_of_a_version_changes_where_one_is_given(self, store, age):
+        kept = [put(store, a_version("a", number), b"body %d" % number) for number in (1, 2)]
+        version, other = kept[1 - age], kept[age]
+        write(store, lambda writer: writer.objects.amend(version, b"new body"))
+        for found, body in ((version, b"new body"), (other, b"body %d" % (1 + age))):
+            assert store.reader.objects.find_version(BUCKET, "a", found.version_id, with_body=True).body == body
 
     def test_a_version_that_is_not_there_is_not_amended(self, store):
         kept = put(store, a_version("a", 1))

@@ -185,9 +185,9 @@ def seeded(size: int, seed: int = 0) -> bytes:
     return hashlib.shake_128(f"seed {seed}".encode()).digest(size)
 
 
-def make_shelf(service: Service, client: Any) -> Shelf:
+def make_shelf(service: Service, client: Any, **options: Any) -> Shelf:
     shelf = Shelf(new_name(), client, service.raw(), service)
-    client.create_bucket(Bucket=shelf.name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    client.create_bucket(Bucket=shelf.name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}, **options)
     return shelf
 
 

@@ -64,7 +64,7 @@ def test_writes_are_refused_with_the_reason(bucket: Shelf, query):
     ("method", "query"),
     [
         *(("GET", "torrent"), ("POST", "restore"), ("POST", "select&select-type=2"), ("PUT", "renameObject")),
-        *(("GET", "annotation"), ("PUT", "annotation&annotationName=a"), ("PUT", "encryption")),
+        *(("GET", "annotation"), ("PUT", "annotation&annotationName=a")),
     ],
 )
 def test_operations_of_objects_are_refused_with_the_reason(bucket: Shelf, method, query):

@@ -36,9 +36,7 @@ class NotedKeys:
 class Decisions:
     """Decides, and remembers what need not be decided again. Denials are made anew each time."""
 
-    def __init__(self, stable: frozenset[str] = frozenset()) -> None:
-        """Remember what no condition was asked about but on `stable` keys: these have the same values in every request alike."""
-        self._stable = stable
+    def __init__(self) -> None:
         self._known: dict[tuple[int, int, str, str], tuple[Caller, ResourceSide, Permit]] = {}
 
     def find(self, caller: Caller, action: str, resource: str, side: ResourceSide) -> Permit | None:
@@ -49,7 +47,7 @@ class Decisions:
 
     def decide(self, caller: Caller, asked: Asked, side: ResourceSide) -> Permit:
         """Return the permit, if the policies of both sides allow it. Raises AccessDeniedError."""
-        keys = NotedKeys(asked.keys, self._stable)
+        keys = NotedKeys(asked.keys)
         permit = decide(caller, replace(asked, keys=keys), side)
         if not keys.was_asked:
             if len(self._known) >= REMEMBERED_MAX:

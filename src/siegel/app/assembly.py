@@ -37,6 +37,7 @@ from siegel.service.multipart import Multipart
 from siegel.service.objectkeys import ObjectKeys
 from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
+from siegel.service.reseal import Resealer
 from siegel.service.session_tokens import SessionTokens
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
@@ -91,6 +92,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             lister=Lister(store, directory),
             multipart=Multipart(store, keyring, object_keys, sealer, clock, randomness),
             amender=Amender(store, keyring),
+            resealer=Resealer(store, keyring, object_keys),
             buckets=Buckets(store, clock, settings.region),
             configurations=Configurations(store),
             reaper=parts.reaper,

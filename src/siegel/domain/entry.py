@@ -11,7 +11,7 @@ from msgspec import Struct
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-class Entry(Struct, frozen=True, array_like=True, omit_defaults=True):
+class Entry(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """One access, allowed or denied. `kind` comes from the routing table; `status` is the HTTP status decided on.
 
     `account_id` is the account whose data was accessed: the bucket's owner, or the caller's where no bucket is concerned.

@@ -252,10 +252,11 @@ class Objects(Protocol):
         """
         ...
 
-    def amend(self, version: ObjectVersion) -> None:
-        """Store a version's changed `sealed_tags`, `lock` and `retain_until_ms`; all else stays. Writes only.
+    def amend(self, version: ObjectVersion, body: bytes | None = None) -> None:
+        """Store what has changed of a version's seals and locks; its identity, its size and its blobs stay. Writes only.
 
-        Nothing happens if the version is not there.
+        These are `mode`, `etag`, `wrapped_key`, `sealed_head`, `sealed_tags`, `lock` and `retain_until_ms`, and the body that the
+        version has in the database, if one is given. Nothing happens if the version is not there.
         """
         ...
 

@@ -41,6 +41,8 @@ _VERSION: Final = 0xE1
 _FRONT: Final = Layout(">BH")
 _SETTINGS: Final = Layout(">Q16sB")
 _NUMBER: Final = Layout(">I")
+_LOCAL: Final = bytes((LOCAL_CUSTODY,))
+_RECORD_AT: Final = 1 + _NUMBER.size
 _LENGTH: Final = Layout(">H")
 _ACCOUNT_DIGITS: Final = 12
 
@@ -108,9 +110,8 @@ def split_wrapped(wrapped: bytes) -> tuple[bytes, bytes]:
     """Return settings and outer layer. Raises SealBrokenError for what is neither."""
     if len(wrapped) <= _FRONT.size:
         raise SealBrokenError("the wrapped keys of an object are cut short")
-    version, length = _FRONT.unpack_from(wrapped)
-    stop = _FRONT.size + length
-    if version != _VERSION or len(wrapped) <= stop:
+    stop = _FRONT.size + int.from_bytes(wrapped[1 : _FRONT.size], "big")
+    if wrapped[0] != _VERSION or len(wrapped) <= stop:
         raise SealBrokenError("not the wrapped keys of an object, or of an unknown version")
     return wrapped[_FRONT.size : stop], wrapped[stop:]
 
@@ -138,25 +139,29 @@ def open_secrets(wrapping: RecordKey, inner: bytes, bound: bytes) -> bytes:
     return secrets
 
 
-def seal_local(layer: RecordKey, number: int, inner: bytes, bound: bytes, nonce: bytes) -> bytes:
-    """Return the outer layer of custody 1: `layer` is derived from the material of that number.
+def split_secrets(secrets: bytes) -> tuple[bytes, bytes]:
+    """Return the data key and the head key."""
+    return secrets[:KEY_BYTES], secrets[KEY_BYTES:]
+
+
+def encode_number(number: int) -> bytes:
+    """Return the number of a material as it stands in an outer layer of custody 1."""
+    return _NUMBER.pack(number)
+
+
+def seal_local(layer: RecordKey, number: bytes, inner: bytes, bound: bytes, nonce: bytes) -> bytes:
+    """Return the outer layer of custody 1: `layer` is derived from the material of that (encoded) number.
 
     Raises SealBrokenError if it does not open to the same again.
     """
     sealed = layer.seal(inner, bound, nonce)
     if not hmac.compare_digest(layer.open(sealed, bound), inner):
         raise SealBrokenError("a fresh wrap opened to something else")
-    return bytes((LOCAL_CUSTODY,)) + _NUMBER.pack(number) + sealed
+    return _LOCAL + number + sealed
 
 
-def material_of(outer: bytes) -> int:
-    """Return the number of the material that an outer layer of custody 1 was made with. Raises SealBrokenError."""
-    if len(outer) <= _NUMBER.size or outer[0] != LOCAL_CUSTODY:
+def split_local(outer: bytes) -> tuple[bytes, bytes]:
+    """Return the encoded number of the material, and the record, of an outer layer of custody 1. Raises SealBrokenError."""
+    if outer[:1] != _LOCAL or len(outer) <= _RECORD_AT:
         raise SealBrokenError("not an outer layer of this deployment's own")
-    number: int = _NUMBER.unpack_from(outer, 1)[0]
-    return number
-
-
-def open_local(layer: RecordKey, outer: bytes, bound: bytes) -> bytes:
-    """Return the inner layer. Raises SealBrokenError."""
-    return layer.open(outer[1 + _NUMBER.size :], bound)
+    return outer[1:_RECORD_AT], outer[_RECORD_AT:]

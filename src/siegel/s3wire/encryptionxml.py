@@ -1,16 +1,18 @@
-"""The default encryption of a bucket in XML.
+"""The default encryption of a bucket in XML, and the new encryption of an object.
 
 Every object is sealed, whatever is configured: a bucket without a configuration shows the default that it has anyway.
 
-Source: Amazon S3 API Reference, PutBucketEncryption, ServerSideEncryptionRule, BlockedEncryptionTypes.
+Source: Amazon S3 API Reference, PutBucketEncryption, ServerSideEncryptionRule, BlockedEncryptionTypes,
+UpdateObjectEncryption.
 """
 
+import re
 from typing import Final
 
 from msgspec import Struct
 
 from siegel.domain.configuration import BucketEncryption
-from siegel.domain.errors import InvalidArgumentError, MalformedXMLError, UnsupportedFeatureError
+from siegel.domain.errors import InvalidArgumentError, InvalidRequestError, MalformedXMLError, UnsupportedFeatureError
 from siegel.s3wire.encryption import DSSE, WITH_KEY_SERVICE
 from siegel.s3wire.xmltext import document, element, flag
 from siegel.s3wire.xmltree import Element, add_field, children, doubled, flag_of, leaves, name_of, read_tree, text_of
@@ -23,6 +25,11 @@ _NOTHING: Final = "NONE"
 _SEALED: Final = "AES256"
 _OF_OTHERS: Final = frozenset({"aws:fsx", "aws:backup"})
 _KEY_NAME_CHARS_MAX: Final = 2048
+_OBJECT_ROOT: Final = "ObjectEncryption"
+_OBJECT_KMS: Final = "SSE-KMS"
+_KEY_ARN: Final = re.compile(r"arn:aws:kms:[a-z0-9-]{1,63}:[0-9]{12}:key/[^/\s]{1,2048}", re.ASCII)
+_UPDATES: Final = "Requests that modify an object encryption configuration"
+_AGAIN: Final = "Modify the request to specify SSE-KMS for the updated encryption type, and then try again."
 
 
 class EncryptionRule(Struct, frozen=True):
@@ -78,6 +85,25 @@ def _read_algorithm(default: Element) -> tuple[str, str]:
         )
         raise InvalidArgumentError(message, fields={"ArgumentName": "ApplyServerSideEncryptionByDefault"})
     return algorithm, ""
+
+
+class ObjectEncryption(Struct, frozen=True):
+    """What an UpdateObjectEncryption asks for."""
+
+    key_arn: str
+    bucket_key_enabled: bool
+
+
+def parse_object_encryption(body: bytes) -> ObjectEncryption:
+    """Return the key that an object is to be sealed under from now on. Raises MalformedXMLError, InvalidRequestError."""
+    methods = list(children(read_tree(body, _OBJECT_ROOT), frozenset({_OBJECT_KMS, "SSE-S3"})))
+    if len(methods) != 1 or name_of(methods[0]) != _OBJECT_KMS:
+        raise InvalidRequestError(f"{_UPDATES} require a valid new encryption type. Valid values are SSEKMS. {_AGAIN}")
+    fields = leaves(methods[0], frozenset({"KMSKeyArn", "BucketKeyEnabled"}))
+    arn = fields.get("KMSKeyArn", "").strip()
+    if not _KEY_ARN.fullmatch(arn):
+        raise InvalidRequestError("Requests that modify an object's encryption type to SSE-KMS require a valid AWS KMS key ARN.")
+    return ObjectEncryption(arn, flag_of("BucketKeyEnabled", fields.get("BucketKeyEnabled", "false")))
 
 
 def _read_blocked(types: Element) -> str:

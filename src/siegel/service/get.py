@@ -17,7 +17,7 @@ from siegel.envelope.segment import SegmentOpener, open_segment
 from siegel.s3wire.names import decode_version_id, encode_version_id
 from siegel.service.asker import Asker
 from siegel.service.directory import Directory
-from siegel.service.heads import Head, LayoutPart, open_head, open_layout, open_tags, place_of
+from siegel.service.heads import Head, LayoutPart, open_head, open_layout, open_own_head, open_tags, place_of
 from siegel.service.keys import BucketKeys
 from siegel.service.kms.custody import Protection
 from siegel.service.objectkeys import ObjectKeys, Unwrapped
@@ -116,7 +116,8 @@ class Getter:
         keys = self._directory.keys_of(bucket)
         place = place_of(bucket.account_id, version)
         unwrapped = await self._object_keys.unwrap(keys, bucket, place, version, asker)
-        head = open_head(unwrapped.head_key, place, version)
+        secret = unwrapped.head_secret
+        head = open_own_head(secret, place, version) if secret else open_head(keys.metadata, place, version)
         return Opened(bucket=bucket, version=version, head=head, unwrapped=unwrapped, keys=keys)
 
     def tags(self, bucket: Bucket, object_key: str, version_id: str | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ a key derived from the object's own data key does, so that even a HEAD needs the
 deleting and lifecycle must read, always rest under the bucket's metadata key.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from struct import Struct as Layout
 from typing import Final
@@ -13,14 +14,16 @@ import msgspec
 from msgspec import Struct
 
 from siegel.domain.errors import SealBrokenError
-from siegel.domain.objects import ObjectVersion, SealingMode
+from siegel.domain.objects import ObjectVersion
 from siegel.envelope.context import Place, Purpose, encode_context
-from siegel.envelope.record import RecordKey
-from siegel.service.keys import BucketKeys, derive_head_key
+from siegel.envelope.record import RecordKey, open_record
+from siegel.service.keys import BucketKeys
 
 # The clear columns that a head binds: size, time, mode, storage, part count, data id; a part binds number, size, data id.
 _HEAD_DETAIL: Final = Layout(">QQBBI16s")
 _PART_DETAIL: Final = Layout(">IQ16s")
+# No ETag begins like this.
+_SEALED_ETAG: Final = "="
 
 
 class Head(Struct, frozen=True, array_like=True):
@@ -83,11 +86,6 @@ def place_of(account_id: str, version: ObjectVersion) -> Place:
     return Place(account_id, version.bucket_id, version.object_key, version.version_id)
 
 
-def head_key(keys: BucketKeys, mode: SealingMode, data_key: bytes) -> RecordKey:
-    """Return the key that seals heads in a mode that no key service has a part in."""
-    return keys.metadata if mode is SealingMode.SSE_S3 else RecordKey(derive_head_key(data_key))
-
-
 def _head_context(place: Place, version: ObjectVersion) -> bytes:
     """Bind the head to the clear columns beside it, so that none of them can be changed unnoticed."""
     detail = _HEAD_DETAIL.pack(
@@ -106,14 +104,37 @@ def open_head(key: RecordKey, place: Place, version: ObjectVersion) -> Head:
     return _decode_head(key.open(version.sealed_head, _head_context(place, version)))
 
 
+def open_own_head(secret: bytes, place: Place, version: ObjectVersion) -> Head:
+    """Open a version's head that has a key of its own. Raises SealBrokenError."""
+    return _decode_head(open_record(secret, version.sealed_head, _head_context(place, version)))
+
+
 def open_list_head(key: RecordKey, place: Place, version: ObjectVersion) -> ListHead:
     """Open as much of a version's head as a list shows. Raises SealBrokenError."""
     return _decode_list_head(key.open(version.sealed_head, _head_context(place, version)))
 
 
+def seal_list_head(key: RecordKey, place: Place, head: Head, nonce: bytes) -> str:
+    """Return what rests in the column of an ETag that must not stand there in clear, though its head opens no more for lists."""
+    shown = ListHead(head.etag, head.checksum_algorithm, head.checksum_type)
+    sealed = key.seal(_encode(shown), encode_context(Purpose.LIST_HEAD, place), nonce)
+    return _SEALED_ETAG + b64encode(sealed).decode()
+
+
+def shown_head(keys: BucketKeys, account_id: str, version: ObjectVersion) -> ListHead:
+    """Return what a list shows of a version; under a customer's key that is a random ETag and no more. Raises SealBrokenError."""
+    etag = version.etag
+    if not etag:
+        return open_list_head(keys.metadata, place_of(account_id, version), version)
+    if etag[0] != _SEALED_ETAG:
+        return ListHead(etag, "", "")
+    context = encode_context(Purpose.LIST_HEAD, place_of(account_id, version))
+    return _decode_list_head(keys.metadata.open(b64decode(etag[1:]), context))
+
+
 def etag_of(keys: BucketKeys, account_id: str, version: ObjectVersion) -> str:
     """Return a version's ETag without quotes. Raises SealBrokenError."""
-    return version.etag or open_list_head(keys.metadata, place_of(account_id, version), version).etag
+    return shown_head(keys, account_id, version).etag
 
 
 def seal_upload_head(key: RecordKey, place: Place, head: UploadHead, nonce: bytes) -> bytes:
@@ -153,6 +174,11 @@ def open_tags(key: RecordKey, place: Place, sealed: bytes) -> list[tuple[str, st
 def seal_layout(key: RecordKey, place: Place, parts: Sequence[LayoutPart], nonce: bytes) -> bytes:
     """Seal the list of an object's parts under the bucket's metadata key: deleting must read it without the customer."""
     return key.seal(_encode(parts), encode_context(Purpose.LAYOUT, place), nonce)
+
+
+def replace_part_checksums(body: bytes | None, sealed_checksums: bytes) -> bytes:
+    """Return the body of a PARTS version with its checksums sealed anew. Raises SealBrokenError."""
+    return join_layout(_split_layout(body)[0], sealed_checksums)
 
 
 def seal_part_checksums(key: RecordKey, place: Place, checksums: Sequence[str], nonce: bytes) -> bytes:

@@ -13,7 +13,7 @@ from siegel.domain.objects import Account, Bucket, SealingMode
 from siegel.domain.ports import KeyCustodian, Randomness
 from siegel.envelope.context import Place
 from siegel.envelope.derive import KEY_BYTES, Label, derive_bucket_key, derive_key
-from siegel.envelope.objectkeys import bind, open_secrets, seal_secrets
+from siegel.envelope.objectkeys import bind, seal_secrets
 from siegel.envelope.ranges import SALT_BYTES
 from siegel.envelope.record import NONCE_BYTES, RecordKey
 from siegel.envelope.wrap import CUSTOMER_SALT_BYTES, unwrap_data_key, unwrap_for_customer, wrap_data_key, wrap_for_customer
@@ -113,12 +113,6 @@ class KeyRing:
         """Return the inner layer for a data key that is there, and the head key beside it: fresh, unless one is there too."""
         head_secret = head_secret or self._randomness.bytes(KEY_BYTES)
         return seal_secrets(keys.wrapping, data_key + head_secret, bound, self.nonce()), head_secret
-
-    @staticmethod
-    def secrets_of(keys: BucketKeys, inner: bytes, bound: bytes) -> tuple[bytes, bytes]:
-        """Return the data key and the head key of an inner layer. Raises SealBrokenError."""
-        secrets = open_secrets(keys.wrapping, inner, bound)
-        return secrets[:KEY_BYTES], secrets[KEY_BYTES:]
 
     def data_key(
         self, keys: BucketKeys, place: Place, mode: SealingMode, wrapped_key: bytes, customer_key: bytes | None

@@ -10,7 +10,7 @@ from siegel.s3wire.listquery import ObjectQuery, UploadQuery, VersionQuery
 from siegel.s3wire.names import decode_version_id
 from siegel.service.directory import Directory
 from siegel.service.get import version_text
-from siegel.service.heads import ListHead, open_list_head
+from siegel.service.heads import ListHead, open_list_head, shown_head
 from siegel.service.rolling import Position, Roll, behind
 
 _NO_HEAD = ListHead("", "", "")
@@ -48,7 +48,7 @@ class Lister:
                     last,
                     version.size_bytes,
                     version.modified_at_ms,
-                    version.etag or head.etag,
+                    head.etag,
                     head.checksum_algorithm,
                     head.checksum_type,
                 )
@@ -56,13 +56,15 @@ class Lister:
         return ObjectPage(objects=found, common_prefixes=prefixes, is_truncated=False)
 
     def _head_opener(self, bucket: Bucket) -> Callable[[ObjectVersion], ListHead]:
-        """Return a function that opens what a list may show; a customer-key head stays closed."""
+        """Return a function that opens what a list may show."""
         keys = self._directory.keys_of(bucket)
         account_id = bucket.account_id
 
         def opened(version: ObjectVersion) -> ListHead:
-            if version.etag or version.is_marker:
+            if version.is_marker:
                 return _NO_HEAD
+            if version.etag:
+                return shown_head(keys, account_id, version)
             place = Place(account_id, version.bucket_id, version.object_key, version.version_id)
             return open_list_head(keys.metadata, place, version)
 
@@ -154,7 +156,7 @@ def _listed_version(version: ObjectVersion, head: ListHead, *, is_latest: bool) 
         version.is_marker,
         version.size_bytes,
         version.modified_at_ms,
-        version.etag or head.etag,
+        head.etag,
         head.checksum_algorithm,
         head.checksum_type,
     )

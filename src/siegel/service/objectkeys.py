@@ -6,22 +6,30 @@ from msgspec.structs import replace
 from siegel.domain.errors import InvalidRequestError
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode, Upload
 from siegel.envelope.context import Place
+from siegel.envelope.objectkeys import bind, open_secrets, split_secrets
 from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
-from siegel.service.heads import head_key
-from siegel.service.keys import BucketKeys, Draft, KeyRing
+from siegel.service.keys import BucketKeys, Draft, KeyRing, derive_head_key
 from siegel.service.kms.custody import Lease, Protection
-from siegel.service.kms.datakeys import DataKeys, Opening
+from siegel.service.kms.datakeys import DataKeys
 
 
-class Unwrapped(Struct, frozen=True):
-    """The keys of a version or upload, open; `protection` and `lease` are there where a key of the key service sealed them."""
+class Unwrapped(Struct, frozen=True, gc=False):
+    """The keys of a version or upload, open; `protection` and `lease` are there where a key of the key service sealed them.
+
+    `head_secret` seals the head; it is empty where the bucket's `metadata` key does.
+    """
 
     data_key: bytes
-    head_key: RecordKey
+    metadata: RecordKey
     head_secret: bytes = b""
     protection: Protection | None = None
     lease: Lease | None = None
+
+    @property
+    def head_key(self) -> RecordKey:
+        """The key that seals the head and what goes with it."""
+        return RecordKey(self.head_secret) if self.head_secret else self.metadata
 
     def __repr__(self) -> str:
         """Show nothing of the keys."""
@@ -48,6 +56,17 @@ class ObjectKeys:
         wrapped = await self._data_keys.seal(asker, protection, bucket, draft.place, draft.wrapped_key)
         return replace(draft, wrapped_key=wrapped)
 
+    async def rewrap(
+        self, keys: BucketKeys, bucket: Bucket, place: Place, unwrapped: Unwrapped, *, asker: Asker, protection: Protection
+    ) -> tuple[bytes, bytes]:
+        """Seal keys that are open under a key of the key service; return what is stored of them, and the head key.
+
+        Raises what `DataKeys.seal` raises.
+        """
+        bound = bind(place, protection.encoded)
+        inner, head_secret = self._keyring.rewrap(keys, unwrapped.data_key, unwrapped.head_secret, bound)
+        return await self._data_keys.seal(asker, protection, bucket, place, inner), head_secret
+
     async def unwrap(
         self, keys: BucketKeys, bucket: Bucket, place: Place, sealed: ObjectVersion | Upload, asker: Asker
     ) -> Unwrapped:
@@ -57,9 +76,10 @@ class ObjectKeys:
         """
         if sealed.mode is not SealingMode.SSE_KMS:
             data_key = self._keyring.data_key(keys, place, sealed.mode, sealed.wrapped_key, asker.customer_key)
-            return Unwrapped(data_key, head_key(keys, sealed.mode, data_key))
+            head_secret = derive_head_key(data_key) if sealed.mode is SealingMode.SSE_C else b""
+            return Unwrapped(data_key, keys.metadata, head_secret)
         if asker.customer_key is not None:
             raise InvalidRequestError("The encryption parameters are not applicable to this object.")
-        opened = await self._data_keys.open(asker, Opening(bucket, place, sealed.wrapped_key))
-        data_key, head_secret = self._keyring.secrets_of(keys, opened.lease.inner, opened.bound)
-        return Unwrapped(data_key, RecordKey(head_secret), head_secret, opened.protection, opened.lease)
+        use, lease = await self._data_keys.open(asker, bucket, place, sealed.wrapped_key)
+        data_key, head_secret = split_secrets(open_secrets(keys.wrapping, lease.inner, use.bound))
+        return Unwrapped(data_key, keys.metadata, head_secret, use.protection, lease)

@@ -33,6 +33,7 @@ from siegel.service.kms.naming import KeyNames
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.put import Putter
+from siegel.service.reseal import Resealer
 from siegel.service.trail import Trail
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
@@ -87,6 +88,7 @@ class UseCases(Struct, frozen=True):
     lister: Lister
     multipart: Multipart
     amender: Amender
+    resealer: Resealer
     buckets: Buckets
     configurations: Configurations
     reaper: IdleReaper

@@ -1,6 +1,5 @@
 """How an object is sealed: what a write asks for, what answers say of it, and who asks for a key."""
 
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -9,9 +8,8 @@ from siegel.access.caller import CallerKind
 from siegel.domain.configuration import BucketEncryption
 from siegel.domain.errors import InvalidArgumentError
 from siegel.domain.records import Kind
-from siegel.envelope.objectkeys import Flags
 from siegel.s3wire.encryption import ALGORITHM, ENCRYPTION_HEADER, CustomerKey
-from siegel.s3wire.keywish import KEY_ID_HEADER, context_headers, key_headers, parse_key_wish, unsigned
+from siegel.s3wire.keywish import KEY_ID_HEADER, context_headers, parse_key_wish, unsigned
 from siegel.service.asker import Asker
 from siegel.service.kms.custody import Protection
 from siegel.web.call import Call, UseCases, customer_key_for_writing
@@ -81,11 +79,5 @@ def asked_by(call: Call, key: CustomerKey | None = None) -> Asker:
 def encryption_headers(key: CustomerKey | None, protection: Protection | None) -> HeaderList:
     """Return the headers that tell how an object is sealed."""
     if protection is not None:
-        return [*_of_key(protection.arn, protection.settings.flags)]
+        return [*protection.headers]
     return [_SSE_S3] if key is None else encode_headers(key.to_headers())
-
-
-@lru_cache(maxsize=1024)
-def _of_key(arn: str, flags: Flags) -> tuple[tuple[bytes, bytes], ...]:
-    told = key_headers(arn, is_dsse=bool(flags & Flags.DSSE), with_bucket_key=bool(flags & Flags.BUCKET_KEY))
-    return tuple(encode_headers(told))

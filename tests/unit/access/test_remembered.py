@@ -6,7 +6,7 @@ from siegel.access import remembered
 from siegel.access.caller import Caller, CallerKind, Rights
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.policy import PolicyKind, parse_policy
-from siegel.access.remembered import Decisions
+from siegel.access.remembered import Decisions, NotedKeys
 from siegel.domain.errors import AccessDeniedError
 
 ACCOUNT = "111122223333"
@@ -83,10 +83,8 @@ def test_the_memory_has_an_end(monkeypatch):
 
 
 def test_what_is_the_same_in_every_request_may_be_asked_for():
-    condition = {"StringEquals": {"kms:ViaService": "s3"}}
-    caller, side = user(allow(Condition=condition)), ResourceSide(ACCOUNT)
-    asked = Asked("s3:GetObject", OBJECT, Keys(kms_viaservice=("s3",)))
-    for stable, is_known in ((frozenset(), False), (frozenset({"kms:viaservice"}), True)):
-        decisions = Decisions(stable)
-        decisions.decide(caller, asked, side)
-        assert (decisions.find(caller, "s3:GetObject", OBJECT, side) is not None) is is_known
+    keys = NotedKeys(Keys(kms_viaservice=("s3",)), frozenset({"kms:viaservice"}))
+    assert keys.get("kms:viaservice") == ("s3",)
+    assert not keys.was_asked
+    assert keys.get("aws:sourceip") is None
+    assert keys.was_asked

@@ -17,13 +17,14 @@ from siegel.envelope.objectkeys import (
     Settings,
     bind,
     decode_settings,
+    encode_number,
     encode_settings,
     join_wrapped,
-    material_of,
-    open_local,
     open_secrets,
     seal_local,
     seal_secrets,
+    split_local,
+    split_secrets,
     split_wrapped,
 )
 from siegel.envelope.record import RecordKey
@@ -70,7 +71,7 @@ def test_vectors_are_what_the_page_says(vector):
     bound = bind(place, encoded)
     layer = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, place.bucket_id))
     inner = seal_secrets(RecordKey(wrapping), secrets, bound, inner_nonce)
-    wrapped = join_wrapped(encoded, seal_local(layer, vector["material_number"], inner, bound, outer_nonce))
+    wrapped = join_wrapped(encoded, seal_local(layer, encode_number(vector["material_number"]), inner, bound, outer_nonce))
     assert wrapped.hex() == by_the_page(vector).hex() == vector["wrapped"]
 
 
@@ -85,9 +86,10 @@ def opened(wrapped, place, wrapping, material):
     encoded, outer = split_wrapped(wrapped)
     decode_settings(encoded)
     bound = bind(place, encoded)
-    material_of(outer)
+    number, sealed = split_local(outer)
+    assert len(number) == 4
     layer = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, place.bucket_id))
-    return open_secrets(wrapping, open_local(layer, outer, bound), bound)
+    return open_secrets(wrapping, layer.open(sealed, bound), bound)
 
 
 @given(
@@ -107,7 +109,7 @@ def test_every_flipped_bit_is_noticed():
     encoded = encode_settings(SETTINGS)
     bound = bind(PLACE, encoded)
     layer = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, PLACE.bucket_id))
-    outer = seal_local(layer, 1, seal_secrets(WRAPPING, SECRETS, bound, NONCE), bound, NONCE)
+    outer = seal_local(layer, encode_number(1), seal_secrets(WRAPPING, SECRETS, bound, NONCE), bound, NONCE)
     wrapped = join_wrapped(encoded, outer)
     assert opened(wrapped, PLACE, WRAPPING, material) == SECRETS
     # The number of the material is proven by whose material opens it.
@@ -146,7 +148,11 @@ def test_what_is_no_wrap_is_refused(wrapped):
 @pytest.mark.parametrize("outer", [b"", b"\x01\x00\x00\x00", b"\x02\x00\x00\x00\x01record"])
 def test_an_outer_layer_of_another_custody_is_refused(outer):
     with pytest.raises(SealBrokenError):
-        material_of(outer)
+        split_local(outer)
+
+
+def test_secrets_are_a_data_key_and_a_head_key():
+    assert split_secrets(SECRETS) == (SECRETS[:32], SECRETS[32:])
 
 
 def test_sizes_are_checked():
@@ -169,4 +175,4 @@ def test_a_wrap_that_opens_to_something_else_is_never_handed_out():
     with pytest.raises(SealBrokenError):
         seal_secrets(Faulty(b"w" * 32), SECRETS, b"", NONCE)
     with pytest.raises(SealBrokenError):
-        seal_local(Faulty(b"w" * 32), 1, b"inner", b"", NONCE)
+        seal_local(Faulty(b"w" * 32), bytes(4), b"inner", b"", NONCE)

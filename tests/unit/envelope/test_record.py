@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siegel.domain.errors import SealBrokenError
-from siegel.envelope.record import RECORD_OVERHEAD_BYTES, RecordKey
+from siegel.envelope.record import RECORD_OVERHEAD_BYTES, RecordKey, open_record
 
 KEY = RecordKey(b"k" * 32)
 NONCE = b"n" * 12
@@ -34,6 +34,17 @@ def test_every_cut_is_noticed_and_so_is_an_appendix():
             KEY.open(sealed[:size], b"place")
     with pytest.raises(SealBrokenError):
         KEY.open(sealed + b"\0", b"place")
+
+
+def test_the_one_record_of_a_key_is_opened_without_building_it():
+    sealed = KEY.seal(b"x", b"place", NONCE)
+    assert open_record(b"k" * 32, sealed, b"place") == b"x"
+    for key, broken, context in (
+        (b"k" * 32, sealed, b"other"), (b"j" * 32, sealed, b"place"), (b"k" * 32, sealed[:-1], b"place"),
+        (b"k" * 32, b"\2" + sealed[1:], b"place"), (b"k" * 32, sealed[:20], b"place"),
+    ):  # fmt: skip
+        with pytest.raises(SealBrokenError):
+            open_record(key, broken, context)
 
 
 def test_another_place_does_not_open_it():

@@ -1,8 +1,14 @@
 import pytest
 
 from siegel.domain.configuration import BucketEncryption
-from siegel.domain.errors import InvalidArgumentError, MalformedXMLError, UnsupportedFeatureError
-from siegel.s3wire.encryptionxml import EncryptionRule, parse_encryption, render_encryption
+from siegel.domain.errors import InvalidArgumentError, InvalidRequestError, MalformedXMLError, UnsupportedFeatureError
+from siegel.s3wire.encryptionxml import (
+    EncryptionRule,
+    ObjectEncryption,
+    parse_encryption,
+    parse_object_encryption,
+    render_encryption,
+)
 
 from .xmlbodies import written_by_botocore
 
@@ -77,3 +83,30 @@ def test_t69_odd_bodies_are_refused(inside):
     body = f"<ServerSideEncryptionConfiguration>{inside}</ServerSideEncryptionConfiguration>"
     with pytest.raises(MalformedXMLError):
         parse_encryption(body.encode())
+
+
+KEY_ARN = "arn:aws:kms:eu-central-1:111122223333:key/1c9b2f6e-5b0e-4d0a-9a53-0a6f5c0e9d11"
+
+
+@pytest.mark.parametrize("flag", [None, True, False])
+def test_another_key_for_an_object_is_read(flag):
+    wanted = {"KMSKeyArn": KEY_ARN} | ({} if flag is None else {"BucketKeyEnabled": flag})
+    body = written_by_botocore("UpdateObjectEncryption", Key="k", ObjectEncryption={"SSEKMS": wanted})
+    assert parse_object_encryption(body) == ObjectEncryption(KEY_ARN, bucket_key_enabled=bool(flag))
+
+
+@pytest.mark.parametrize(
+    ("inside", "error"),
+    [
+        ("", InvalidRequestError),
+        ("<SSE-S3/>", InvalidRequestError),
+        ("<SSE-KMS/><SSE-KMS/>", InvalidRequestError),
+        ("<SSE-KMS><KMSKeyArn>alias/x</KMSKeyArn></SSE-KMS>", InvalidRequestError),
+        ("<SSE-KMS/>", InvalidRequestError),
+        ("<SSE-C/>", MalformedXMLError),
+        (f"<SSE-KMS><KMSKeyArn>{KEY_ARN}</KMSKeyArn><BucketKeyEnabled>x</BucketKeyEnabled></SSE-KMS>", MalformedXMLError),
+    ],
+)
+def test_t69_odd_wishes_for_another_key_are_refused(inside, error):
+    with pytest.raises(error):
+        parse_object_encryption(f"<ObjectEncryption>{inside}</ObjectEncryption>".encode())

@@ -93,12 +93,21 @@ class MemoryObjects:
         self._tables.bodies.remove((kept.body_id,))
         self._tables.release(blob_ids)
 
-    def amend(self, version: ObjectVersion) -> None:
-        """Store a version's changed tags and lock; all else stays."""
+    def amend(self, version: ObjectVersion, body: bytes | None = None) -> None:
+        """Store what has changed of a version's seals and locks."""
         self._tables.require_change()
         kept = self.find_version(version.bucket_id, version.object_key, version.version_id)
         if kept is not None:
             changed = msgspec.structs.replace(
-                kept, sealed_tags=version.sealed_tags, lock=version.lock, retain_until_ms=version.retain_until_ms
+                kept,
+                mode=version.mode,
+                etag=version.etag,
+                wrapped_key=version.wrapped_key,
+                sealed_head=version.sealed_head,
+                sealed_tags=version.sealed_tags,
+                lock=version.lock,
+                retain_until_ms=version.retain_until_ms,
             )
+            if body is not None:
+                self._tables.bodies.put((kept.body_id,), body)
             self._tables.versions.put((kept.bucket_id, key_bytes(kept.object_key), -kept.sequence), changed)

@@ -57,6 +57,8 @@ _PLACES: Final = ", ".join("?" * (_COLUMNS.count(",") + 1))
 _INSERT_CURRENT: Final = f"INSERT OR REPLACE INTO object (bucket_id, object_key, {_COLUMNS}) VALUES (?, ?, {_PLACES})"
 _INSERT_PAST: Final = f"INSERT INTO past (bucket_id, object_key, {_PAST}) VALUES (?, ?, ?, {_PLACES})"
 
+_AMENDED: Final = "mode = ?, etag = ?, wrapped_key = ?, sealed_head = ?, sealed_tags = ?, lock = ?, retain_until_ms = ?"
+
 # Object versions and uploads hold these numbers; a number of a later release cannot occur, its schema would be newer.
 _MODES: Final = {mode.value: mode for mode in SealingMode}
 _STORAGES: Final = {storage.value: storage for storage in Storage}
@@ -153,15 +155,25 @@ class SqliteObjects:
             self._statements.write("DELETE FROM body WHERE body_id = ?", (version.body_id,))
         release_blobs(self._statements, blob_ids, self._clock.now_ms())
 
-    def amend(self, version: ObjectVersion) -> None:
-        """Store a version's changed tags and lock; all else stays."""
+    def amend(self, version: ObjectVersion, body: bytes | None = None) -> None:
+        """Store what has changed of a version's seals and locks."""
         of_version = (version.bucket_id, key_bytes(version.object_key), version.version_id)
-        changed = (version.sealed_tags, version.lock.value, version.retain_until_ms)
+        changed: tuple[Value, ...] = (
+            version.mode.value,
+            version.etag,
+            version.wrapped_key,
+            version.sealed_head,
+            version.sealed_tags,
+            version.lock.value,
+            version.retain_until_ms,
+        )
         for table in "object", "past":
-            self._statements.write(
-                f"UPDATE {table} SET sealed_tags = ?, lock = ?, retain_until_ms = ? WHERE {_OF_KEY} AND version_id = ?",
-                (*changed, *of_version),
-            )
+            if self._statements.write(
+                f"UPDATE {table} SET {_AMENDED} WHERE {_OF_KEY} AND version_id = ?", (*changed, *of_version)
+            ):
+                if body is not None:
+                    self._statements.write("UPDATE body SET sealed = ? WHERE body_id = ?", (body, version.body_id))
+                return
 
     def _promote(self, of_key: tuple[int, bytes]) -> None:
         """Make the newest version current again if nothing is, and if it is an object."""

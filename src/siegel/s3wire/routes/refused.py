@@ -11,7 +11,6 @@ _on_object = partial(on_object, state=State.REFUSED)
 _DIRECTORY: Final = "Directory buckets belong to one availability zone of Amazon's: there are general purpose buckets alone."
 _TABLES: Final = "Tables of metadata are not kept: names and sizes stay in the sealed database, and lists show them."
 _ANNOTATIONS: Final = "Objects carry user metadata and tags, not annotations."
-_UPDATE_KEY: Final = "Objects are sealed again with another key by copying them onto themselves."
 _RESTORE: Final = "There is one storage class, and nothing in it has to be restored."
 _SELECT: Final = "Objects are not searched on the server: that would open them to read what is not asked for."
 _TORRENT: Final = "Objects leave over HTTP alone: a torrent would hand them to whoever asks."
@@ -115,17 +114,6 @@ REFUSED_ROUTES: Final[tuple[Route, ...]] = (
     ),
     _on_object("SelectObjectContent", "POST", "object.select", "s3:GetObject", query=("select", "select-type=2"), reason=_SELECT),
     _on_object("RenameObject", "PUT", "object.rename", "s3express:CreateSession", query=("renameObject",), reason=_DIRECTORY),
-    _on_object(
-        "UpdateObjectEncryption",
-        "PUT",
-        "object.encryption.write",
-        "s3:UpdateObjectEncryption",
-        query=("encryption",),
-        parameters=("versionId",),
-        version_action="s3:UpdateObjectEncryption",
-        needs_integrity=True,
-        reason=_UPDATE_KEY,
-    ),
     # Amazon's URL has this operation's name in the place of a bucket.
     _on_bucket(
         "WriteGetObjectResponse",

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from siegel.access.caller import Caller
+from siegel.access.decide import Permit
 from siegel.domain.errors import S3Error, SealBrokenError
 from siegel.domain.key_errors import KeyDisabledError, KeyNotFoundError, KeyStateError
 from siegel.domain.objects import Bucket
@@ -16,27 +17,41 @@ from siegel.domain.ports import Randomness
 from siegel.domain.wrapping_keys import KeyState
 from siegel.envelope.context import Place
 from siegel.envelope.derive import Label, derive_bucket_key
-from siegel.envelope.objectkeys import Flags, Settings, material_of, open_local, seal_local
+from siegel.envelope.objectkeys import Flags, Settings, encode_number, seal_local, split_local
 from siegel.envelope.record import NONCE_BYTES, RecordKey
 from siegel.service.asker import Asker
-from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, KeyView
+from siegel.service.kms.views import KeyDirectory, KeyView
 
 SEAL: Final = "kms:GenerateDataKey"
 OPEN: Final = "kms:Decrypt"
+LAYERS_MAX: Final = 1_000
 ARN_OF_CONTEXT: Final = "aws:s3:arn"
 """The pair that S3 adds to every encryption context: what is sealed, or with a bucket key its bucket."""
 
 
-class Protection(Struct, frozen=True):
-    """A key and how it seals; `encoded` are the settings in the form that seals are bound to."""
+class Protection(Struct, frozen=True, kw_only=True):
+    """A key and how it seals; `encoded` are the settings in the form that seals are bound to.
+
+    `headers` tell of it in answers, ready to be sent; `is_usable`: the key's state permits its use. All of this is true for one
+    `generation`, as are the `layers` that a custody has made by it, keys by bucket and material, and who was `admitted` for good.
+    """
 
     settings: Settings
     encoded: bytes
     view: KeyView
     arn: str
+    is_usable: bool
+    headers: tuple[tuple[bytes, bytes], ...]
+    generation: int
+    layers: dict[tuple[int, bytes], RecordKey]
+    admitted: dict[tuple[int, str], Permit]
+
+    def __repr__(self) -> str:
+        """Show nothing of the layers."""
+        return f"Protection({self.arn})"
 
 
-class KeyUse(Struct, frozen=True):
+class KeyUse(Struct, frozen=True, gc=False):
     """One use of a key for one request. `permission` is SEAL or OPEN; `bound` is what the layers are bound to."""
 
     asker: Asker
@@ -68,7 +83,7 @@ class Lease:
         self.inner = inner
         self._protection = protection
         self._directory = directory
-        self._generation = directory.generation()
+        self._generation = protection.generation
 
     def check(self) -> Awaitable[None] | None:
         """Raise what `check_state` raises, once the key may not be used any more. Cheap: asked before each slab of a body.
@@ -115,12 +130,10 @@ class LocalCustody:
     def __init__(self, directory: KeyDirectory, randomness: Randomness) -> None:
         self._directory = directory
         self._randomness = randomness
-        self._generation = -1
-        self._layers: dict[tuple[int, str, int], RecordKey] = {}
 
     def wrap_now(self, use: KeyUse, inner: bytes) -> bytes:
         """Return the outer layer under the key's newest material."""
-        number = use.protection.view.key.materials[-1].number
+        number = encode_number(use.protection.view.key.materials[-1].number)
         return seal_local(self._layer(use, number), number, inner, use.bound, self._randomness.bytes(NONCE_BYTES))
 
     async def wrap(self, use: KeyUse, inner: bytes) -> bytes:
@@ -129,28 +142,26 @@ class LocalCustody:
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease:
         """Return the inner layer."""
-        inner = open_local(self._layer(use, material_of(outer)), outer, use.bound)
-        return Lease(inner, use.protection, self._directory)
+        number, sealed = split_local(outer)
+        return Lease(self._layer(use, number).open(sealed, use.bound), use.protection, self._directory)
 
     async def unwrap(self, use: KeyUse, outer: bytes) -> Lease:
         """Return the inner layer."""
         return self.unwrap_now(use, outer)
 
-    def _layer(self, use: KeyUse, number: int) -> RecordKey:
+    def _layer(self, use: KeyUse, number: bytes) -> RecordKey:
         """Return the key that a material of the key has for the bucket. Raises SealBrokenError."""
-        generation = self._directory.generation()
-        if generation != self._generation or len(self._layers) >= REMEMBERED_MAX:
-            self._layers.clear()
-            self._generation = generation
-        bucket_id, view = use.bucket.bucket_id, use.protection.view
-        place = bucket_id, use.protection.arn, number
-        known = self._layers.get(place)
-        if known is None:
-            material = self._directory.material(view, number)
-            if material is None:
-                raise SealBrokenError("an object is sealed under a material that its key does not have")
-            known = self._layers[place] = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, bucket_id))
-        return known
+        protection, bucket_id = use.protection, use.bucket.bucket_id
+        known = protection.layers.get((bucket_id, number))
+        if known is not None:
+            return known
+        material = self._directory.material(protection.view, int.from_bytes(number, "big"))
+        if material is None:
+            raise SealBrokenError("an object is sealed under a material that its key does not have")
+        if len(protection.layers) >= LAYERS_MAX:
+            protection.layers.clear()
+        made = protection.layers[bucket_id, number] = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, bucket_id))
+        return made
 
 
 def current_view(directory: KeyDirectory, protection: Protection) -> KeyView:

@@ -10,20 +10,19 @@ keys for AWS KMS" (kms:ViaService).
 from functools import partial
 from typing import Final
 
-from msgspec import Struct
-
-from siegel.access.caller import CallerKind
-from siegel.access.decide import Permit
-from siegel.access.evaluation import Asked
-from siegel.access.remembered import Decisions
+from siegel.access.caller import Caller, CallerKind
+from siegel.access.decide import Permit, decide
+from siegel.access.evaluation import Asked, ResourceSide
+from siegel.access.remembered import NotedKeys
 from siegel.domain.entry import Entry, kind_of
 from siegel.domain.errors import S3Error, SealBrokenError, SiegelError
 from siegel.domain.objects import Bucket
-from siegel.domain.wrapping_keys import key_arn
+from siegel.domain.wrapping_keys import KeyState, key_arn
 from siegel.envelope.context import Place
 from siegel.envelope.objectkeys import (
     EXTERNAL_CUSTODY,
     LOCAL_CUSTODY,
+    Flags,
     Settings,
     bind,
     decode_settings,
@@ -34,33 +33,18 @@ from siegel.envelope.objectkeys import (
 from siegel.kmswire.protocol import SERVICE
 from siegel.s3wire.conditionkeys import RequestKeys
 from siegel.s3wire.faults import status_of, to_s3_error
-from siegel.s3wire.keywish import unsigned
+from siegel.s3wire.keywish import key_headers, unsigned
 from siegel.service.asker import Asker
 from siegel.service.kms.custody import OPEN, SEAL, Custodies, Custody, KeyUse, Lease, Protection, check_state, missing_key
 from siegel.service.kms.key_conditions import OF_EVERY_KEY, SYMMETRIC, KmsKeys, Values, keys_of_context, keys_of_key
 from siegel.service.kms.managed import via_service
 from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, decide_on_key
 
+ADMITTED_MAX: Final = 1_000
 _PREFIX: Final = f"{SERVICE}:"
 _KINDS: Final = {permission: kind_of(SERVICE, permission.removeprefix(_PREFIX)) for permission in (SEAL, OPEN)}
 # The same in every request of one caller for one key.
 _STABLE: Final = frozenset({"kms:viaservice", "kms:calleraccount", *OF_EVERY_KEY})
-
-
-class Opening(Struct, frozen=True):
-    """What is to be opened: what is stored of an object's keys, and where it belongs."""
-
-    bucket: Bucket
-    place: Place
-    wrapped: bytes
-
-
-class Opened(Struct, frozen=True):
-    """An outer layer that is open: the inner one, bound to `bound`, under a lease."""
-
-    protection: Protection
-    lease: Lease
-    bound: bytes
 
 
 class DataKeys:
@@ -72,7 +56,6 @@ class DataKeys:
         self._custodies = custodies
         self._region = region
         self._via = (via_service(region),)
-        self._decisions = Decisions(_STABLE)
         self._generation = -1
         self._known: dict[bytes, Protection] = {}
 
@@ -85,6 +68,8 @@ class DataKeys:
 
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
         """
+        # The key is looked up again: something may have changed since it was named.
+        protection = self._protection(protection.encoded)
         use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
         try:
             permit = self._admit(use)
@@ -98,18 +83,17 @@ class DataKeys:
         self._note(use, permit=permit.because)
         return join_wrapped(protection.encoded, outer)
 
-    async def open(self, asker: Asker, opening: Opening) -> Opened:
-        """Open the outer layer of an object's keys.
+    async def open(self, asker: Asker, bucket: Bucket, place: Place, wrapped: bytes) -> tuple[KeyUse, Lease]:
+        """Open the outer layer of an object's keys; return the use that did it, and the inner layer under a lease.
 
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, SealBrokenError, and what a
         custody raises.
         """
-        settings, outer = split_wrapped(opening.wrapped)
-        protection = self._protection(settings)
-        use = KeyUse(asker, OPEN, protection, opening.bucket, opening.place, bind(opening.place, settings))
+        settings, outer = split_wrapped(wrapped)
+        use = KeyUse(asker, OPEN, self._protection(settings), bucket, place, bind(place, settings))
         try:
             permit = self._admit(use)
-            custody = self._custody_of(protection, outer)
+            custody = self._custody_of(use.protection, outer)
             lease = custody.unwrap_now(use, outer)
             if lease is None:
                 lease = await custody.unwrap(use, outer)
@@ -117,7 +101,7 @@ class DataKeys:
             self._note_refusal(use, error)
             raise
         self._note(use, permit=permit.because)
-        return Opened(protection, lease, use.bound)
+        return use, lease
 
     def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
         if outer[0] != _custody_number(protection):
@@ -136,14 +120,27 @@ class DataKeys:
             view = self._directory.find(settings.account_id, settings.key_id)
             if view is None:
                 raise missing_key(arn)
-            known = self._known[encoded] = Protection(settings, encoded, view, arn)
+            told = key_headers(arn, is_dsse=Flags.DSSE in settings.flags, with_bucket_key=Flags.BUCKET_KEY in settings.flags)
+            known = Protection(
+                settings=settings,
+                encoded=encoded,
+                view=view,
+                arn=arn,
+                is_usable=view.state is KeyState.ENABLED,
+                headers=tuple((name.encode(), value.encode()) for name, value in told.items()),
+                generation=generation,
+                layers={},
+                admitted={},
+            )
+            self._known[encoded] = known
         return known
 
     def _admit(self, use: KeyUse) -> Permit:
         """Return the permit. Raises unless the caller may, and the key's state permits it."""
-        view, caller = use.protection.view, use.caller
-        permit = self._decisions.find(caller, use.permission, use.protection.arn, view.side) or self._decide(use)
-        check_state(view, use.protection.arn)
+        protection = use.protection
+        permit = protection.admitted.get((id(use.asker.trail.caller), use.permission)) or self._decide(use)
+        if not protection.is_usable:
+            check_state(protection.view, protection.arn)
         return permit
 
     def _decide(self, use: KeyUse) -> Permit:
@@ -151,8 +148,10 @@ class DataKeys:
         if caller.kind is CallerKind.ANONYMOUS:
             raise unsigned()
         operation = use.permission.removeprefix(_PREFIX)
-        asked = Asked(use.permission, use.protection.arn, self._keys(use, context), via_service=True)
-        return decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), self._decisions.decide)
+        keys = NotedKeys(self._keys(use, context), _STABLE)
+        asked = Asked(use.permission, use.protection.arn, keys, via_service=True)
+        settle = partial(_settle, use.protection.admitted)
+        return decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), settle)
 
     def _keys(self, use: KeyUse, context: dict[str, str]) -> KmsKeys:
         """Return the condition keys of a use: those of the key and its context, and those of the request to S3."""
@@ -201,3 +200,12 @@ class DataKeys:
 
 def _custody_number(protection: Protection) -> int:
     return EXTERNAL_CUSTODY if protection.view.key.is_external else LOCAL_CUSTODY
+
+
+def _settle(admitted: dict[tuple[int, str], Permit], caller: Caller, asked: Asked, side: ResourceSide) -> Permit:
+    """Decide, and remember the permit where no policy asked anything of the request itself."""
+    permit = decide(caller, asked, side)
+    if isinstance(asked.keys, NotedKeys) and not asked.keys.was_asked and len(admitted) < ADMITTED_MAX:
+        # The permit keeps its caller alive, so that no other can have its id.
+        admitted[id(caller), asked.action] = permit
+    return permit

@@ -229,6 +229,16 @@ def test_a_key_that_is_taken_away_while_its_server_is_asked_opens_nothing():
     asyncio.run(story())
 
 
+def test_nothing_is_kept_for_longer_than_it_may_be_used():
+    async def story():
+        stage = Stage("1")
+        await stage.sealed()
+        await asyncio.sleep(1 + 2 * external_custody.SWEEP_S + 0.2)
+        assert stage.custody._kept == {}
+
+    asyncio.run(story())
+
+
 def test_what_is_kept_is_bounded_and_does_not_outlast_the_longest_time(monkeypatch):
     async def story():
         stage = Stage("3600")

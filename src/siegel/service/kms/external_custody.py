@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain.configuration import Tagging
 from siegel.domain.errors import S3Error, SealBrokenError, StorageError
@@ -42,11 +43,12 @@ _PREFIX: Final = "kms:"
 
 
 class _Kept(Struct, frozen=True):
-    """A layer that was opened by a question of `asked_at_s`, on the event loop's clock."""
+    """A layer that was opened by a question of `asked_at_s`, on the event loop's clock; it is kept for `limit_s`."""
 
     inner: bytes
     protection: Protection
     asked_at_s: float
+    limit_s: float = 0.0
 
     def __repr__(self) -> str:
         return f"_Kept({self.protection.arn})"
@@ -128,12 +130,13 @@ class ExternalCustody:
         """Keep a layer, unless it may not be kept. Raises what `check_state` raises if the key was taken away meanwhile."""
         if self._directory.generation() != generation:
             check_state(current_view(self._directory, use.protection), use.protection.arn)
-        if not self.time_limit_s(use):
+        limit_s = self.time_limit_s(use)
+        if not limit_s:
             return
         self._kept.pop(outer, None)
         while len(self._kept) >= DATA_KEYS_MAX:
             del self._kept[next(iter(self._kept))]
-        self._kept[outer] = kept
+        self._kept[outer] = replace(kept, limit_s=limit_s)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_up)
 
@@ -155,8 +158,8 @@ class ExternalCustody:
             self._refresh()
         except StorageError:
             self._kept.clear()
-        oldest_s = _now_s() - DATA_KEY_S_MAX
-        self._kept = {outer: kept for outer, kept in self._kept.items() if kept.asked_at_s > oldest_s}
+        now_s = _now_s()
+        self._kept = {outer: kept for outer, kept in self._kept.items() if now_s - kept.asked_at_s < kept.limit_s}
         if self._kept:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_up)
 

@@ -14,16 +14,8 @@ from tests.process.running import SIEGEL, initialise, serving, siegel
 from tests.softhsm import make_tokens, module, write_pin
 
 ONCE = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-STEPS = [
-    f"{point}:{turn}"
-    for point, turns in (
-        ("chest.before_rename", 2),  # begin and end
-        ("chest.after_rename", 2),
-        ("meta.before_commit", 5),  # begun, accounts, access keys, keys of the key service, ended
-        ("meta.after_commit", 5),
-    )
-    for turn in range(1, turns + 1)
-]
+# Before it has begun, in its midst, behind its end: `make faults` dies at every step.
+STEPS = ["chest.before_rename:1", "meta.after_commit:3", "chest.after_rename:2"]
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +139,9 @@ def test_the_root_key_goes_from_file_to_file_to_token_and_back_while_the_service
         rotate(directory, "--to-file", tmp_path / "second.key", env=tokens)
         (directory / "root.key").unlink()
         customer.check(service)
-        assert (
-            rotate(directory, *in_token("first", pin, "--to-pkcs11"), "--to-pkcs11-key", "guest", env=tokens)["sealed_anew"] == 4
-        )
+        done = rotate(directory, *in_token("first", pin, "--to-pkcs11"), "--to-pkcs11-key", "guest", env=tokens)
+        # Account, two access keys and a key at least; a ledger too, once it has begun.
+        assert done["sealed_anew"] == done["looked_at"] >= 4
         (tmp_path / "second.key").unlink()
         customer.check(service)
         with customer.clients(service, "kms", "sts") as (kms, sts):
@@ -162,9 +154,7 @@ def test_the_root_key_goes_from_file_to_file_to_token_and_back_while_the_service
         customer.check(service)
 
 
-@pytest.mark.parametrize(
-    "step", [step for step in STEPS if step in {"chest.before_rename:1", "meta.after_commit:3", "chest.after_rename:2"}]
-)
+@pytest.mark.parametrize("step", STEPS)
 def test_a_rotation_that_is_killed_goes_on(moved_in, tmp_path, step):
     directory, customer = moved_in
     words = [SIEGEL, "root", "rotate", str(directory), "--to-file", str(tmp_path / "second.key")]

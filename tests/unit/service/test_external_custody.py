@@ -94,7 +94,17 @@ class Stage:
         trail = Trail(5, "REQUEST", "192.0.2.1")
         trail.caller, trail.kind = root_caller(OWN, "SGL" + "A" * 17), "object.read"
         settings = Settings(OWN, KEY_ID, Flags.NONE, {})
-        protection = Protection(settings, b"", self.keys.view, ARN)
+        protection = Protection(
+            settings=settings,
+            encoded=b"",
+            view=self.keys.view,
+            arn=ARN,
+            is_usable=True,
+            headers=(),
+            generation=self.keys.number,
+            layers={},
+            admitted={},
+        )
         bucket = Bucket(bucket_id=7, name="films", account_id=OWN, region="r", created_at_ms=1)
         self.use = KeyUse(Asker(None, trail), OPEN, protection, bucket, Place(OWN, 7, "k", bytes(16)), b"")
 

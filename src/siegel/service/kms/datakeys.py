@@ -41,6 +41,8 @@ from siegel.service.kms.managed import via_service
 from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, decide_on_key
 
 ADMITTED_MAX: Final = 1_000
+# Settings with a longer encryption context are read anew each time: whoever makes many of them fills no memory.
+REMEMBERED_BYTES_MAX: Final = 512
 _PREFIX: Final = f"{SERVICE}:"
 _KINDS: Final = {permission: kind_of(SERVICE, permission.removeprefix(_PREFIX)) for permission in (SEAL, OPEN)}
 # The same in every request of one caller for one key.
@@ -132,7 +134,8 @@ class DataKeys:
                 layers={},
                 admitted={},
             )
-            self._known[encoded] = known
+            if len(encoded) <= REMEMBERED_BYTES_MAX:
+                self._known[encoded] = known
         return known
 
     def _admit(self, use: KeyUse) -> Permit:

@@ -74,6 +74,9 @@ def test_what_the_service_keeps_holds_before_an_auditor(desk: Desk, bucket: Shel
     assert more["size"] > found["size"]
     assert more["verified_before"] >= found["size"]
     assert desk.run("verify", desk.audits).stdout.startswith("HOLDS")
+    shown = desk.run("show", desk.audits, "--request", entry_id, "--json")
+    (line,) = map(json.loads, shown.stdout.splitlines())
+    assert (line["kind"], line["bucket"], line["object_key"]) == ("object.write", bucket.name, "second")
     (receipt, *_) = sorted(desk.folder.glob("*.tlog-proof"))
     checked = desk.run("check", receipt, "--policy", desk.policy)
     assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")

@@ -7,7 +7,7 @@ import pytest
 
 from siegel.ledger.signed_checkpoints import add_signatures
 from tests.ledger.witnessing import Serving, WitnessPlace, done, siegel
-from tests.unit.customer.ledgers import entry, publish
+from tests.unit.customer.ledgers import entry, publish, publish_openings
 from tests.unit.ledger.log import Log, log_keys
 
 # Commands look at the clock of this machine, so these ledgers are of now.
@@ -97,6 +97,29 @@ def test_a_ledger_is_audited_as_it_grows_and_a_fork_is_found(stage, tmp_path):
     assert "ok    Enough witnesses" in (tmp_path / "page.txt").read_text()
 
 
+def test_entries_are_shown(stage):
+    provider, audits, _ = stage
+    publish_openings(provider.write(20).log, provider.folder)
+    provider.publish()
+    done("audit", "sync", audits)
+    lines = done("audit", "show", audits).splitlines()
+    assert len(lines) == 20
+    assert lines[7].split()[0] == "7"
+    assert "object.read 200  arn:aws:iam::1:user/alice  photos/picture-7  from 192.0.2.7" in lines[7]
+    (line,) = done("audit", "show", audits, "--request", f"{8:016X}", "--json").splitlines()
+    assert json.loads(line)["object_key"] == "picture-7"
+    assert len(done("audit", "show", audits, "--object", "picture-1?", "--first", 12).splitlines()) == 8
+    assert done("audit", "show", audits, "--who", "*bob*") == ""
+    path = audits / "ledger" / "openings" / "000.p" / "20"
+    path.write_bytes(path.read_bytes().replace(b"picture-7", b"picture-\n"))
+    ended = siegel("audit", "show", audits)
+    assert ended.returncode == 3
+    assert "!! the opening names another object" in ended.stdout
+    assert len(ended.stdout.splitlines()) == 20
+    path.unlink()
+    assert done("audit", "show", audits).count("(erased)") == 20
+
+
 def test_a_mirror_that_was_tampered_with(stage):
     provider, audits, _ = stage
     provider.write(300).publish()
@@ -117,6 +140,7 @@ def test_a_mirror_that_was_tampered_with(stage):
         (("sync", "{audits}", "--from", "http://127.0.0.1:1/.ledger/1"), 1, "does not give"),
         (("sync", "{audits}", "--from", "gopher://x"), 253, "no URL"),
         (("verify", "{audits}/nowhere"), 253, "no directory of audits"),
+        (("show", "{audits}"), 253, "no ledger yet"),
         (("receipt", "{audits}", "#0"), 1, "no ledger yet"),
         (("receipt", "{audits}", "#0", "-o", "{audits}/policy"), 1, "no ledger yet"),
         (("check", "{audits}/nowhere", "--policy", "{policy}"), 253, "cannot be read"),

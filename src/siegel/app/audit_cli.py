@@ -28,6 +28,12 @@ _RECEIPT: Final = """Write a receipt for each entry of a request: a proof file t
 What a response said in x-siegel-entry names the request.
 """
 
+_SHOW: Final = """Show the entries of the mirror in DIR, one line each: when, which request, what, who, where.
+
+Names and persons are shown only if they are those that the entry was made with; else the line says so, and the exit status is 3.
+With --json, each line is a JSON object.
+"""
+
 _COMPARE: Final = """Tell whether the head that somebody else was shown is of the same history as the mirror in DIR.
 
 A ledger cannot show two people two histories if they compare; heads are small files, and may be public.
@@ -44,3 +50,4 @@ for _name, _help in (
     ("compare", _COMPARE),
 ):
     audit.command(f"siegel.app.commands.audit:{_name}", name=_name, help=_help)
+audit.command("siegel.app.commands.audit_show:show", name="show", help=_SHOW)

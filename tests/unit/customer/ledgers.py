@@ -6,8 +6,12 @@ from tests.unit.ledger.log import Log, policy_text, witness_key
 
 from siegel.customer.audit.book import Book, initialise
 from siegel.customer.audit.dates import Promise
+from siegel.customer.audit.openings import openings_path
 from siegel.customer.audit.sources import FolderSource
 from siegel.customer.audit.sync import sync
+from siegel.customer.audit.walk import audit
+from siegel.ledger.bundles import encode_bundle
+from siegel.ledger.leaves import Facts, Leaf, Opening, commit_name, commit_person, encode_leaf, encode_opening
 from siegel.ledger.tiles import ENTRIES, new_tiles
 
 NOW_S = 1_800_000_000
@@ -22,7 +26,14 @@ def entry(number, at_s=None, request=None):
     """Return an entry as ledgers have them: a version, a time, a request id, the rest."""
     at_ms = BEGAN_S * 1000 + number * 100 if at_s is None else int(at_s * 1000)
     request = number + 1 if request is None else request
-    return b"\x01" + at_ms.to_bytes(8) + request.to_bytes(8) + b"access %d" % number
+    made = opening(number)
+    facts = Facts(at_ms, "object.read", 200, commit_person(made), commit_name(made), version_id=f"access {number}")
+    return encode_leaf(Leaf(at_ms, f"{request:016X}", facts))
+
+
+def opening(number, who="alice"):
+    """Return what the entry of that number was made with."""
+    return Opening(number.to_bytes(32), f"arn:aws:iam::1:user/{who}", "192.0.2.7", "Read of home", "photos", f"picture-{number}")
 
 
 def entries(count, start=0):
@@ -32,6 +43,16 @@ def entries(count, start=0):
 def head_at(log):
     """Return when an honest log signs its head: a second after the last entry, at most."""
     return BEGAN_S + log.size // 10 + 1
+
+
+def publish_openings(log, folder, change=lambda _number, stored: stored):
+    """Write the openings beside the entries."""
+    for tile in new_tiles(0, log.size):
+        if tile.level == ENTRIES:
+            path = folder / openings_path(tile)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            numbers = range(tile.index * 256, tile.index * 256 + tile.width)
+            path.write_bytes(encode_bundle(change(number, encode_opening(opening(number))) for number in numbers))
 
 
 def publish(log, folder, at_s=None, witnesses=WITNESSES):
@@ -69,3 +90,26 @@ class Desk:
 
 def log_of(count, **more):
     return Log(entries(count), **more)
+
+
+def verified(desk, now_s=NOW_S):
+    """Verify the mirror from the first entry on, as the command does."""
+    book = Book(desk.book.folder)
+    trust = book.trust(book.mirror)
+    before = book.before(trust)
+    whole = type(before)(before.checkpoint, before.signed_at_s) if before else None
+    return audit(book.mirror, trust, whole, now_s)
+
+
+def names(report):
+    return {str(finding.check) for finding in report.findings}
+
+
+class Files:
+    """A ledger's files in memory."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def get(self, path):
+        return self.files.get(path)

@@ -16,7 +16,8 @@ from siegel.app.output import print_json, print_text
 from siegel.customer.audit.book import Book, initialise
 from siegel.customer.audit.compare import compare as compare_heads
 from siegel.customer.audit.dates import Promise
-from siegel.customer.audit.findings import Report, summary, time_text
+from siegel.customer.audit.findings import Name, Report, summary, time_text
+from siegel.customer.audit.openings import check_openings
 from siegel.customer.audit.receipts import check_receipt, make_receipts
 from siegel.customer.audit.sources import FolderSource, HttpSource, Source, find_credential
 from siegel.customer.audit.sync import sync as sync_book
@@ -176,7 +177,10 @@ def _verified(folder: Path, *, quiet: bool) -> Report:
         # From the first entry on, whatever was verified before.
         whole = msgspec.structs.replace(before, frontier=type(before.frontier)()) if before else None
         progress = begin("entries", before.checkpoint.size if before else 0)
-        return audit(book.mirror, trust, whole, int(time.time()), progress)
+        found = audit(book.mirror, trust, whole, int(time.time()), progress)
+    if found.holds(Name.ENTRIES) and found.size:
+        check_openings(book.mirror, 0, found)
+    return found
 
 
 @contextmanager

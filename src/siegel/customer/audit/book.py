@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from siegel.customer.audit.dates import Promise
 from siegel.customer.audit.findings import Report
+from siegel.customer.audit.openings import openings_path
 from siegel.customer.audit.sources import FolderSource, Source, SourceError
 from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, signed_at
 from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
@@ -152,6 +153,7 @@ class Book:
             replace_whole(self.folder / LAST_NAME, head)
             for tile in set(edge_tiles(before.checkpoint.size if before else 0)) - set(edge_tiles(size)):
                 (ledger / tile.path).unlink(missing_ok=True)
+                (ledger / openings_path(tile)).unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"{self.folder} cannot be written: {error.strerror}") from None
 

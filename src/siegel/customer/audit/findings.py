@@ -20,6 +20,7 @@ class Name(StrEnum):
     TILES = "tiles"
     CONSISTENCY = "consistency"
     DATES = "dates"
+    OPENINGS = "openings"
 
 
 TITLES: Final = {
@@ -30,6 +31,7 @@ TITLES: Final = {
     Name.TILES: "The published tree is the tree of the entries",
     Name.CONSISTENCY: "The ledger still begins with what was verified before",
     Name.DATES: "Entries came in time and in order, each once",
+    Name.OPENINGS: "Names and persons are those that the entries were made with",
 }
 # Without these, what was fetched is no later state of the ledger, and is not kept as one.
 NEEDED: Final = (Name.SIGNATURE, Name.QUORUM, Name.ENTRIES, Name.TILES, Name.CONSISTENCY)
@@ -111,7 +113,7 @@ def _verdict(report: Report) -> str:
             "HOLDS: nothing in this ledger was changed, left out or added later, as far as it can be computed and was witnessed."
         )
     if report.holds(*NEEDED):
-        return "WARNING: the ledger is whole, but not in time as it was promised."
+        return "WARNING: the ledger is whole, but what is beside it, or when it came, is not as it was promised."
     if report.holds(Name.SIGNATURE, Name.ENTRIES, Name.TILES, Name.CONSISTENCY):
         return "NOT WITNESSED: the ledger is whole as it was shown here, but others may have been shown another one."
     return "BROKEN: this ledger is not what was signed, or not what it was before. Keep the evidence."

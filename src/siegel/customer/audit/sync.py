@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from siegel.customer.audit.book import HAND_OVERS_MAX, Book
 from siegel.customer.audit.findings import NEEDED, Name, Report
+from siegel.customer.audit.openings import check_openings, openings_path
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError
 from siegel.customer.audit.walk import CHECKPOINT, Progress, audit, judge_head
 from siegel.domain.errors import StorageError
-from siegel.ledger.tiles import TILE_WIDTH, Tile, new_tiles
+from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, new_tiles
 
 FETCHERS: Final = 8
 # A head may claim any size; nobody's disk is filled by a claim.
@@ -51,10 +52,12 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         if judgement:
             _fetch_new(book, remote, before.frontier.size if before else 0, judgement.checkpoint.size, starting)
         report = audit(_WithHead(head, source), trust, before, now_s)
+        if report.holds(Name.ENTRIES):
+            check_openings(source, before.frontier.size if before else 0, report)
         evidence = None
         if head is not None and report.holds(*NEEDED):
             book.keep(head, report.size, before)
-        if not report.holds(*NEEDED, Name.DATES):
+        if not report.holds(*(name for name in Name if name is not Name.FRESHNESS)):
             evidence = book.keep_evidence(head, report)
         shutil.rmtree(book.incoming, ignore_errors=True)
         return Synced(report, evidence)
@@ -88,17 +91,19 @@ def _fetch_new(book: Book, remote: Source, old_size: int, size: int, starting: S
             f"the ledger says that it has {size} entries, and {old_size} are here: that is more than is fetched at once"
         )
     tiles = new_tiles(old_size, size) if size > old_size else ()
-    done = starting(len(tiles))
+    paths = [[tile.path, *([tile.whole.path] if tile.width < TILE_WIDTH else [])] for tile in tiles]
+    paths += [[openings_path(tile)] for tile in tiles if tile.level == ENTRIES]
+    done = starting(len(paths))
 
-    def fetch(tile: Tile) -> None:
-        for path in [tile.path, *([tile.whole.path] if tile.width < TILE_WIDTH else [])]:
+    def fetch(ways: list[str]) -> None:
+        for path in ways:
             data = remote.get(path)
             if data is not None:
                 _write(book.incoming / path, data)
                 return
 
     with ThreadPoolExecutor(FETCHERS, "fetch") as fetchers:
-        for _ in fetchers.map(fetch, tiles):
+        for _ in fetchers.map(fetch, paths):
             done(1)
 
 

@@ -1,0 +1,116 @@
+"""`siegel audit show`: the entries of a mirror as people read them."""
+
+import json as json_words
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from msgspec import Struct
+
+from siegel.app.commands.options import AsJson
+from siegel.app.output import print_error
+from siegel.customer.audit.book import Book
+from siegel.customer.audit.findings import time_text
+from siegel.customer.audit.openings import Line, read_lines
+from siegel.customer.audit.walk import CHECKPOINT
+from siegel.domain.errors import ConfigurationError
+from siegel.ledger.checkpoints import parse_checkpoint
+from siegel.ledger.notes import parse_note
+
+EXIT_BROKEN: Final = 3
+
+Pattern = Annotated[str, Parameter(help="Only entries that match; * and ? stand for anything.")]
+
+
+class _Wanted(Struct, frozen=True):
+    """What is to be shown."""
+
+    request: str
+    kind: str
+    who: str
+    bucket: str
+    object_key: str
+
+    def holds(self, line: Line) -> bool:
+        if line.leaf is None:
+            return self == _EVERYTHING
+        if self.request not in {"", line.leaf.request_id} or not fnmatchcase(line.leaf.facts.kind, self.kind):
+            return False
+        if line.opening is None:
+            return (self.who, self.bucket, self.object_key) == ("*", "*", "*")
+        opening = line.opening
+        pairs = ((opening.principal, self.who), (opening.bucket, self.bucket), (opening.object_key, self.object_key))
+        return all(fnmatchcase(value, pattern) for value, pattern in pairs)
+
+
+_EVERYTHING: Final = _Wanted("", "*", "*", "*", "*")
+
+
+def show(
+    folder: Annotated[Path, Parameter(name="DIR", help="The directory of audits.")],
+    /,
+    *,
+    request: Annotated[str, Parameter(help="What x-siegel-entry said: only entries of that request.")] = "",
+    kind: Pattern = "*",
+    who: Pattern = "*",
+    bucket: Pattern = "*",
+    object_key: Annotated[str, Parameter(name="--object", help="As above, of the object's key.")] = "*",
+    first: Annotated[int, Parameter(help="Index of the first entry to show.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Show the entries of the mirror; the help text is in `audit_cli.py`."""
+    book = Book(folder)
+    head = book.mirror.get(CHECKPOINT)
+    if head is None:
+        raise ConfigurationError(f"{folder} has no ledger yet\ntry: siegel audit sync {folder}")
+    size = parse_checkpoint(parse_note(head).text).size
+    wanted = _Wanted(request, kind, who, bucket, object_key)
+    forged = 0
+    for line in read_lines(book.mirror, max(first, 0), size):
+        forged += bool(line.problem)
+        if wanted.holds(line):
+            sys.stdout.write((json_words.dumps(_fields(line)) if json else "  ".join(_words(line))) + "\n")
+    if forged:
+        print_error(f"{forged} entries or openings are not what they should be\ntry: siegel audit verify {folder}")
+        sys.exit(EXIT_BROKEN)
+
+
+def _words(line: Line) -> Iterator[str]:
+    yield f"{line.index:>8}"
+    if line.leaf is None:
+        yield line.problem or "the ledger's keys are handed over"
+        return
+    facts = line.leaf.facts
+    yield time_text(line.leaf.recorded_at_ms / 1000)
+    yield line.leaf.request_id or "-" * 16
+    yield f"{facts.kind} {facts.status}" + (f" {facts.reason}" if facts.reason else "")
+    if line.problem:
+        yield f"!! {line.problem}"
+    elif line.opening is None:
+        yield "(erased)"
+    else:
+        opening = line.opening
+        place = opening.bucket + (f"/{opening.object_key}" if opening.object_key else "")
+        told = (opening.principal, place, facts.byte_range, f"from {opening.source}" if opening.source else "")
+        yield from (_shown(word) for word in told if word)
+
+
+def _fields(line: Line) -> dict[str, object]:
+    fields: dict[str, object] = {"index": line.index}
+    if line.leaf is not None:
+        facts = line.leaf.facts
+        fields |= {"recorded_at_ms": line.leaf.recorded_at_ms, "request_id": line.leaf.request_id}
+        fields |= {name: getattr(facts, name) for name in ("asked_at_ms", "kind", "status", "reason", "bucket_id", "version_id")}
+        fields |= {name: getattr(facts, name) for name in ("byte_range", "key_ids", "consent_id")}
+    if line.opening is not None:
+        names = ("principal", "source", "permit", "bucket", "object_key")
+        fields |= {name: getattr(line.opening, name) for name in names}
+    return fields | ({"problem": line.problem} if line.problem else {})
+
+
+def _shown(value: str) -> str:
+    """Return a caller's text so that it cannot move the cursor or begin a line of its own."""
+    return "".join(char if char.isprintable() else "?" for char in value)

@@ -1,0 +1,80 @@
+"""Who and what the entries are about: the openings beside them, checked against the commitments in the entries.
+
+A ledger may have none, and single ones may have been erased: that is no finding. One that says another person or another object
+than its entry was made with is one.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from siegel.customer.audit.findings import Name, Report
+from siegel.customer.audit.sources import Source
+from siegel.customer.audit.walk import read_bundle
+from siegel.domain.ledgers import LedgerError, LedgerFormError
+from siegel.ledger.bundles import entries_of
+from siegel.ledger.handover import FIRST_LINE
+from siegel.ledger.leaves import Leaf, Opening, check_opening, decode_leaf, decode_opening
+from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
+
+
+class Line(Struct, frozen=True):
+    """An entry, read. `leaf` is None for a hand-over of keys, `opening` where there is none. `problem`: why not to believe it."""
+
+    index: int
+    leaf: Leaf | None
+    opening: Opening | None = None
+    problem: str = ""
+
+
+def openings_path(tile: Tile) -> str:
+    """Return where the openings of a bundle of entries lie."""
+    return tile.path.replace("tile/entries", "openings", 1)
+
+
+def read_lines(source: Source, first: int, size: int) -> Iterator[Line]:
+    """Yield the entries of a ledger of `size` from index `first` on. Raises LedgerFormError for no bundle, SourceError."""
+    for place in range(first // TILE_WIDTH, -(-size // TILE_WIDTH)):
+        tile = tile_at(ENTRIES, place, size)
+        entries = read_bundle(source, tile)
+        openings, problem = _openings(source, tile)
+        for offset, entry in enumerate(entries):
+            index = place * TILE_WIDTH + offset
+            if index >= first:
+                yield _line(index, entry, openings[offset] if openings else b"", problem)
+
+
+def check_openings(source: Source, first: int, report: Report) -> None:
+    """Add to `report` what does not fit, from the entry at `first` on. Raises SourceError."""
+    for line in read_lines(source, first, report.size):
+        if line.problem:
+            report.add(Name.OPENINGS, f"entry {line.index}: {line.problem}", entry=line.index)
+
+
+def _openings(source: Source, tile: Tile) -> tuple[list[bytes], str]:
+    found = source.get(openings_path(tile))
+    if found is None:
+        return [], ""
+    try:
+        openings = entries_of(found)
+    except LedgerFormError as error:
+        return [], f"its openings cannot be read: {error}"
+    if len(openings) != tile.width:
+        return [], f"there are {len(openings)} openings for {tile.width} entries"
+    return openings, ""
+
+
+def _line(index: int, entry: bytes, stored: bytes, problem: str) -> Line:
+    if entry.startswith(FIRST_LINE):
+        return Line(index, None)
+    try:
+        leaf = decode_leaf(entry)
+    except LedgerFormError as error:
+        return Line(index, None, problem=str(error))
+    try:
+        opening = decode_opening(stored)
+        if opening is not None:
+            check_opening(leaf, opening)
+    except LedgerError as error:
+        return Line(index, leaf, problem=str(error))
+    return Line(index, leaf, opening, problem)

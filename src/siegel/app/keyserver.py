@@ -13,18 +13,19 @@ from siegel.customer.keybox.folder import LOG_NAME, OpenBox, locked
 from siegel.customer.keybox.logbook import Logbook
 from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.server import KeyServer
+from siegel.customer.keybox.token import Token
 from siegel.customer.keybox.uses import DONE, Use, system_ms, time_of
 
 LOCK_NAME: Final = "serve.lock"
 
 
-def serve_box(box: OpenBox, listening: Listening) -> None:
+def serve_box(box: OpenBox, listening: Listening, token: Token | None = None) -> None:
     """Serve until told to stop. Raises ConfigurationError for whatever is wrong, before it says that it is ready."""
     check_listening(listening)
     logs.configure("keybox", "info")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with locked(box.folder / LOCK_NAME, refusal=f"another key server runs on {box.folder}"):
-        desk = Desk(box)
+        desk = Desk(box, token)
         address = reserve_address(listening.address)
         uvloop.run(_serve(box, desk, address, listening))
 

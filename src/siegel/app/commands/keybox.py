@@ -13,6 +13,7 @@ from siegel.customer.keybox.content import Content, Credential, Face
 from siegel.customer.keybox.desk import load_policy
 from siegel.customer.keybox.folder import POLICY_NAME, OpenBox
 from siegel.customer.keybox.keeper import Keeper, Unlocked, initialise
+from siegel.customer.keybox.token import TokenPlace
 from siegel.customer.keybox.uses import time_of
 from siegel.customer.keybox.xks import PATH
 from siegel.domain.errors import ConfigurationError
@@ -28,10 +29,23 @@ class Opening:
         Path | None, Parameter(help="File with the key that opens the box, mode 0600; DIR/box.key unless given.")
     ] = None
     passphrase_file: Annotated[Path | None, Parameter(help="File with the passphrase that opens the box, mode 0600.")] = None
+    pkcs11_module: Annotated[
+        Path | None, Parameter(env_var="SIEGEL_KEYBOX_PKCS11_MODULE", help="Library of the token with keys of the box.")
+    ] = None
+    pkcs11_token: Annotated[str | None, Parameter(env_var="SIEGEL_KEYBOX_PKCS11_TOKEN", help="Label of the token.")] = None
+    pkcs11_pin_file: Annotated[
+        Path | None, Parameter(env_var="SIEGEL_KEYBOX_PKCS11_PIN_FILE", help="File with the PIN of the token, mode 0600.")
+    ] = None
 
     def of(self, folder: Path) -> Unlocked:
-        """Return where the box in `folder` is, and what opens it."""
-        return Unlocked(folder, self.key_file, self.passphrase_file)
+        """Return where the box in `folder` is, what opens it, and its token. Raises ConfigurationError."""
+        named = self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin_file
+        place = None
+        if self.pkcs11_module and self.pkcs11_token and self.pkcs11_pin_file:
+            place = TokenPlace(self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin_file)
+        elif any(named):
+            raise ConfigurationError("a token has three\ntry: --pkcs11-module, --pkcs11-token, --pkcs11-pin-file")
+        return Unlocked(folder, self.key_file, self.passphrase_file, place)
 
 
 Opened = Annotated[Opening, Parameter(name="*")]
@@ -93,11 +107,12 @@ def create_key(
     name: Annotated[str | None, Parameter(name="NAME", help="Name of the key, for people; its id unless given.")] = None,
     /,
     *,
+    in_token: Annotated[bool, Parameter(negative="", help="Make the key in the PKCS#11 token, which it never leaves.")] = False,
     opened: Opened = NOTHING_SAID,
     json: AsJson = False,
 ) -> None:
     """Make an AES-256 key in the box and print its id."""
-    made = Keeper(opened.of(folder)).create_key(name)
+    made = Keeper(opened.of(folder)).create_key(name, in_token=in_token)
     if json:
         print_json({"key_id": made.key_id, "name": made.name})
     else:
@@ -239,8 +254,9 @@ def serve(
     from siegel.app.listening import Listening, read_listen  # noqa: PLC0415 - as above
 
     address = read_listen(listen)
-    box = OpenBox(folder, opened.of(folder).secret())
-    serve_box(box, Listening(address, tls_cert, tls_key, client_ca))
+    unlocked = opened.of(folder)
+    box = OpenBox(folder, unlocked.secret())
+    serve_box(box, Listening(address, tls_cert, tls_key, client_ca), unlocked.token() if unlocked.token_place else None)
 
 
 def _is_known(name: str, content: Content) -> bool:

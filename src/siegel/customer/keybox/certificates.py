@@ -36,6 +36,7 @@ def certify(content: Content, gone: DestroyedKey) -> bytes:
             "name": gone.name,
             "created_at": time_of(gone.created_at_ms),
             "destroyed_at": time_of(gone.destroyed_at_ms),
+            **({"token": gone.token} if gone.token else {}),
         }
     )
     signature = _signer(content).sign(_PREFIX + statement.encode())

@@ -11,7 +11,7 @@ Source of the framing: aws/aws-kms-xksproxy-api-spec, `xks_proxy_api_spec.md`, "
 
 import hmac
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -25,6 +25,9 @@ SALT_BYTES: Final = 16
 IV_BYTES: Final = 12
 TAG_BYTES: Final = 16
 RANDOM_BYTES: Final = SALT_BYTES + IV_BYTES
+
+# A key of the box: its bytes, or what computes HMAC-SHA-256 with a key that stays in a token.
+Secret = bytes | Callable[[bytes], bytes]
 
 _XKS_LABEL: Final = b"siegel keybox xks v1\x00"
 _KMS_LABEL: Final = b"siegel keybox kms v1\x00"
@@ -40,20 +43,20 @@ class Sealed(Struct, frozen=True):
     metadata: bytes
 
 
-def seal_xks(material: bytes, plaintext: bytes, aad: bytes, randomness: bytes) -> Sealed:
+def seal_xks(secret: Secret, plaintext: bytes, aad: bytes, randomness: bytes) -> Sealed:
     """Seal bound to `aad` (at most 65,535 bytes). `randomness`: 28 bytes, new for every call."""
     salt, iv = randomness[:SALT_BYTES], randomness[SALT_BYTES:]
     metadata = _VERSION + salt
-    sealed = _cipher(material, _XKS_LABEL, salt).encrypt(iv, plaintext, frame_aad(aad, metadata))
+    sealed = _cipher(secret, _XKS_LABEL, salt).encrypt(iv, plaintext, frame_aad(aad, metadata))
     return Sealed(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], metadata)
 
 
-def open_xks(material: bytes, sealed: Sealed, aad: bytes) -> bytes:
+def open_xks(secret: Secret, sealed: Sealed, aad: bytes) -> bytes:
     """Open what `seal_xks` made for the same `aad`. Raises RefusedError (InvalidCiphertextException) for anything else."""
     metadata = sealed.metadata
     if len(metadata) != 1 + SALT_BYTES or metadata[:1] != _VERSION:
         raise _broken("The ciphertextMetadata is not that of this key server.")
-    cipher = _cipher(material, _XKS_LABEL, metadata[1:])
+    cipher = _cipher(secret, _XKS_LABEL, metadata[1:])
     try:
         return cipher.decrypt(sealed.iv, sealed.ciphertext + sealed.tag, frame_aad(aad, metadata))
     except InvalidTag:
@@ -70,12 +73,12 @@ def integrity_value(sealed: Sealed, aad: bytes) -> bytes:
     return sha256(aad + sealed.metadata + sealed.iv + sealed.ciphertext + sealed.tag).digest()
 
 
-def seal_blob(material: bytes, key_id: str, plaintext: bytes, context: Mapping[str, str], randomness: bytes) -> bytes:
+def seal_blob(secret: Secret, key_id: str, plaintext: bytes, context: Mapping[str, str], randomness: bytes) -> bytes:
     """Return a `CiphertextBlob` that names its key. `randomness`: 28 bytes, new for every call."""
     salt, iv = randomness[:SALT_BYTES], randomness[SALT_BYTES:]
     name = key_id.encode()
     front = b"%b%c%b" % (_VERSION, len(name), name)
-    return front + randomness + _cipher(material, _KMS_LABEL, salt).encrypt(iv, plaintext, front + encode_context(context))
+    return front + randomness + _cipher(secret, _KMS_LABEL, salt).encrypt(iv, plaintext, front + encode_context(context))
 
 
 def key_of_blob(blob: bytes) -> str:
@@ -85,12 +88,12 @@ def key_of_blob(blob: bytes) -> str:
     return blob[2 : 2 + blob[1]].decode("latin-1")
 
 
-def open_blob(material: bytes, blob: bytes, context: Mapping[str, str]) -> bytes:
+def open_blob(secret: Secret, blob: bytes, context: Mapping[str, str]) -> bytes:
     """Open a blob that `key_of_blob` has read. Raises RefusedError (InvalidCiphertextException)."""
     body = 2 + blob[1]
     salt, iv = blob[body : body + SALT_BYTES], blob[body + SALT_BYTES : body + RANDOM_BYTES]
     try:
-        return _cipher(material, _KMS_LABEL, salt).decrypt(iv, blob[body + RANDOM_BYTES :], blob[:body] + encode_context(context))
+        return _cipher(secret, _KMS_LABEL, salt).decrypt(iv, blob[body + RANDOM_BYTES :], blob[:body] + encode_context(context))
     except InvalidTag:
         raise _broken("The CiphertextBlob or the encryption context is not what was encrypted.") from None
 
@@ -101,8 +104,9 @@ def encode_context(context: Mapping[str, str]) -> bytes:
     return b"".join(struct.pack(">I", len(text)) + text for pair in pairs for text in pair)
 
 
-def _cipher(material: bytes, label: bytes, salt: bytes) -> AESGCM:
-    return AESGCM(hmac.digest(material, label + salt, "sha256"))
+def _cipher(secret: Secret, label: bytes, salt: bytes) -> AESGCM:
+    call = label + salt
+    return AESGCM(hmac.digest(secret, call, "sha256") if isinstance(secret, bytes) else secret(call))
 
 
 def _broken(message: str) -> RefusedError:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from siegel.domain.errors import ConfigurationError
@@ -30,13 +30,17 @@ class Face(StrEnum):
 
 
 class Key(Struct, frozen=True):
-    """An AES-256 key. `key_id` never means another key, `name` is for people. The text form shows no material."""
+    """A key of 256 bits. `key_id` never means another key, `name` is for people. The text form shows no material.
+
+    A key in a token has no material here: `token` is the serial number of the token that it was made in.
+    """
 
     key_id: str
     name: str
     created_at_ms: int
-    material: bytes
+    material: bytes | None
     is_enabled: bool = True
+    token: str | UnsetType = UNSET
 
     def __repr__(self) -> str:
         return f"Key({self.key_id}, {self.name!r}, {'enabled' if self.is_enabled else 'disabled'})"
@@ -55,12 +59,13 @@ class Credential(Struct, frozen=True):
 
 
 class DestroyedKey(Struct, frozen=True):
-    """What is left of a destroyed key: that it was there, and when it went."""
+    """What is left of a destroyed key: that it was there, in which token if in one, and when it went."""
 
     key_id: str
     name: str
     created_at_ms: int
     destroyed_at_ms: int
+    token: str | UnsetType = UNSET
 
 
 class Content(Struct, frozen=True, kw_only=True, dict=True):
@@ -126,7 +131,7 @@ class Content(Struct, frozen=True, kw_only=True, dict=True):
 
     def without_key(self, key: Key, destroyed_at_ms: int) -> "Content":
         """Return this content without `key`, but with the memory of it."""
-        gone = DestroyedKey(key.key_id, key.name, key.created_at_ms, destroyed_at_ms)
+        gone = DestroyedKey(key.key_id, key.name, key.created_at_ms, destroyed_at_ms, key.token)
         keys = tuple(held for held in self.keys if held.key_id != key.key_id)
         return replace(self, keys=keys, destroyed=(*self.destroyed, gone))
 

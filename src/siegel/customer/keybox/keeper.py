@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from siegel.customer.keybox.boxfile import SEALING_KEY_BYTES, Effort
 from siegel.customer.keybox.certificates import certify
@@ -19,6 +19,7 @@ from siegel.customer.keybox.content import KEY_BYTES, Content, Credential, Destr
 from siegel.customer.keybox.durable import replace_whole, sync_folder
 from siegel.customer.keybox.folder import CERTIFICATES_NAME, KEY_NAME, LOG_NAME, POLICY_NAME, OpenBox, create_box
 from siegel.customer.keybox.logfile import LogFile
+from siegel.customer.keybox.token import Token, TokenPlace
 from siegel.customer.keybox.unlocking import Secret, make_key_file, read_key_file, read_passphrase
 from siegel.customer.keybox.uses import DONE, Use, system_ms, time_of
 from siegel.customer.keybox.xks import PATH
@@ -49,11 +50,18 @@ RandomBytes = Callable[[int], bytes]
 
 
 class Unlocked(Struct, frozen=True):
-    """Where a box is, and the files that open it: at most one of the two is given."""
+    """Where a box is, the files that open it (at most one of the two is given), and the token with keys of it, if any."""
 
     folder: Path
     key_file: Path | None = None
     passphrase_file: Path | None = None
+    token_place: TokenPlace | None = None
+
+    def token(self) -> Token:
+        """Log in to the token. Raises ConfigurationError."""
+        if self.token_place is None:
+            raise ConfigurationError("no token is named\ntry: --pkcs11-module, --pkcs11-token, --pkcs11-pin-file")
+        return Token(self.token_place)
 
     def secret(self) -> Secret:
         """Read what opens the box: the key file in its folder unless another is given. Raises ConfigurationError."""
@@ -114,6 +122,7 @@ class Keeper:
     def __init__(self, unlocked: Unlocked, random_bytes: RandomBytes = os.urandom, now_ms: Callable[[], int] = system_ms) -> None:
         """Open the box. Raises ConfigurationError."""
         self._folder = unlocked.folder
+        self._unlocked = unlocked
         self._random_bytes = random_bytes
         self._now_ms = now_ms
         self._box = OpenBox(unlocked.folder, unlocked.secret(), random_bytes)
@@ -123,12 +132,20 @@ class Keeper:
         """The content as it was last read or written."""
         return self._box.content
 
-    def create_key(self, name: str | None) -> Key:
-        """Make a key; without a name it is called by its id. Raises ConfigurationError, StorageError."""
+    def create_key(self, name: str | None, *, in_token: bool = False) -> Key:
+        """Make a key, in the token if it is to be there; without a name it is called by its id.
+
+        Raises ConfigurationError, StorageError.
+        """
         key_id = str(UUID(bytes=self._random_bytes(16), version=4))
-        key = Key(key_id, name or key_id, self._now_ms(), self._random_bytes(KEY_BYTES))
+        token = self._unlocked.token() if in_token else None
+        material = None if token else self._random_bytes(KEY_BYTES)
+        key = Key(key_id, name or key_id, self._now_ms(), material, token=token.serial if token else UNSET)
         with self._box.changing() as content, self._noted("box.create-key", key_id):
-            self._box.write(content.with_key(key))
+            changed = content.with_key(key)
+            if token:
+                token.create(key_id)
+            self._box.write(changed)
         return key
 
     def set_enabled(self, name: str, *, is_enabled: bool) -> Key:
@@ -142,11 +159,13 @@ class Keeper:
     def destroy(self, name: str) -> Path:
         """Destroy the key of this id or name, for ever; return the file of its certificate.
 
-        Raises ConfigurationError, StorageError.
+        One in a token goes there first: no certificate says more than is true. Raises ConfigurationError, StorageError.
         """
         with self._box.changing() as content:
             key = content.find(name)
             with self._noted("box.destroy", key.key_id):
+                if key.material is None:
+                    self._unlocked.token().destroy(key)
                 self._box.write(content.without_key(key, self._now_ms()))
                 return self._write_certificate(self.content.destroyed_by_id[key.key_id])
 

@@ -100,8 +100,9 @@ class KmsFace:
         self._admit(key, use, now_ms)
         data_key = self._random_bytes(size)
         context = asked.encryption_context
-        blob = seal_blob(key.material, key.key_id, data_key, context, self._random_bytes(RANDOM_BYTES))
-        if open_blob(key.material, blob, context) != data_key:
+        secret = self._desk.secret_of(key)
+        blob = seal_blob(secret, key.key_id, data_key, context, self._random_bytes(RANDOM_BYTES))
+        if open_blob(secret, blob, context) != data_key:
             raise RefusedError("InternalException", "A fresh ciphertext opened to something else.")
         return msgspec.json.encode({"KeyId": _arn(key, use), "Plaintext": data_key, "CiphertextBlob": blob})
 
@@ -115,7 +116,7 @@ class KmsFace:
         if named is not None and named is not key:
             raise RefusedError("IncorrectKeyException", "The CiphertextBlob was made with another key.")
         self._admit(key, use, now_ms)
-        plaintext = open_blob(key.material, asked.ciphertext_blob, asked.encryption_context)
+        plaintext = open_blob(self._desk.secret_of(key), asked.ciphertext_blob, asked.encryption_context)
         return msgspec.json.encode({"KeyId": _arn(key, use), "Plaintext": plaintext, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"})
 
     def _admit(self, key: Key, use: Use, now_ms: int) -> None:

@@ -119,11 +119,11 @@ class XksFace:
         if asked.ciphertext_data_integrity_value_algorithm not in {None, _CDIV_ALGORITHM}:
             raise invalid(f"The ciphertextDataIntegrityValueAlgorithm must be {_CDIV_ALGORITHM}.")
         _check_sizes(asked.plaintext, "plaintext", aad)
-        material = self._usable(content, use, now_ms).material
-        sealed = seal_xks(material, asked.plaintext, aad, self._random_bytes(RANDOM_BYTES))
+        secret = self._desk.secret_of(self._usable(content, use, now_ms))
+        sealed = seal_xks(secret, asked.plaintext, aad, self._random_bytes(RANDOM_BYTES))
         # The digest comes before the trial: whatever changes a byte in between shows in one of the two.
         digest = integrity_value(sealed, aad)
-        if open_xks(material, sealed, aad) != asked.plaintext:
+        if open_xks(secret, sealed, aad) != asked.plaintext:
             raise RefusedError("InternalException", "A fresh ciphertext opened to something else.")
         answer = {
             "ciphertext": sealed.ciphertext,
@@ -147,11 +147,12 @@ class XksFace:
             raise invalid(f"The ciphertextMetadata has at most {METADATA_BYTES_MAX} bytes.")
         _check_sizes(asked.ciphertext, "ciphertext", aad)
         sealed = Sealed(asked.ciphertext, asked.initialization_vector, asked.authentication_tag, asked.ciphertext_metadata)
-        plaintext = open_xks(self._usable(content, use, now_ms).material, sealed, aad)
+        plaintext = open_xks(self._desk.secret_of(self._usable(content, use, now_ms)), sealed, aad)
         return msgspec.json.encode({"plaintext": plaintext})
 
     def _health(self, content: Content) -> bytes:
         """Try a key that is there for this alone. That the box and the log can be read and written shows by the way."""
+        self._desk.check_token(content)
         trial = self._random_bytes(RANDOM_BYTES)
         if open_xks(content.probe, seal_xks(content.probe, trial, b"", trial), b"") != trial:
             raise RefusedError("InternalException", "The trial of the cipher failed.")

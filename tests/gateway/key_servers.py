@@ -69,9 +69,10 @@ class Premises:
 
 
 @contextmanager
-def premises(folder: Path) -> Iterator[Premises]:
+def premises(folder: Path, *words: str | Path) -> Iterator[Premises]:
+    """Serve a fresh box; `words` are more flags of the server."""
     box = Box(folder / "box", "--uri-prefix", f"/stores/{secrets.token_hex(6)}")
-    with Serving(box) as serving:
+    with Serving(box, *words) as serving:
         yield Premises(box, serving)
 
 

@@ -73,6 +73,12 @@ def test_a_certificate_that_is_none(data):
     assert "no usable certificate" in refusal(data, "--tls-cert", "/dev/null", "--tls-key", "/dev/null")
 
 
+def test_a_certificate_for_key_servers_that_is_none(data):
+    with (data / "siegel.toml").open("a") as stream:
+        stream.write("key_server_cert = '/dev/null'\n")
+    assert "/dev/null and /dev/null are no usable certificate" in refusal(data)
+
+
 def test_a_key_in_the_old_form_is_told_how_to_be_turned_into_the_new_one(data, tmp_path):
     make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout new.pem -out cert.pem -subj /CN=localhost -days 2"
     subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)

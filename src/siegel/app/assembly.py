@@ -64,7 +64,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     sealer = Sealer(blobs, executor)
     materials = Materials(deployment.custodian, randomness)
     key_directory = KeyDirectory(store, materials, clock)
-    key_servers = KeyServers(deployment.outbound, clock, settings.region)
+    key_servers = KeyServers(deployment.outbound, clock, settings.region, settings.key_server_cert)
     custodies: Custodies = {
         LOCAL_CUSTODY: LocalCustody(key_directory, randomness),
         EXTERNAL_CUSTODY: ExternalCustody(key_directory, directory, key_servers),

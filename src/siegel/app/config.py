@@ -68,6 +68,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "In the environment: separated by commas."
         ),
     ] = ()
+    key_server_cert: Annotated[
+        str | None,
+        Meta(
+            description="PEM file of the certificate, and its private key in PKCS#8 form, by which external key stores' proxies "
+            "know this deployment, where they want one."
+        ),
+    ] = None
     root_key_file: Annotated[
         str | None, Meta(description="File of the root key, mode 0600. Unset: `root.key` in the data directory.")
     ] = None
@@ -193,6 +200,7 @@ def resolve(config: Config, directory: Path) -> Settings:
         domains=config.domains,
         trusted_proxies=config.trusted_proxies,
         outbound_allow=config.outbound_allow,
+        key_server_cert=_absolute(config.key_server_cert),
         root_key_file=str(root_key_file.absolute()),
         root_token_key=token_key(config),
         pkcs11_pin_file=_absolute(config.pkcs11_pin_file),

@@ -7,6 +7,7 @@ from siegel.app.wiring import Deployment
 from siegel.service.identities.scene import Means
 from siegel.service.identities.use_cases import Identities
 from siegel.service.keys import KeyRing
+from siegel.service.kms.proxies import Proxies
 from siegel.service.kms.use_cases import KeyService
 from siegel.service.session_tokens import SessionTokens
 from siegel.service.sessions import Sessions
@@ -35,7 +36,7 @@ def build_doors(
         clock=clock,
         lock_time=deployment.lock_time,
         randomness=randomness,
-        outbound=deployment.outbound,
+        proxies=Proxies(deployment.outbound, clock, settings.region, settings.key_server_cert),
         region=settings.region,
     )
     return {"kms": KmsDoor(keys, parts), "iam": iam_door(identities, parts), "sts": sts_door(sessions, parts)}

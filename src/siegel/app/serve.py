@@ -80,9 +80,11 @@ def take_instance_lock(directory: Path) -> int:
 
 
 def check_certificate(settings: Settings) -> None:
-    """Check the certificate and key of the S3 port, if it has any. Raises ConfigurationError."""
+    """Check the certificate and key of the S3 port, and those for key servers, if there are any. Raises ConfigurationError."""
     if settings.tls_cert is not None and settings.tls_key is not None:
         check_pair(settings.tls_cert, settings.tls_key)
+    if settings.key_server_cert is not None:
+        check_pair(settings.key_server_cert, settings.key_server_cert)
 
 
 def _reserve_port(name: str, address: Address) -> Address:

@@ -45,6 +45,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     domains: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     outbound_allow: tuple[str, ...]
+    key_server_cert: str | None
     root_key_file: str
     sse_c_default: Literal["blocked", "allowed"]
     sse_c_over_http: bool

@@ -32,6 +32,7 @@ from siegel.s3wire.request import parse_request
 from siegel.service.kms import aliases, grants, imports, keys
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import Materials, material_context
+from siegel.service.kms.proxies import Proxies
 from siegel.service.kms.upkeep import KeyUpkeep
 from siegel.service.kms.use_cases import CHANGES, READS, KeyService
 from siegel.service.trail import Trail
@@ -74,7 +75,7 @@ class Bench:
             clock=self.clock,
             lock_time=self.lock_clock,
             randomness=self.randomness,
-            outbound=HttpOutbound(parse_allowed([])),
+            proxies=Proxies(HttpOutbound(parse_allowed([])), self.clock, "eu-central-1"),
             region="eu-central-1",
         )
 

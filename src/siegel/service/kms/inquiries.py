@@ -10,7 +10,6 @@ from typing import Any, Final
 from siegel.domain.key_stores import KeyServerError, Proxy
 from siegel.domain.kms_errors import KmsXksProxyUriUnreachableError
 from siegel.domain.outbound import AddressRefusedError
-from siegel.domain.ports import Outbound
 from siegel.kmswire.answers import ORIGIN_EXTERNAL
 from siegel.kmswire.asks import CreateCustomKeyStore, CreateKey, OfStore, UpdateCustomKeyStore
 from siegel.service.kms.key_stores import planned_proxy, planned_update, store_to_connect
@@ -25,10 +24,9 @@ Ask = Callable[[Scene, Any], Awaitable[Finding | None]]
 class Inquiries:
     """Asks what a change needs to know."""
 
-    def __init__(self, materials: Materials, proxies: Proxies, outbound: Outbound) -> None:
+    def __init__(self, materials: Materials, proxies: Proxies) -> None:
         self._materials = materials
         self._proxies = proxies
-        self._outbound = outbound
         self._asks: Final[Mapping[str, Ask]] = {
             "CreateCustomKeyStore": self._of_creation,
             "ConnectCustomKeyStore": self._of_connection,
@@ -70,7 +68,7 @@ class Inquiries:
 
     async def _health(self, scene: Scene, proxy: Proxy) -> Finding:
         try:
-            self._outbound.check(proxy.url)
+            self._proxies.check_place(proxy)
         except AddressRefusedError as error:
             raise KmsXksProxyUriUnreachableError(f"The proxy is not asked there: {error}") from error
         try:

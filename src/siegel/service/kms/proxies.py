@@ -115,13 +115,18 @@ class _Line:
 class Proxies:
     """All proxies. One per event loop."""
 
-    def __init__(self, outbound: Outbound, clock: Clock, region: str) -> None:
-        """Sign for `region`, the deployment's own."""
+    def __init__(self, outbound: Outbound, clock: Clock, region: str, certificate_file: str | None = None) -> None:
+        """Sign for `region`, the deployment's own; show the certificate of the file to proxies that want to see one."""
         self._outbound = outbound
         self._clock = clock
         self._region = region
+        self._certificate_file = certificate_file or ""
         self._lines: dict[Proxy, _Line] = {}
         self._signing_keys: dict[tuple[str, str], bytes] = {}
+
+    def check_place(self, proxy: Proxy) -> None:
+        """Raise AddressRefusedError for a proxy that could never be asked where it is."""
+        self._outbound.check(proxy.url)
 
     async def check_health(self, proxy: Proxy, metadata: RequestMetadata) -> None:
         """Raise KeyServerError unless a proxy can be used."""
@@ -167,7 +172,7 @@ class Proxies:
                     body=body,
                     timeout_s=XKS_CALL_S_MAX,
                     answer_bytes_max=XKS_ANSWER_BYTES_MAX,
-                    trust=Trust(ca_pem=proxy.trust_pem),
+                    trust=Trust(ca_pem=proxy.trust_pem, certificate_file=self._certificate_file),
                 )
                 return await self._outbound.fetch(call)
             except OutboundError as error:

@@ -6,7 +6,7 @@ Changes are one transaction each, which tells all workers before it is acknowled
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from siegel.domain.ports import Clock, Journal, KeyCustodian, MetaStore, Outbound, Randomness, Writer
+from siegel.domain.ports import Clock, Journal, KeyCustodian, MetaStore, Randomness, Writer
 from siegel.kmswire.answers import Answer
 from siegel.kmswire.operation import Spoken
 from siegel.s3wire.request import Request
@@ -55,10 +55,10 @@ class KeyService:
         clock: Clock,
         lock_time: LockTime,
         randomness: Randomness,
-        outbound: Outbound,
+        proxies: Proxies,
         region: str,
     ) -> None:
-        """Answer from `store`; material is sealed by `custodian`; external key stores are asked by `outbound`.
+        """Answer from `store`; material is sealed by `custodian`; external key stores are asked by `proxies`.
 
         No clock that was set back shortens the time to a deletion.
         """
@@ -69,8 +69,7 @@ class KeyService:
         self._region = region
         self._materials = Materials(custodian, randomness)
         self._directory = KeyDirectory(store, self._materials, clock)
-        proxies = Proxies(outbound, clock, region)
-        self._inquiries = Inquiries(self._materials, proxies, outbound)
+        self._inquiries = Inquiries(self._materials, proxies)
         ciphers = Ciphers(self._directory, ExternalCiphers(self._directory, proxies), randomness)
         self._uses: Final[Mapping[str, Callable[[Scene, Any], Awaitable[Answer]]]] = {
             **ImportParameters(self._materials).uses,

@@ -175,6 +175,26 @@ def test_a_key_can_keep_out_services_and_serve_its_callers_alone(
                 bucket.put("k", b"2", **under(key))
 
 
+def test_an_encryption_context_outlasts_the_key(service: Service, bucket: Shelf, kms: Any, iam: Any, key: str) -> None:
+    """Whom a policy keeps out by an object's context, another key does not let in."""
+    person = make_person(service, iam, allow(["s3:*", "kms:*"]))
+    kept_out = {"StringEquals": {"kms:EncryptionContext:department": "ten"}}
+    other = arn_of(kms, make_key(kms, Policy=key_policy(
+        to(root(service.owner.account_id), "kms:*"), {**to(person.arn, "kms:Decrypt", Condition=kept_out), "Effect": "Deny"}
+    )))  # fmt: skip
+    bucket.put("k", b"1", **under(key, SSEKMSEncryptionContext=b64(b'{"department":"ten"}')))
+    bucket.put("bare", b"1", **under(key))
+    for name in ("k", "bare"):
+        bucket.s3.update_object_encryption(
+            Bucket=bucket.name, Key=name, ObjectEncryption={"SSEKMS": {"KMSKeyArn": other}}
+        )  # fmt: skip
+    with closing(person.s3) as theirs:
+        assert theirs.get_object(Bucket=bucket.name, Key="bare")["Body"].read() == b"1"
+        with fails(403, "AccessDenied"):
+            theirs.get_object(Bucket=bucket.name, Key="k")
+    assert bucket.get("k") == b"1"
+
+
 NO_CONTEXTS = [b"no json", b"[]", b'{"a":1}', b'{"":"a"}', b'{"aws:s3:arn":"x"}', b'{"a":"%s"}' % (b"x" * 8200)]
 
 

@@ -3,7 +3,7 @@
 Source: Amazon S3 API Reference, "UpdateObjectEncryption".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
@@ -12,7 +12,7 @@ from siegel.domain.errors import AccessDeniedError, ConditionalRequestConflictEr
 from siegel.domain.faultpoints import reach
 from siegel.domain.objects import ObjectVersion, SealingMode, Storage
 from siegel.domain.ports import MetaStore, Writer
-from siegel.envelope.objectkeys import Flags
+from siegel.envelope.objectkeys import Flags, decode_settings, split_wrapped
 from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
 from siegel.service.heads import (
@@ -97,6 +97,16 @@ class Resealer:
         checksums = open_part_checksums(keys.metadata, place, version.body)
         sealed = seal_part_checksums(head_key, place, checksums, self._keyring.nonce())
         return changed, replace_part_checksums(version.body, sealed)
+
+
+def encryption_context_of(version: ObjectVersion) -> Mapping[str, str]:
+    """Return the customer's part of a version's encryption context, which the next key goes on with: policies ask for it.
+
+    Nothing of it is proven before the version's keys are opened under it. Raises SealBrokenError.
+    """
+    if version.mode is not SealingMode.SSE_KMS:
+        return {}
+    return decode_settings(split_wrapped(version.wrapped_key)[0]).context
 
 
 def _check_lock(target: Target, version: ObjectVersion) -> None:

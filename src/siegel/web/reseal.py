@@ -8,6 +8,7 @@ from siegel.domain.errors import AccessDeniedError, InvalidRequestError
 from siegel.s3wire.encryptionxml import parse_object_encryption
 from siegel.s3wire.keywish import KeyWish
 from siegel.service.get import version_text
+from siegel.service.reseal import encryption_context_of
 from siegel.web.call import Call, UseCases
 from siegel.web.configurations import read_body
 from siegel.web.encryption import asked_by
@@ -25,7 +26,9 @@ async def update_object_encryption(cases: UseCases, call: Call, exchange: Exchan
         raise InvalidRequestError(_UNSIGNED)
     request, bucket = call.request, call.bucket
     version = cases.getter.find(bucket, request.object_key, request.query.get("versionId"))
-    wish = KeyWish(wanted.key_arn, is_dsse=False, with_bucket_key=wanted.bucket_key_enabled)
+    wish = KeyWish(
+        wanted.key_arn, is_dsse=False, with_bucket_key=wanted.bucket_key_enabled, context=encryption_context_of(version)
+    )
     protection = await cases.key_names.find(wish, call.caller.account_id, call.trail)
     if protection.settings.account_id != bucket.account_id:
         raise AccessDeniedError(_FOREIGN)

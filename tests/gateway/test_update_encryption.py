@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .people import allow, make_person
-from .service import Service
+from .service import SIEGEL, Service
 from .shelf import MIB, Shelf, fails, make_shelf, md5_hex, sdk, seeded
 from .test_kms_keys import key_policy, make_key, to
 from .test_sse_kms import arn_of, id_of, journal, key, kms
@@ -123,3 +127,43 @@ def test_a_locked_version_keeps_its_key(service: Service, s3: Any, key: str) -> 
     shelf.s3.put_object_legal_hold(Bucket=shelf.name, Key="k", LegalHold={"Status": "OFF"})
     update(shelf, "k", key)
     assert shelf.head("k")["SSEKMSKeyId"] == key
+
+
+def rewrap(bucket: Shelf, state: Path, *words: str, code: int = 0) -> Any:
+    keys = bucket.service.owner
+    done = subprocess.run(
+        [SIEGEL, "keys", "rewrap", bucket.name, "--endpoint-url", bucket.service.url, "--state", state, "--json", *words],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": keys.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            "AWS_DEFAULT_REGION": "eu-central-1",
+        },
+    )
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+
+
+def test_a_whole_bucket_gets_another_key_by_the_command(versioned: Shelf, key: str, tmp_path: Path) -> None:
+    for number in range(105):
+        versioned.put(f"k{number:03}", b"%d" % number)
+    versioned.put("k000", b"newer")
+    versioned.put("twice", b"1", ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=key)
+    state = tmp_path / "state" / "rewrap.json"
+    done = rewrap(versioned, state, "--key", key, code=1)
+    assert done["rewrapped"] == 106
+    assert [left.split(" ")[0] for left in done["left"]] == ["twice"]
+    assert "InvalidRequest" in done["left"][0]
+    for name, version_id, _, _ in versioned.versions():
+        assert versioned.head(name, VersionId=version_id)["SSEKMSKeyId"] == key
+    assert versioned.get("k000") == b"newer"
+    assert json.loads(state.read_text()) == {}
+    # A run that was cut off goes on behind the last version that it noted.
+    state.write_text(json.dumps({f"{versioned.name}/k {key}": ["k102", "null"]}))
+    assert rewrap(versioned, state, "--key", key, "--prefix", "k")["rewrapped"] == 2
+    assert "nothing could be sealed anew" in rewrap(versioned, state, "--key", key.replace("key/", "key/0"), code=1)
+    state.write_text("no note")
+    assert "cannot be read" in rewrap(versioned, state, "--key", key, code=1)

@@ -30,12 +30,21 @@ Without the key file nobody opens what was sealed for it. Keep copies in two pla
 """
 
 
+_REWRAP: Final = """Give every version in a bucket another key of the key service, or after a rotation its newest material.
+
+No byte of any object moves, and ETags and times stay. It asks the store for one UpdateObjectEncryption after the other, with your
+credentials as the AWS SDK finds them. A run that was interrupted goes on where it was. What cannot get another key (SSE-C, DSSE,
+locked versions) is left and named; then the exit status is 1.
+"""
+
+
 def add_sealing(app: App) -> None:
     """Add the commands to the command line. They are imported when they are called."""
     app.command("siegel.app.commands.sealing:seal", name="seal", help=_SEAL)
     app.command("siegel.app.commands.opening:open_object", name="open", help=_OPEN)
     app.command("siegel.app.commands.opening:names", name="names", help=_NAMES)
-    keys = App(name="keys", help="Look after the key files that seal before sending.")
+    keys = App(name="keys", help="Look after key files, and after the keys of objects.")
     keys.command("siegel.app.commands.sealing:new_key", name="new", help=_NEW)
     keys.command("siegel.app.commands.sealing:public_line", name="public", help="Print the recipient's line of a key file.")
+    keys.command("siegel.app.commands.rewrap:rewrap", name="rewrap", help=_REWRAP)
     app.command(keys)

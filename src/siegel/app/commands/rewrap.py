@@ -1,0 +1,154 @@
+"""`siegel keys rewrap`: all of a bucket gets another key of the key service, or its newest material; no byte moves."""
+
+import json as json_texts
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from siegel.app.commands.options import AsJson
+from siegel.app.commands.sealing_options import Endpoint, Requests
+from siegel.app.output import print_json, print_text
+from siegel.customer.sealing.refusals import StoreError
+from siegel.customer.sealing.store import REQUESTS, check_requests, connect
+
+_PAGE_VERSIONS: Final = 100
+_SHOWN_MAX: Final = 20
+Marker = tuple[str, str]
+
+
+def rewrap(
+    bucket: Annotated[str, Parameter(name="BUCKET", help="The bucket.")],
+    /,
+    *,
+    key: Annotated[str, Parameter(help="ARN of the key that seals from now on; the same as before for its newest material.")],
+    prefix: Annotated[str, Parameter(help="Only objects whose keys begin like this.")] = "",
+    bucket_key: Annotated[bool, Parameter(negative="", help="With a bucket key: the context names the bucket alone.")] = False,
+    requests: Requests = REQUESTS,
+    endpoint_url: Endpoint = None,
+    state: Annotated[
+        Path | None, Parameter(help="Where to note how far it is; ~/.local/state/siegel/rewrap.json unless given.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Seal every version of a bucket under another key; the help text is in `sealing_cli.py`."""
+    check_requests(requests)
+    client = connect(endpoint_url)
+    place = Position(state, f"{bucket}/{prefix} {key}")
+    wanted = {"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": bucket_key}}
+    done, left = 0, list[str]()
+
+    def one(version: Any) -> str:
+        return _update(client, bucket, version, wanted)
+
+    with _counting(client, bucket, prefix, quiet=json) as advance, ThreadPoolExecutor(requests) as pool:
+        for versions, marker in _pages(client, bucket, prefix, place.read()):
+            refusals = [refusal for refusal in pool.map(one, versions) if refusal]
+            if not done and versions and len(refusals) == len(versions):
+                raise StoreError(f"nothing could be sealed anew: {refusals[0]}")
+            done, left = done + len(versions) - len(refusals), left + refusals
+            advance(len(versions))
+            place.note(marker)
+    place.note(None)
+    if json:
+        print_json({"rewrapped": done, "left": left})
+    else:
+        print_text("\n".join([f"{done} versions sealed anew, {len(left)} left as they are", *left[:_SHOWN_MAX]]))
+    if left:
+        sys.exit(1)
+
+
+class Position:
+    """How far a run is, in a small file: the next one of the same bucket, prefix and key goes on there."""
+
+    def __init__(self, path: Path | None, name: str) -> None:
+        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        self._path = path or folder / "siegel" / "rewrap.json"
+        self._name = name
+
+    def read(self) -> Marker:
+        """Return the last version that was dealt with; of a new run that is none."""
+        key, version = self._all().get(self._name, ("", ""))
+        return str(key), str(version)
+
+    def note(self, marker: Marker | None) -> None:
+        """Note how far it is, or that it is done. The file is replaced in one step."""
+        every = self._all()
+        every.pop(self._name, None)
+        if marker is not None:
+            every[self._name] = marker
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json_texts.dumps(every), encoding="utf-8")
+        fresh.replace(self._path)
+
+    def _all(self) -> dict[str, Any]:
+        try:
+            read = json_texts.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self._path} cannot be read: {error}\ntry: remove it, and the run begins anew") from None
+        if not isinstance(read, dict):
+            raise StoreError(f"{self._path} is no note of a run\ntry: --state FILE")
+        return read
+
+
+def _pages(client: Any, bucket: str, prefix: str, after: Marker) -> Iterator[tuple[list[Any], Marker | None]]:
+    """Yield the versions behind `after`, page by page, each with the marker of the next. Raises StoreError."""
+    marker: Marker | None = after
+    while marker is not None:
+        options = {"KeyMarker": marker[0], "VersionIdMarker": marker[1]} if marker[0] else {}
+        with _told():
+            page = client.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE_VERSIONS, **options)
+        marker = (page["NextKeyMarker"], page["NextVersionIdMarker"]) if page["IsTruncated"] else None
+        yield page.get("Versions", []), marker
+
+
+def _update(client: Any, bucket: str, version: Any, wanted: Any) -> str:
+    """Seal one version anew; return why not, if it was refused."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415  it takes its time
+
+    try:
+        with _told(but=ClientError):
+            client.update_object_encryption(
+                Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"], ObjectEncryption=wanted
+            )
+    except ClientError as error:
+        told = error.response["Error"]
+        return f"{version['Key']} ({version['VersionId']}): {told.get('Code')}: {told.get('Message')}"
+    return ""
+
+
+@contextmanager
+def _told(but: type[Exception] | None = None) -> Iterator[None]:
+    """Turn what the library raises, `but` one kind, into a StoreError."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  it takes its time
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        if but is not None and isinstance(error, but):
+            raise
+        raise StoreError(str(error)) from None
+
+
+@contextmanager
+def _counting(client: Any, bucket: str, prefix: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar on the terminal while versions are dealt with; yield what is to be told how many were."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _count: None
+        return
+    from rich.console import Console  # noqa: PLC0415  a tenth of a second that only a terminal is worth
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415  the same
+
+    total = sum(len(versions) for versions, _ in _pages(client, bucket, prefix, ("", "")))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(bucket, total=total)
+        yield lambda count: bars.advance(task, count)

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.ledger.witnessing import Serving
+
 from .log import INTEGRATED_S, Auditor
 from .service import SIEGEL, Service
 from .shelf import Shelf
 from .signer import Keys
+from .test_witnesses import await_judgement, policy_of, put_policy, witness_of
 
 # Promised is a second; machines that run tests are slower than that at times.
 PATIENT = ("--delay-s", "120")
@@ -80,6 +83,26 @@ def test_what_the_service_keeps_holds_before_an_auditor(desk: Desk, bucket: Shel
     (receipt, *_) = sorted(desk.folder.glob("*.tlog-proof"))
     checked = desk.run("check", receipt, "--policy", desk.policy)
     assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")
+
+
+def test_an_auditor_believes_a_head_that_a_witness_has_seen(desk: Desk, service: Service, bucket: Shelf) -> None:
+    auditor = Auditor(service.raw(), service.owner.account_id)
+    place = witness_of(desk.folder, auditor, "w1")
+    with Serving(place) as serving:
+        text = policy_of(auditor, {place: serving.url.geturl()}, "1")
+        (desk.audits / "policy").write_bytes(text)
+        unseen = desk.run("sync", desk.audits)
+        assert (unseen.returncode, unseen.stdout.split(":")[0]) == (3, "NOT WITNESSED")
+        assert put_policy(auditor, text) == 204
+        try:
+            await_judgement(auditor, text, lambda judgement: judgement.has_quorum)
+            entry_id = bucket.put("seen", b"1")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+            found = desk.sync_until(entry_id)
+        finally:
+            # The account is that of other tests too, whose heads shall wait for no witness.
+            assert put_policy(auditor, b"quorum none\n") == 204
+    assert set(found["witnesses"]) == {"w1"}
+    assert desk.run("compare", desk.audits, desk.audits / "ledger" / "checkpoint").returncode == 0
 
 
 def test_nobody_else_audits_it(desk: Desk, service: Service) -> None:

@@ -15,11 +15,10 @@ from siegel.app.commands.options import AsJson
 from siegel.app.commands.sealing_options import Endpoint, Requests
 from siegel.app.output import print_json, print_text
 from siegel.customer.sealing.refusals import StoreError
+from siegel.customer.sealing.rewrapping import Marker, update_version, version_pages
 from siegel.customer.sealing.store import REQUESTS, check_requests, connect
 
-_PAGE_VERSIONS: Final = 100
 _SHOWN_MAX: Final = 20
-Marker = tuple[str, str]
 
 
 def rewrap(
@@ -44,10 +43,10 @@ def rewrap(
     done, left = 0, list[str]()
 
     def one(version: Any) -> str:
-        return _update(client, bucket, version, wanted)
+        return update_version(client, bucket, version, wanted)
 
     with _counting(client, bucket, prefix, quiet=json) as advance, ThreadPoolExecutor(requests) as pool:
-        for versions, marker in _pages(client, bucket, prefix, place.read()):
+        for versions, marker in version_pages(client, bucket, prefix, place.read()):
             refusals = [refusal for refusal in pool.map(one, versions) if refusal]
             if not done and versions and len(refusals) == len(versions):
                 raise StoreError(f"nothing could be sealed anew: {refusals[0]}")
@@ -99,45 +98,6 @@ class Position:
         return read
 
 
-def _pages(client: Any, bucket: str, prefix: str, after: Marker) -> Iterator[tuple[list[Any], Marker | None]]:
-    """Yield the versions behind `after`, page by page, each with the marker of the next. Raises StoreError."""
-    marker: Marker | None = after
-    while marker is not None:
-        options = {"KeyMarker": marker[0], "VersionIdMarker": marker[1]} if marker[0] else {}
-        with _told():
-            page = client.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE_VERSIONS, **options)
-        marker = (page["NextKeyMarker"], page["NextVersionIdMarker"]) if page["IsTruncated"] else None
-        yield page.get("Versions", []), marker
-
-
-def _update(client: Any, bucket: str, version: Any, wanted: Any) -> str:
-    """Seal one version anew; return why not, if it was refused."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415  it takes its time
-
-    try:
-        with _told(but=ClientError):
-            client.update_object_encryption(
-                Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"], ObjectEncryption=wanted
-            )
-    except ClientError as error:
-        told = error.response["Error"]
-        return f"{version['Key']} ({version['VersionId']}): {told.get('Code')}: {told.get('Message')}"
-    return ""
-
-
-@contextmanager
-def _told(but: type[Exception] | None = None) -> Iterator[None]:
-    """Turn what the library raises, `but` one kind, into a StoreError."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  it takes its time
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        if but is not None and isinstance(error, but):
-            raise
-        raise StoreError(str(error)) from None
-
-
 @contextmanager
 def _counting(client: Any, bucket: str, prefix: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show a bar on the terminal while versions are dealt with; yield what is to be told how many were."""
@@ -147,7 +107,7 @@ def _counting(client: Any, bucket: str, prefix: str, *, quiet: bool) -> Iterator
     from rich.console import Console  # noqa: PLC0415  a tenth of a second that only a terminal is worth
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415  the same
 
-    total = sum(len(versions) for versions, _ in _pages(client, bucket, prefix, ("", "")))
+    total = sum(len(versions) for versions, _ in version_pages(client, bucket, prefix, ("", "")))
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(bucket, total=total)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench import auditing, decisions, disk, keyserver, large, ledger, memory, million, report, sealing, small
+from bench import auditing, decisions, disk, keyserver, large, ledger, localkey, memory, million, report, sealing, small
 from bench.fill import make_bucket
 from bench.flames import profile
 from bench.report import Row
@@ -27,6 +27,7 @@ ALONE: dict[str, Callable[[Plan], list[Row]]] = {
     "decisions": decisions.decisions,
     "audit": auditing.auditing,
     "keyserver": keyserver.keyserver,
+    "localkey": localkey.local_key,
     "seal": sealing.sealing,
     "ledger": ledger.ledger,
     "syncs": small.puts_per_sync,

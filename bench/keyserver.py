@@ -63,7 +63,7 @@ def keyserver(plan: Plan) -> list[Row]:
 def _measure(plan: Plan, deployment: Deployment, ours: Running, box: _Box) -> list[Row]:
     signer = deployment.signer(ours)
     make_bucket(ours, signer)
-    kms, s3 = (_client(deployment, ours, name) for name in ("kms", "s3"))
+    kms, s3 = (client_of(deployment, ours, name) for name in ("kms", "s3"))
     store = _connect(kms, box)
     keys = {
         "plain": "",
@@ -126,7 +126,8 @@ def _keybox(*words: str) -> str:
     return done.stdout
 
 
-def _client(deployment: Deployment, ours: Running, name: str) -> Any:
+def client_of(deployment: Deployment, ours: Running, name: str) -> Any:
+    """Return a client of one of the service's APIs, as the owner of the deployment's account."""
     return boto3.client(
         name,
         endpoint_url=f"http://{ours.authority}",

@@ -52,7 +52,9 @@ def rewrap(
                 raise StoreError(f"nothing could be sealed anew: {refusals[0]}")
             done, left = done + len(versions) - len(refusals), left + refusals
             advance(len(versions))
-            place.note(marker)
+            if not left:
+                # Behind what was refused no run goes on: it would end as if all were well.
+                place.note(marker)
     place.note(None)
     if json:
         print_json({"rewrapped": done, "left": left})

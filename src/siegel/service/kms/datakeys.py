@@ -23,10 +23,8 @@ from siegel.envelope.objectkeys import (
     EXTERNAL_CUSTODY,
     LOCAL_CUSTODY,
     Flags,
-    Settings,
     bind,
     decode_settings,
-    encode_settings,
     join_wrapped,
     split_wrapped,
 )
@@ -61,9 +59,9 @@ class DataKeys:
         self._generation = -1
         self._known: dict[bytes, Protection] = {}
 
-    def protection(self, settings: Settings) -> Protection:
-        """Return the key that settings speak of. Raises KeyNotFoundError."""
-        return self._protection(encode_settings(settings))
+    def protection(self, settings: bytes) -> Protection:
+        """Return the key that encoded settings speak of. Raises KeyNotFoundError."""
+        return self._protection(settings)
 
     async def seal(self, asker: Asker, protection: Protection, bucket: Bucket, place: Place, inner: bytes) -> bytes:
         """Return what is stored of an object's keys, whose inner layer is `inner`.

@@ -11,6 +11,8 @@ DATA ?= data
 CREDENTIALS ?= .credentials
 # More flags for the service, as in: make run SERVE="--s3 127.0.0.1:0"
 SERVE ?=
+# Processes that share the tests: each starts a service with its own workers, so one for each core is enough.
+TEST_PROCESSES ?= $(shell nproc)
 # More flags for pytest, the real clients, the faults and the bench.
 ARGS ?=
 
@@ -34,7 +36,7 @@ check: ## Format, lint, types, import contracts, and the rules of the house
 test: ## Every test that needs nothing but this machine's Python (installs SoftHSM, as root)
 	@tools/environment.sh dev
 	@tools/softhsm.sh
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 clients: ## Real S3 clients against a running service (installs them under .clients)
 	@tools/environment.sh dev

@@ -99,8 +99,7 @@ def test_t71_other_unbuilt_features_say_so(bucket: Shelf, method, name):
 
 def test_t71_unbuilt_headers_say_so(bucket: Shelf):
     cases = [
-        ("x-amz-server-side-encryption", "aws:kms"),
-        ("x-amz-server-side-encryption", "aws:kms:dsse"),
+        ("x-amz-server-side-encryption", "aws:fsx"),
         ("x-amz-write-offset-bytes", "0"),
     ]
     with bucket.unchanged():

@@ -299,7 +299,8 @@ def test_grants_to_sessions_stand_beside_those_to_their_role(service: Service, k
         client.close()
 
 
-def test_dry_runs_change_and_show_nothing(service: Service, kms: Any, iam: Any, key: str) -> None:
+def test_dry_runs_change_and_show_nothing(service: Service, kms: Any, iam: Any) -> None:
+    key = make_key(kms)
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     principal = root(service.owner.account_id)
     made = kms.create_grant(KeyId=key, GranteePrincipal=principal, Operations=["Encrypt"])["GrantId"]

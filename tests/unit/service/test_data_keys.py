@@ -1,7 +1,7 @@
 """What S3 remembers of keys: for one generation, until its material expires, and in bounded memory."""
 
 from siegel.domain.wrapping_keys import WrappingKey
-from siegel.envelope.objectkeys import Flags, Settings
+from siegel.envelope.objectkeys import Flags, Settings, encode_settings
 from siegel.service.kms.datakeys import REMEMBERED_BYTES_MAX, DataKeys
 from siegel.service.kms.views import KeyView
 
@@ -29,9 +29,10 @@ class Keys:
 
 def remembered(data_keys, context):
     settings = Settings(OWN, KEY_ID, Flags.NONE, context)
-    found = data_keys.protection(settings)
+    encoded = encode_settings(settings)
+    found = data_keys.protection(encoded)
     assert (found.settings, found.generation) == (settings, 2)
-    return data_keys.protection(settings) is found
+    return data_keys.protection(encoded) is found
 
 
 def test_a_key_is_remembered_for_a_generation_and_as_long_as_its_material_lasts():
@@ -40,9 +41,10 @@ def test_a_key_is_remembered_for_a_generation_and_as_long_as_its_material_lasts(
     assert remembered(data_keys, {})
     keys.is_over = True
     assert not remembered(data_keys, {})
-    keys.is_over, known = False, data_keys.protection(Settings(OWN, KEY_ID, Flags.NONE, {}))
+    encoded = encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {}))
+    keys.is_over, known = False, data_keys.protection(encoded)
     keys.number = 4
-    assert data_keys.protection(known.settings) is not known
+    assert data_keys.protection(encoded) is not known
 
 
 def test_long_encryption_contexts_fill_no_memory():

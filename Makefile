@@ -36,7 +36,8 @@ check: ## Format, lint, types, import contracts, and the rules of the house
 test: ## Every test that needs nothing but this machine's Python (installs SoftHSM, as root)
 	@tools/environment.sh dev
 	@tools/softhsm.sh
-	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
+	@# One hash seed for all processes: they must find the same tests in the same order.
+	PYTHONHASHSEED=$$RANDOM $(BIN)/pytest -q -n $(TEST_PROCESSES) $(ARGS)
 
 clients: ## Real S3 clients against a running service (installs them under .clients)
 	@tools/environment.sh dev

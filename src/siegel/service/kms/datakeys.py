@@ -59,56 +59,8 @@ class DataKeys:
         self._generation = -1
         self._known: dict[bytes, Protection] = {}
 
-    def protection(self, settings: bytes) -> Protection:
+    def protection(self, encoded: bytes) -> Protection:
         """Return the key that encoded settings speak of. Raises KeyNotFoundError."""
-        return self._protection(settings)
-
-    async def seal(self, asker: Asker, protection: Protection, bucket: Bucket, place: Place, inner: bytes) -> bytes:
-        """Return what is stored of an object's keys, whose inner layer is `inner`.
-
-        Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
-        """
-        # The key is looked up again: something may have changed since it was named.
-        protection = self._protection(protection.encoded)
-        use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
-        try:
-            permit = self._admit(use)
-            custody = self._custodies[_custody_number(protection)]
-            outer = custody.wrap_now(use, inner)
-            if outer is None:
-                outer = await custody.wrap(use, inner)
-        except SiegelError as error:
-            self._note_refusal(use, error)
-            raise
-        self._note(use, permit=permit.because)
-        return join_wrapped(protection.encoded, outer)
-
-    async def open(self, asker: Asker, bucket: Bucket, place: Place, wrapped: bytes) -> tuple[KeyUse, Lease]:
-        """Open the outer layer of an object's keys; return the use that did it, and the inner layer under a lease.
-
-        Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, SealBrokenError, and what a
-        custody raises.
-        """
-        settings, outer = split_wrapped(wrapped)
-        use = KeyUse(asker, OPEN, self._protection(settings), bucket, place, bind(place, settings))
-        try:
-            permit = self._admit(use)
-            custody = self._custody_of(use.protection, outer)
-            lease = custody.unwrap_now(use, outer)
-            if lease is None:
-                lease = await custody.unwrap(use, outer)
-        except SiegelError as error:
-            self._note_refusal(use, error)
-            raise
-        self._note(use, permit=permit.because)
-        return use, lease
-
-    def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
-        if outer[0] != _custody_number(protection):
-            raise SealBrokenError("an object is sealed under a key of another custody than its key has")
-        return self._custodies[outer[0]]
-
-    def _protection(self, encoded: bytes) -> Protection:
         generation = self._directory.generation()
         if generation != self._generation or len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
@@ -135,6 +87,51 @@ class DataKeys:
             if len(encoded) <= REMEMBERED_BYTES_MAX:
                 self._known[encoded] = known
         return known
+
+    async def seal(self, asker: Asker, protection: Protection, bucket: Bucket, place: Place, inner: bytes) -> bytes:
+        """Return what is stored of an object's keys, whose inner layer is `inner`.
+
+        Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
+        """
+        # The key is looked up again: something may have changed since it was named.
+        protection = self.protection(protection.encoded)
+        use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
+        try:
+            permit = self._admit(use)
+            custody = self._custodies[_custody_number(protection)]
+            outer = custody.wrap_now(use, inner)
+            if outer is None:
+                outer = await custody.wrap(use, inner)
+        except SiegelError as error:
+            self._note_refusal(use, error)
+            raise
+        self._note(use, permit=permit.because)
+        return join_wrapped(protection.encoded, outer)
+
+    async def open(self, asker: Asker, bucket: Bucket, place: Place, wrapped: bytes) -> tuple[KeyUse, Lease]:
+        """Open the outer layer of an object's keys; return the use that did it, and the inner layer under a lease.
+
+        Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, SealBrokenError, and what a
+        custody raises.
+        """
+        settings, outer = split_wrapped(wrapped)
+        use = KeyUse(asker, OPEN, self.protection(settings), bucket, place, bind(place, settings))
+        try:
+            permit = self._admit(use)
+            custody = self._custody_of(use.protection, outer)
+            lease = custody.unwrap_now(use, outer)
+            if lease is None:
+                lease = await custody.unwrap(use, outer)
+        except SiegelError as error:
+            self._note_refusal(use, error)
+            raise
+        self._note(use, permit=permit.because)
+        return use, lease
+
+    def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
+        if outer[0] != _custody_number(protection):
+            raise SealBrokenError("an object is sealed under a key of another custody than its key has")
+        return self._custodies[outer[0]]
 
     def _admit(self, use: KeyUse) -> Permit:
         """Return the permit. Raises unless the caller may, and the key's state permits it."""

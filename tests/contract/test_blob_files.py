@@ -4,7 +4,6 @@ import errno
 import os
 import stat
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -331,9 +330,8 @@ def test_giving_up_does_not_wait_for_the_thread_that_writes(store, system, folde
     thread = threading.Thread(target=writer.write, args=(b"slow",))
     thread.start()
     assert inside.wait(10)
-    begun = time.perf_counter()
     writer.abandon()
-    assert time.perf_counter() - begun < 1
+    assert thread.is_alive()
     # The file is still there for the thread that writes; it goes when that thread leaves.
     assert names(folder) == [f"{NAME}.unfinished"]
     assert "close" not in system.calls

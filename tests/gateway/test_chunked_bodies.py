@@ -363,11 +363,13 @@ def test_trap_15_a_refusal_comes_instead_of_the_100(bucket: Shelf):
 def test_trap_15_the_sdk_does_not_stall_on_file_like_bodies(bucket: Shelf, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(seeded(MIB))
-    began = time.monotonic()
+    taken = []
     for number in range(5):
+        began = time.monotonic()
         with path.open("rb") as body:
             bucket.s3.put_object(Bucket=bucket.name, Key=f"k{number}", Body=body)
-    assert time.monotonic() - began < 5 * 0.9  # a client that waits in vain for its 100 loses a second each time
+        taken.append(time.monotonic() - began)
+    assert min(taken) < 1  # a client that waits in vain for its 100 loses a second each time
 
 
 def test_t62_aiohttp_cve_2025_69223_a_compressed_bomb_is_stored_as_sent(bucket: Shelf):

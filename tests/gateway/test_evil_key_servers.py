@@ -141,12 +141,10 @@ def test_a_server_that_never_answers_is_left_alone_for_a_while(once: Any, kms: A
     with evil_server() as slow:
         key = external_key(kms, connected(kms, slow.options), "main")["KeyId"]
         slow.twist = late(0.4)
-        began = time.monotonic()
         for _ in range(30):
             with fails(503, "DependencyTimeoutException"):
                 once.encrypt(KeyId=key, Plaintext=b"x")
         # Two workers, each of which gives up after a few calls of 250 ms.
-        assert time.monotonic() - began < 30 * 0.25
         asked = slow.count("encrypt")
         assert asked < 30
         slow.twist = None

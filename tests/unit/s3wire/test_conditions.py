@@ -1,7 +1,5 @@
 """Conditions on reads, writes, copies and deletes."""
 
-import time
-
 import pytest
 
 from siegel.domain.errors import (
@@ -21,6 +19,7 @@ from siegel.s3wire.conditions import (
     parse_write_conditions,
     range_applies,
 )
+from tests.unit.s3wire.finite import finite
 
 ETAG = "9bb58f26192e4ba00f01e2e7b136bbd8"
 MODIFIED_MS = 784_111_777_500
@@ -81,10 +80,9 @@ def test_trap_23_not_modified_shows_what_the_client_has():
 
 
 def test_hostile_lists_of_tags_cost_nothing():
-    begun = time.process_time()
-    assert parse_etags(" " * 65_000) == ()
-    assert len(parse_etags('"a",' * 16_000)) == 16_000
-    assert time.process_time() - begun < 0.1
+    with finite():
+        assert parse_etags(" " * 65_000) == ()
+        assert len(parse_etags('"a",' * 16_000)) == 16_000
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """Ranges of bytes, as S3 reads them."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from siegel.domain.errors import InvalidArgumentError, InvalidRangeError
 from siegel.s3wire.ranges import ByteRange, parse_copy_range, parse_range
+from tests.unit.s3wire.finite import finite
 
 
 @pytest.mark.parametrize(
@@ -66,12 +65,11 @@ def test_trap_37_a_malformed_range_is_ignored(value):
     assert parse_range(value, 10) is None
 
 
-@pytest.mark.parametrize("count", [2, 100, 10_000])
+@pytest.mark.parametrize("count", [2, 100, 100_000])
 def test_t60_cve_2025_62727_many_ranges_are_ignored_at_once(count):
     value = "bytes=" + ",".join(f"{n}-{n}" for n in range(count))
-    begun = time.process_time()
-    assert parse_range(value, 10**6) is None
-    assert time.process_time() - begun < 0.01
+    with finite():
+        assert parse_range(value, 10**6) is None
 
 
 @given(start=st.integers(0, 50), last=st.integers(0, 80), size=st.integers(1, 50))

@@ -56,6 +56,8 @@ class WrappingKey(Document, frozen=True, array_like=True):
 
     One that `is_imported` has the material that somebody brought along, or none while it waits for it. `fingerprint` tells that
     material again; it goes at `expires_at_ms`, unless that is 0.
+
+    `enabled_at_ms` grows each time that it is enabled again.
     """
 
     kind: ClassVar[Kind] = Kind.WRAPPING_KEY
@@ -79,6 +81,7 @@ class WrappingKey(Document, frozen=True, array_like=True):
     fingerprint: bytes = b""
     expires_at_ms: int = 0
     material_description: str = ""
+    enabled_at_ms: int = 0
 
     @property
     def is_external(self) -> bool:

@@ -15,7 +15,7 @@ from siegel.domain.wrapping_keys import (
 )
 
 VECTORS = {
-    "dc001401a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 91 94 01 c401 73 05 a0 a8 435553544f4d4552 a0 a0 c2 c400 00 a0": WrappingKey(
+    "dc001501a1 6b05a1 64a1 50 90 90 c3 00 00 00 00 9194 01 c40173 05 a0 a8 435553544f4d4552 a0a0 c2 c400 00 a000": WrappingKey(
         key_id="k", created_at_ms=5, description="d", policy_text="P", materials=(Material(1, b"s", 5),)
     ),
     "9501a7 616c6961732f61 a1 6b 05 06": KeyAlias(name="alias/a", key_id="k", created_at_ms=5, updated_at_ms=6),

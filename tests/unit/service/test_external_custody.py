@@ -217,6 +217,56 @@ def test_t80_what_is_kept_of_a_key_that_was_taken_away_is_gone_within_a_second(w
     asyncio.run(story())
 
 
+GIVEN_BACK = {
+    "connected": lambda keys: keys.change(store=replace(STORE, connected_at_ms=1)),
+    "enabled": lambda keys: keys.change(key=replace(KEY, enabled_at_ms=1)),
+}
+
+
+@pytest.mark.parametrize("way", GIVEN_BACK)
+def test_what_was_kept_before_a_key_was_given_back_is_forgotten_however_soon_that_was(way):
+    async def story():
+        stage = Stage()
+        outer = await stage.sealed()
+        lease = stage.custody.unwrap_now(stage.use, outer)
+        assert lease.check() is None
+        # Nobody asks between the two: all that shows of the first one is that there is a second one.
+        GIVEN_BACK[way](stage.keys)
+        assert stage.custody.find(stage.use, outer) is None
+        assert len(stage.box.asked) == 1
+        await lease.check()
+        assert len(stage.box.asked) == 2
+        assert lease.check() is None
+        stage.keys.change()
+        assert lease.check() is None
+
+    asyncio.run(story())
+
+
+def test_a_stream_whose_key_was_given_back_ends_where_its_server_is_not_there():
+    async def story():
+        stage = Stage()
+        outer = await stage.sealed()
+        lease = stage.custody.unwrap_now(stage.use, outer)
+        stage.box.told = KeyServerError(Lapse.TIMEOUT, "late")
+        GIVEN_BACK["connected"](stage.keys)
+        with pytest.raises(KeyTimeoutError):
+            await lease.check()
+
+    asyncio.run(story())
+
+
+def test_what_a_server_was_asked_for_before_its_key_was_given_back_is_not_kept():
+    async def story():
+        stage = Stage()
+        outer = await stage.sealed()
+        stage.box.meanwhile = lambda: GIVEN_BACK["connected"](stage.keys)
+        assert (await stage.custody.unwrap(stage.use, outer)).inner == INNER
+        assert stage.custody.find(stage.use, outer) is None
+
+    asyncio.run(story())
+
+
 def test_what_other_keys_have_is_kept_whatever_changes():
     async def story():
         stage = Stage()
@@ -252,8 +302,11 @@ def test_nothing_is_kept_for_longer_than_it_may_be_used():
 def test_what_is_kept_is_bounded_and_does_not_outlast_the_longest_time(monkeypatch):
     async def story():
         stage = Stage("3600")
+        long_ago_s = asyncio.get_running_loop().time() - 3600
         for number in range(5):
-            stage.custody._keep(stage.use, b"outer %d" % number, external_custody._Kept(INNER, stage.use.protection, 0), 1)
+            stage.custody._keep(
+                stage.use, b"outer %d" % number, external_custody._Kept(INNER, stage.use.protection, long_ago_s), 1
+            )
         assert list(stage.custody._kept) == [b"outer 3", b"outer 4"]
         monkeypatch.setattr(external_custody, "DATA_KEY_S_MAX", 0)
         await asyncio.sleep(0.6)

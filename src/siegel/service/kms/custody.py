@@ -92,9 +92,13 @@ class Lease:
         """
         generation = self._directory.generation()
         if generation != self._generation or self._directory.has_expired(self._protection.view):
-            check_state(current_view(self._directory, self._protection), self._protection.arn)
+            self._look(current_view(self._directory, self._protection))
             self._generation = generation
         return None
+
+    def _look(self, view: KeyView) -> None:
+        """Raise what `check_state` raises, after any change of anything."""
+        check_state(view, self._protection.arn)
 
     def __repr__(self) -> str:
         return f"Lease({self._protection.arn})"

@@ -7,6 +7,7 @@ SWEEP_S later at the latest.
 
 import asyncio
 import hmac
+import math
 from collections.abc import Awaitable
 from typing import Final
 
@@ -28,7 +29,7 @@ from siegel.service.directory import Directory
 from siegel.service.kms.custody import KeyUse, Lease, Protection, check_state, current_view
 from siegel.service.kms.lapses import PASSING
 from siegel.service.kms.proxies import Proxies, Wrapping
-from siegel.service.kms.views import KeyDirectory
+from siegel.service.kms.views import KeyDirectory, KeyView
 
 TIME_LIMIT_TAG: Final = "siegel:data-key-seconds"
 """The tag of a bucket, or of a key, that says for how many seconds a data key may be used without asking again."""
@@ -127,9 +128,15 @@ class ExternalCustody:
         return known
 
     def _keep(self, use: KeyUse, outer: bytes, kept: _Kept, generation: int) -> None:
-        """Keep a layer, unless it may not be kept. Raises what `check_state` raises if the key was taken away meanwhile."""
+        """Keep a layer, unless it may not be kept, or was asked for before its key was given back.
+
+        Raises what `check_state` raises if the key was taken away meanwhile.
+        """
         if self._directory.generation() != generation:
-            check_state(current_view(self._directory, use.protection), use.protection.arn)
+            view = current_view(self._directory, use.protection)
+            check_state(view, use.protection.arn)
+            if view.spell != use.protection.view.spell:
+                return
         limit_s = self.time_limit_s(use)
         if not limit_s:
             return
@@ -141,14 +148,16 @@ class ExternalCustody:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_up)
 
     def _refresh(self) -> None:
-        """After any change, forget what belongs to keys that may not be used any more."""
+        """After any change, forget what belongs to keys that were taken away, also where they were given back since."""
         generation = self._directory.generation()
         if generation == self._generation:
             return
         self._limits.clear()
         arns = {kept.protection.arn: kept.protection for kept in self._kept.values()}
-        usable = {arn for arn, protection in arns.items() if _is_usable(self._directory, protection)}
-        self._kept = {outer: kept for outer, kept in self._kept.items() if kept.protection.arn in usable}
+        spells = {arn: _usable_spell(self._directory, protection) for arn, protection in arns.items()}
+        self._kept = {
+            outer: kept for outer, kept in self._kept.items() if kept.protection.view.spell == spells[kept.protection.arn]
+        }
         self._generation = generation
 
     def _sweep_up(self) -> None:
@@ -188,13 +197,14 @@ class ExternalCustody:
 class ExternalLease(Lease):
     """An opened layer that the key server has to open again after a time, if a body streams for so long."""
 
-    __slots__ = ("_asked_at_s", "_custody", "_next_try_at_s", "_outer", "_use")
+    __slots__ = ("_asked_at_s", "_custody", "_next_try_at_s", "_outer", "_spell", "_use")
 
     def __init__(self, kept: _Kept, directory: KeyDirectory, custody: ExternalCustody, use: KeyUse, outer: bytes) -> None:
         super().__init__(kept.inner, use.protection, directory)
         self._custody = custody
         self._use = use
         self._outer = outer
+        self._spell = use.protection.view.spell
         self._asked_at_s = kept.asked_at_s
         # Small objects never look: what this depends on is looked up at the first check.
         self._next_try_at_s = 0.0
@@ -205,6 +215,13 @@ class ExternalLease(Lease):
         if not self._next_try_at_s:
             self._extend(self._asked_at_s)
         return self._renew() if _now_s() >= self._next_try_at_s else None
+
+    def _look(self, view: KeyView) -> None:
+        super()._look(view)
+        if view.spell != self._spell:
+            # Taken away and given back meanwhile: the key server is asked before the next byte, whatever time is left.
+            self._asked_at_s = self._next_try_at_s = -math.inf
+            self._spell = view.spell
 
     async def _renew(self) -> None:
         """Ask again. A key server that is not there is tried until the time is over; one that refuses ends the body at once."""
@@ -231,9 +248,10 @@ class ExternalLease(Lease):
         return max(self._custody.time_limit_s(self._use), STREAM_S_MIN)
 
 
-def _is_usable(directory: KeyDirectory, protection: Protection) -> bool:
+def _usable_spell(directory: KeyDirectory, protection: Protection) -> tuple[int, int] | None:
+    """Return since when a key may be used, None if it may not."""
     view = directory.find(protection.settings.account_id, protection.settings.key_id)
-    return view is not None and view.state is KeyState.ENABLED
+    return view.spell if view is not None and view.state is KeyState.ENABLED else None
 
 
 def _read_seconds(text: str) -> int:

@@ -94,7 +94,10 @@ def connect_store(change: Change, ask: OfStore) -> Answer:
     state, failure = ConnectionState.CONNECTED, ""
     if finding.error is not None:
         state, failure = ConnectionState.FAILED, failure_of(finding.error)
-    change.book_of(change.account_id).put_store(replace(store, state=state, failure=failure))
+    # Greater than before, also where the clock was set back or stands.
+    connected_at_ms = max(change.now_ms, store.connected_at_ms + 1)
+    store = replace(store, state=state, failure=failure, connected_at_ms=connected_at_ms)
+    change.book_of(change.account_id).put_store(store)
     return _NOTHING
 
 

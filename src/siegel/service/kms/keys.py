@@ -133,7 +133,9 @@ def _named(scene: Scene, key: WrappingKey) -> object:
 def enable_key(change: Change, ask: OfKey) -> None:
     """Let a key be used again."""
     view = change.key(ask.key_id)
-    change.book_of(view.account_id).put_key(replace(view.key, is_enabled=True))
+    # Greater than before, also where the clock was set back or stands.
+    enabled_at_ms = max(change.now_ms, view.key.enabled_at_ms + 1)
+    change.book_of(view.account_id).put_key(replace(view.key, is_enabled=True, enabled_at_ms=enabled_at_ms))
 
 
 def disable_key(change: Change, ask: OfKey) -> None:

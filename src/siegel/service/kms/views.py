@@ -86,6 +86,11 @@ class KeyView(Struct, frozen=True):
             return KeyState.UNAVAILABLE
         return state
 
+    @property
+    def spell(self) -> tuple[int, int]:
+        """Since when the key may be used: another pair each time that it is enabled, or its key store connected, again."""
+        return self.key.enabled_at_ms, 0 if self.store is None else self.store.connected_at_ms
+
     def policies_for(self, caller: Caller, suits: Callable[[GrantView], bool]) -> list[Policy]:
         """Return the policies of grants that may speak of a caller, one for each way to name it: what one allows, all do."""
         names = dict.fromkeys((caller.principal_id, caller.role_id, caller.account_id))

@@ -1,7 +1,8 @@
 r"""The keys of logs and witnesses: what each signs, and what is written where.
 
     type  who         signature
-    0x01  log         Ed25519 over the text of the note
+    0x01  log, or a   Ed25519 over the text of the note
+          customer
     0x04  witness     time u64, then Ed25519 over "cosignature/v1\ntime N\n" and the text of the note
     0x06  log or      time u64, then ML-DSA-44 (FIPS 204) over "subtree/v1\n\0", name, time, origin, start, end, root;
           witness     name and origin behind their length as a u8, numbers u64
@@ -84,6 +85,15 @@ class VerifierKey(Struct, frozen=True):
             raise UnsignedError(f"the signature of {self.name} says a time that no signature says")
         return at_s
 
+    def check_text(self, line: NoteSignature, text: str) -> None:
+        """Check a signature over the text of a note that is no checkpoint, as Ed25519 keys make it. Raises UnsignedError."""
+        if self.algorithm is not Algorithm.ED25519 or self.is_weak:
+            raise UnsignedError(f"the key of {self.name} is none that signs texts")
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(line.signature, text.encode())
+        except (InvalidSignature, ValueError):
+            raise UnsignedError(f"the signature of {self.name} does not fit") from None
+
 
 class SignerKey(Struct, frozen=True):
     """A key that signs, made from a seed of 32 random bytes (RFC 8032, FIPS 204). Never shows its seed."""
@@ -116,6 +126,13 @@ class SignerKey(Struct, frozen=True):
         signature = self._private().sign(_message(verifier, checkpoint, at_s))
         time = b"" if self.algorithm is Algorithm.ED25519 else at_s.to_bytes(_TIME_BYTES)
         return NoteSignature(self.name, verifier.key_id, time + signature)
+
+    def sign_text(self, text: str) -> NoteSignature:
+        """Return the signature line below the text of a note that is no checkpoint. Raises LedgerFormError but for Ed25519."""
+        if self.algorithm is not Algorithm.ED25519:
+            raise LedgerFormError("only Ed25519 keys of notes sign texts")
+        verifier = self.verifier
+        return NoteSignature(self.name, verifier.key_id, self._private().sign(text.encode()))
 
     def _private(self) -> Ed25519PrivateKey | MLDSA44PrivateKey:
         if self.algorithm is Algorithm.ML_DSA_44:

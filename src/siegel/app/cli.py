@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from siegel import __version__
 from siegel.app.audit_cli import audit
+from siegel.app.consent_cli import consent
 from siegel.app.keybox_cli import keybox
 from siegel.app.output import print_error
 from siegel.app.sealing_cli import add_sealing
@@ -95,6 +96,7 @@ app.command(verify)
 app.command(keybox)
 app.command(witness)
 app.command(audit)
+app.command(consent)
 add_sealing(app)
 
 

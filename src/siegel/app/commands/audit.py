@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from siegel.app.commands.counting import counting
+from siegel.app.commands.files import read_file, write_file
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_text
 from siegel.customer.audit.book import Book, initialise
@@ -48,7 +49,7 @@ def init(
     """Make a directory for the audits of a ledger; the help text is in `audit_cli.py`."""
     source = from_ if "://" in from_ else str(Path(from_).absolute())
     try:
-        initialise(folder, source, _read(policy, POLICY_BYTES_MAX), Promise(max_age_s, delay_s))
+        initialise(folder, source, read_file(policy, POLICY_BYTES_MAX), Promise(max_age_s, delay_s))
     except LedgerError as error:
         raise ConfigurationError(f"{policy}: {error}") from None
     print_text(f"{folder} is ready\nnext: siegel audit sync {folder}")
@@ -91,7 +92,7 @@ def report(
     if output is None:
         sys.stdout.write(page)
     else:
-        _write(output, page.encode())
+        write_file(output, page.encode())
     _leave(found)
 
 
@@ -111,7 +112,7 @@ def receipt(
     files = {}
     for index, data in make_receipts(Book(folder), entry).items():
         path = (output or Path()) / f"entry-{index}.tlog-proof"
-        _write(path, data)
+        write_file(path, data)
         files[index] = str(path)
     if json:
         print_json({"receipts": [{"index": index, "file": file} for index, file in files.items()]})
@@ -128,12 +129,12 @@ def check(
 ) -> None:
     """Check a receipt offline, with a policy alone."""
     try:
-        trusted = read_policy(_read(policy, POLICY_BYTES_MAX))
+        trusted = read_policy(read_file(policy, POLICY_BYTES_MAX))
     except LedgerError as error:
         raise ConfigurationError(f"{policy}: {error}") from None
     told: dict[str, Any] = {"holds": False}
     try:
-        found = check_receipt(_read(file, PROOF_FILE_BYTES_MAX + 1), trusted)
+        found = check_receipt(read_file(file, PROOF_FILE_BYTES_MAX + 1), trusted)
     except LedgerError as error:
         told["problem"] = str(error)
         text = f"DOES NOT HOLD: {error}"
@@ -166,7 +167,7 @@ def compare(
     json: AsJson = False,
 ) -> None:
     """Tell whether somebody else was shown the same history; the help text is in `audit_cli.py`."""
-    _tell(compare_heads(Book(folder), _read(head, NOTE_BYTES_MAX + 1), int(time.time())), as_json=json)
+    _tell(compare_heads(Book(folder), read_file(head, NOTE_BYTES_MAX + 1), int(time.time())), as_json=json)
 
 
 def _verified(folder: Path, *, quiet: bool) -> Report:
@@ -206,18 +207,3 @@ def _tell(found: Report, *, as_json: bool, evidence: str | None = None) -> None:
 def _leave(found: Report) -> None:
     if not found.holds():
         sys.exit(EXIT_BROKEN)
-
-
-def _read(path: Path, bytes_max: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(bytes_max)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None

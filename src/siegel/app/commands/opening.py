@@ -11,6 +11,7 @@ from typing import IO, Annotated, Final
 
 from cyclopts import Parameter
 
+from siegel.app.commands.files import read_file
 from siegel.app.commands.options import AsJson
 from siegel.app.commands.sealing_options import (
     NO_KEY_SERVER,
@@ -30,8 +31,9 @@ from siegel.customer.sealing.opening import open_sealed, open_stream
 from siegel.customer.sealing.place import ObjectPlace, parse_prefix, parse_uri
 from siegel.customer.sealing.refusals import SealedObjectError, SealingError
 from siegel.customer.sealing.sealedfile import SealedFile
-from siegel.customer.sealing.seen import Sighting
+from siegel.customer.sealing.seen import Seen, Sighting
 from siegel.customer.sealing.store import REQUESTS, S3Source, check_requests, connect, list_keys
+from siegel.customer.sealing.wrapped import FILE_BYTES_MAX, WrappedKeys, read_wrapped
 
 EXIT_BROKEN: Final = 3
 
@@ -64,6 +66,9 @@ def open_object(
         bool, Parameter(negative="", help="The object was stored with --seal-names; S3-URI has its real name.")
     ] = False,
     allow_unsigned: Annotated[bool, Parameter(negative="", help="Open what nobody signed.")] = False,
+    wrapped: Annotated[
+        Path | None, Parameter(help="File of keys that were wrapped for your key, by `siegel consent rewrap`: they alone open.")
+    ] = None,
     forget: Annotated[bool, Parameter(negative="", help="Believe an older object than the one seen before.")] = False,
     force: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
     keybox: AtKeyServer = NO_KEY_SERVER,
@@ -77,15 +82,13 @@ def open_object(
     if json and output == _STDOUT:
         raise SealingError("standard output cannot take both the object and --json\ntry: -o FILE")
     check_requests(requests)
-    box = keybox.connect()
-    if key is None and box is None:
+    box, secret = keybox.connect(), read_key_file(key) if key else None
+    if secret is None and box is None:
         raise SealingError("say what opens it\ntry: --key KEY-FILE, or --keybox URL")
-    secret = read_key_file(key) if key else None
     place = _place(uri, account_id, secret, sealed_name=sealed_name)
     trusted = [*([secret.sealer] if secret else []), *(one.sealer for one in read_recipients(from_ or []))]
     client, seen = connect(endpoint_url), load_seen(state)
     try:
-        memory = None if forget else seen
         file = open_sealed(
             S3Source(client, place, requests),
             place,
@@ -93,12 +96,12 @@ def open_object(
             box=box,
             trusted=trusted,
             allow_unsigned=allow_unsigned,
-            seen=memory,
+            seen=None if forget else seen,
+            wrapped=_wrapped(wrapped, secret, trusted),
         )
         if forget:
             # Only now: an object that did not open is no reason to forget a newer one.
-            seen.forget(place)
-            seen.check_and_note(place, Sighting(file.manifest.sequence, file.digest))
+            _begin_anew(seen, place, file)
         start, stop = _range(span, file.size_bytes)
         target = output or _own_name(file)
         with _written(target, force=force) as stream, moving(place.uri, stop - start, quiet=json) as progress:
@@ -106,10 +109,7 @@ def open_object(
     except SealedObjectError as error:
         print_error(str(error))
         sys.exit(EXIT_BROKEN)
-    if json:
-        print_json(_described(place, file, target, stop - start))
-    elif target != _STDOUT:
-        print_text(f"{place.uri}  ->  {target}  ({stop - start} bytes)")
+    _tell(place, file, target, stop - start, as_json=json)
 
 
 def names(
@@ -153,9 +153,24 @@ def _place(uri: str, account_id: str, secret: KeyFile | None, *, sealed_name: bo
     return seal_name(secret.names_secret, folder, name)
 
 
+def _wrapped(path: Path | None, secret: KeyFile | None, trusted: list[bytes]) -> WrappedKeys | None:
+    """Open a file of wrapped keys. Raises SealingError, SealedObjectError."""
+    if path is None:
+        return None
+    if secret is None:
+        raise SealingError("keys are wrapped for a key file\ntry: --key KEY-FILE")
+    return read_wrapped(read_file(path, FILE_BYTES_MAX), secret, trusted)
+
+
 def _split(place: ObjectPlace) -> tuple[ObjectPlace, str]:
     head, slash, name = place.object_key.rpartition("/")
     return ObjectPlace(place.bucket, head + slash, place.account_id), name
+
+
+def _begin_anew(seen: Seen, place: ObjectPlace, file: SealedFile) -> None:
+    """Believe this object from now on, whatever was seen at its place before."""
+    seen.forget(place)
+    seen.check_and_note(place, Sighting(file.manifest.sequence, file.digest))
 
 
 def _range(text: str | None, size_bytes: int) -> tuple[int, int]:
@@ -210,9 +225,13 @@ def _written(target: Path, *, force: bool) -> Iterator[IO[bytes]]:
         raise SealingError(f"{target} cannot be written: {error.strerror}") from None
 
 
-def _described(place: ObjectPlace, file: SealedFile, target: Path, written_bytes: int) -> dict[str, object]:
+def _tell(place: ObjectPlace, file: SealedFile, target: Path, written_bytes: int, *, as_json: bool) -> None:
+    if not as_json:
+        if target != _STDOUT:
+            print_text(f"{place.uri}  ->  {target}  ({written_bytes} bytes)")
+        return
     manifest = file.manifest
-    return {
+    told = {
         "uri": place.uri,
         "file": str(target),
         "written_bytes": written_bytes,
@@ -224,3 +243,4 @@ def _described(place: ObjectPlace, file: SealedFile, target: Path, written_bytes
         "previous": manifest.previous,
         "digest": file.digest.hex(),
     }
+    print_json(told)

@@ -2,12 +2,12 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from siegel.customer.sealing.header import OpenedHeader, open_header, outline
 from siegel.customer.sealing.keyfile import KeyFile
 from siegel.customer.sealing.place import ObjectPlace
-from siegel.customer.sealing.recipients import Keybox, Unwrap, unwrapper
+from siegel.customer.sealing.recipients import Keybox, Unwrap, Unwrapped, unwrapper
 from siegel.customer.sealing.refusals import HeaderChangedError, MovedError, NotSealedError, WrongLengthError
 from siegel.customer.sealing.sealedfile import SealedFile, SealedReader, Source
 from siegel.customer.sealing.seen import Seen, Sighting
@@ -39,6 +39,16 @@ class StreamSource:
         return filled
 
 
+class Wrapped(Protocol):
+    """Data keys that were wrapped for a reader who is no recipient: see `wrapped.py`."""
+
+    def unwrap(self, stanzas: Sequence[bytes], object_id: bytes) -> Unwrapped:
+        """Return the data key of an object. Raises NotForThisKeyError."""
+
+    def check(self, header: OpenedHeader) -> None:
+        """Raise HeaderChangedError unless this very sealing was meant."""
+
+
 def open_sealed(
     source: Source,
     place: ObjectPlace,
@@ -48,19 +58,19 @@ def open_sealed(
     box: Keybox | None = None,
     allow_unsigned: bool = False,
     seen: Seen | None = None,
+    wrapped: Wrapped | None = None,
 ) -> SealedFile:
     """Open the object at `place` as a file of plaintext: seekable, every read a range of the source.
 
     The key file opens it if it can, else the box is asked: once, however many ranges are read. `trusted`: public keys of
-    sealers that are believed. `seen`: the memory that rollbacks are held against; without one they do not show. Raises the
-    errors of `refusals.py`, each for its own attack.
+    sealers that are believed. `seen`: the memory that rollbacks are held against; without one they do not show. `wrapped`:
+    keys that were wrapped for this reader; then they alone count. Raises the errors of `refusals.py`, each for its own attack.
     """
-    header = _read_header(source, unwrapper(key, box, place), trusted, allow_unsigned=allow_unsigned)
+    unwrap = unwrapper(key, box, place) if wrapped is None else wrapped.unwrap
+    header = read_header(source, place, unwrap, trusted, allow_unsigned=allow_unsigned)
+    if wrapped is not None:
+        wrapped.check(header)
     manifest = header.manifest
-    if manifest.place != place:
-        raise MovedError(f"{place.uri} was sealed as {manifest.place.uri}{_accounts(manifest.place, place)}")
-    if source.size_bytes != header.body_at + segment_size(manifest.size_bytes):
-        raise WrongLengthError(f"{place.uri} is shorter or longer than it was sealed")
     try:
         opener = SegmentOpener(
             header.data_key,
@@ -78,18 +88,26 @@ def open_sealed(
     return SealedFile(SealedReader(source, opener, manifest, header.body_at), header.digest)
 
 
-def open_stream(file: SealedFile, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-    """Yield plaintext bytes `start` up to, not including, `stop`, in pieces that are valid until the next one is asked for."""
-    return file.reader.stream(start, file.size_bytes if stop is None else stop)
-
-
-def _read_header(source: Source, unwrap: Unwrap, trusted: Sequence[bytes], *, allow_unsigned: bool) -> OpenedHeader:
-    """Read as much as the header takes, and open it."""
+def read_header(
+    source: Source, place: ObjectPlace, unwrap: Unwrap, trusted: Sequence[bytes], *, allow_unsigned: bool = False
+) -> OpenedHeader:
+    """Open the header of the object at `place`, and check that it is that object's and as long as it says. See `open_sealed`."""
     start = _read(source, 0, min(FIRST_READ_BYTES, source.size_bytes))
     needed = outline(start).body_at + SEGMENT_HEADER_BYTES
     if needed > len(start):
         start += _read(source, len(start), max(0, min(needed, source.size_bytes) - len(start)))
-    return open_header(start, unwrap, trusted, allow_unsigned=allow_unsigned)
+    header = open_header(start, unwrap, trusted, allow_unsigned=allow_unsigned)
+    sealed_as = header.manifest.place
+    if sealed_as != place:
+        raise MovedError(f"{place.uri} was sealed as {sealed_as.uri}{_accounts(sealed_as, place)}")
+    if source.size_bytes != header.body_at + segment_size(header.manifest.size_bytes):
+        raise WrongLengthError(f"{place.uri} is shorter or longer than it was sealed")
+    return header
+
+
+def open_stream(file: SealedFile, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+    """Yield plaintext bytes `start` up to, not including, `stop`, in pieces that are valid until the next one is asked for."""
+    return file.reader.stream(start, file.size_bytes if stop is None else stop)
 
 
 def _read(source: Source, offset: int, count: int) -> bytes:

@@ -128,7 +128,8 @@ class _Reader:
         self._members: set[str] = set()
 
     def read(self, words: list[str]) -> None:
-        if max(len(self.logs), len(self.witnesses), len(self.groups)) >= LINES_MAX:
+        counts = {"log": len(self.logs), "witness": len(self.witnesses), "group": len(self.groups)}
+        if counts.get(words[0], 0) >= LINES_MAX:
             raise LedgerFormError(f"there are at most {LINES_MAX} logs, witnesses and groups")
         match words:
             case ["log", vkey, *url] if len(url) <= 1:

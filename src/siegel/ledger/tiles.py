@@ -21,7 +21,9 @@ TREE_SIZE_MAX: Final = 2**63 - 1
 # Trees of TREE_SIZE_MAX leaves need no more levels.
 _LEVEL_MAX: Final = 7
 
-_PATH: Final = re.compile(r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
+_PATH: Final = re.compile(
+    r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
+)
 
 
 class Tile(Struct, frozen=True):

@@ -216,7 +216,7 @@ def test_a_disk_that_refuses(place, monkeypatch, tmp_path):
     with monkeypatch.context() as patched:
         patched.setattr(durable.os, "pwrite", fail)
         with pytest.raises(StorageError, match="cannot be replaced"):
-            replace_whole(tmp_path / "other", b"x")
+            replace_whole(tmp_path / "new", b"y")
     with monkeypatch.context() as patched:
         patched.setattr(keeper, "sync_folder", fail)
         with pytest.raises(StorageError, match="cannot be made"):
@@ -224,7 +224,7 @@ def test_a_disk_that_refuses(place, monkeypatch, tmp_path):
     assert log_of(place)[-1] == ("box.destroy", "refused")
     assert "main" in Keeper(place).certificate("main").decode(), "the key is gone, and its certificate can be made at any time"
     with pytest.raises(FileExistsError):
-        write_new(tmp_path / "other", b"x")
+        write_new(tmp_path / "new", b"x")
     assert folder.KEY_NAME == "box.key"
 
 

@@ -1,8 +1,10 @@
 """What a witness checks, keeps and answers; without a network."""
 
 import asyncio
+import errno
 import hashlib
 import threading
+from pathlib import Path
 
 import pytest
 from tests.unit.ledger.log import ORIGIN, Log, log_keys
@@ -14,7 +16,9 @@ from siegel.customer.witness.keyfile import make_key_file
 from siegel.customer.witness.server import Witness, WitnessServer
 from siegel.customer.witness.steps import RefusedError
 from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.ledger.checkpoints import Checkpoint
 from siegel.ledger.hashing import EMPTY_ROOT
+from siegel.ledger.keys import Algorithm
 from siegel.ledger.notes import NoteSignature, parse_note
 from siegel.ledger.signed_checkpoints import add_signatures, open_checkpoint, sign_checkpoint
 from siegel.ledger.witness_requests import AddCheckpoint
@@ -149,6 +153,31 @@ def test_forks_do_not_fill_the_disk(witness, place, monkeypatch):
     assert len(list((place.path / "forks").iterdir())) == 2
 
 
+def extended_by_others(log, algorithm):
+    """Return the log's checkpoint with an extension line, and its old signature of one kind: anybody can write that."""
+    note = parse_note(log.checkpoint())
+    kept = "".join(line.line for line, key in zip(note.signatures, log_keys(), strict=True) if key.algorithm is algorithm)
+    return f"{note.text}more\n\n{kept}".encode()
+
+
+def test_extension_lines_that_no_key_of_the_log_has_signed(witness, place):
+    """An ML-DSA-44 signature says nothing of them."""
+    forged = extended_by_others(LOG, Algorithm.ML_DSA_44)
+    assert refused(witness, AddCheckpoint(0, (), forged).encode()).status == 403
+    assert place.last(ORIGIN) is None
+    extended = Checkpoint(ORIGIN, LOG.size, LOG.head.root, ("more",))
+    witness.add(AddCheckpoint(0, (), sign_checkpoint(extended, log_keys(), 0)).encode())
+    assert place.last(ORIGIN) == extended
+
+
+def test_what_could_not_be_read_again_is_not_signed(witness, place):
+    """A note that is as long as notes may be has no room for the witness's lines."""
+    long = Checkpoint(ORIGIN, LOG.size, LOG.head.root, ("x" * 1000,) * 520)
+    assert refused(witness, AddCheckpoint(0, (), sign_checkpoint(long, log_keys(), 0)).encode()).status == 400
+    assert place.last(ORIGIN) is None
+    assert witness.add(ask(LOG, 0))
+
+
 def test_nothing_is_signed_that_could_not_be_stored(witness, place, monkeypatch):
     witness.add(ask(log_of(3), 0))
 
@@ -161,6 +190,20 @@ def test_nothing_is_signed_that_could_not_be_stored(witness, place, monkeypatch)
             witness.add(ask(LOG, 3))
     assert place.last(ORIGIN) == log_of(3).head
     assert witness.add(ask(LOG, 3))
+
+
+def test_a_first_checkpoint_that_could_not_be_stored_leaves_nothing(witness, place, monkeypatch):
+    """A witness that is cut off before the rename finds no file of its own that it could not read."""
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", fail)
+        with pytest.raises(StorageError):
+            witness.add(ask(LOG, 0))
+    assert place.last(ORIGIN) is None
+    assert witness.add(ask(LOG, 0))
 
 
 def test_it_signs_nothing_once_its_memory_is_damaged(witness, place):

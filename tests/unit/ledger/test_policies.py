@@ -137,6 +137,6 @@ def test_a_policy_has_an_end():
     seeds = (number.to_bytes(2) * 16 for number in range(LINES_MAX + 1))
     keys = [signer(ORIGIN, Algorithm.ED25519).__class__(ORIGIN, Algorithm.ED25519, seed) for seed in seeds]
     lines = [f"log {key.verifier}\n" for key in keys]
-    assert len(read_policy("".join([*lines[: LINES_MAX - 1], "quorum none\n"]).encode()).logs) == LINES_MAX - 1
+    assert len(read_policy("".join([*lines[:LINES_MAX], "quorum none\n"]).encode()).logs) == LINES_MAX
     with pytest.raises(LedgerFormError, match="at most 256"):
         read_policy("".join([*lines, "quorum none\n"]).encode())

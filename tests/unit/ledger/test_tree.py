@@ -138,6 +138,7 @@ def test_every_tile_has_one_path(tile):
         "tile/0/../001",
         "tile/0/\u0661\u0661\u0661",
         "tile/0/001\n",
+        f"tile/0/{'x001/' * 2000}001",
         "checkpoint",
     ],
 )

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def replace_whole(path: Path, data: bytes) -> None:
-    """Put `data` in the place of a file at once, durably; then overwrite what was there before with zeros.
+    """Put `data` in the place of a file, if there is one, at once and durably; then overwrite what was there before with zeros.
 
     The overwriting is a courtesy to disks that write in place: the file was sealed anyhow. Raises StorageError; then the old
     file is still there, or the new one already.
@@ -37,16 +38,25 @@ def replace_whole(path: Path, data: bytes) -> None:
     try:
         fresh.unlink(missing_ok=True)
         write_new(fresh, data)
-        old = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
+        with ExitStack() as stack:
+            old = _open_old(path)
+            if old is not None:
+                stack.callback(os.close, old)
             fresh.rename(path)
             sync_folder(path.parent)
-            os.pwrite(old, bytes(os.fstat(old).st_size), 0)
-            os.fsync(old)
-        finally:
-            os.close(old)
+            if old is not None:
+                os.pwrite(old, bytes(os.fstat(old).st_size), 0)
+                os.fsync(old)
     except OSError as error:
         raise StorageError(f"{path} cannot be replaced: {error.strerror}") from None
+
+
+def _open_old(path: Path) -> int | None:
+    # An empty file in the place of a missing one would outlive a kill before the rename, and pass for a damaged one.
+    try:
+        return os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
 
 
 def sync_folder(folder: Path) -> None:

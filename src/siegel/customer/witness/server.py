@@ -16,6 +16,8 @@ from siegel.customer.keybox.uses import system_ms
 from siegel.customer.witness.folder import WitnessFolder
 from siegel.customer.witness.steps import TEXT, RefusedError, check_step, read_step
 from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ledgers import LedgerFormError
+from siegel.ledger.notes import parse_note
 from siegel.ledger.witness_requests import REQUEST_BYTES_MAX
 
 ADD_PATH: Final = b"/add-checkpoint"
@@ -54,7 +56,7 @@ class Witness:
                 self._folder.keep_fork(step.note.encode(), step.note.text)
             raise
         lines = [signer.sign(step.checkpoint, self._now_ms() // 1000) for signer in self._folder.signers]
-        self._folder.store(origin, step.note.with_signatures(*lines).encode())
+        self._folder.store(origin, _readable(step.note.with_signatures(*lines).encode()))
         return "".join(line.line for line in lines).encode()
 
     def last_note(self, origin_hash: str) -> bytes:
@@ -63,6 +65,15 @@ class Witness:
         if found is None:
             raise RefusedError(404, "this witness has signed nothing of that log")
         return found
+
+
+def _readable(note: bytes) -> bytes:
+    """Return what is to be kept, if it can be read again: else nothing could be signed behind it. Raises RefusedError."""
+    try:
+        parse_note(note)
+    except LedgerFormError as error:
+        raise RefusedError(400, f"with this witness's signatures, {error}") from None
+    return note
 
 
 class WitnessServer:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from siegel.domain.errors import SiegelError
 from siegel.domain.ledgers import LedgerFormError, ProofError, UnsignedError
 from siegel.ledger.checkpoints import Checkpoint
-from siegel.ledger.keys import VerifierKey
+from siegel.ledger.keys import Algorithm, VerifierKey
 from siegel.ledger.notes import SignedNote
 from siegel.ledger.proofs import Proof, check_consistency
 from siegel.ledger.signed_checkpoints import open_checkpoint
@@ -63,6 +63,9 @@ def read_step(body: bytes, logs: Logs) -> Step:
         raise RefusedError(403, str(error)) from None
     if not opened.signed:
         raise RefusedError(403, "no trusted key of the log has signed the checkpoint")
+    if opened.checkpoint.extensions and all(verifier.algorithm is Algorithm.ML_DSA_44 for verifier in opened.signed):
+        # Such a signature says nothing of them: whoever carries the checkpoint could have added them.
+        raise RefusedError(403, "no trusted key of the log has signed the extension lines of the checkpoint")
     if request.old_size > opened.checkpoint.size:
         raise RefusedError(400, "the old size is larger than the checkpoint's")
     trusted = {(verifier.name, verifier.key_id) for verifier in opened.signed}

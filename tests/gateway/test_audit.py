@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,22 @@ def test_an_auditor_believes_a_head_that_a_witness_has_seen(desk: Desk, service:
             assert put_policy(auditor, b"quorum none\n") == 204
     assert set(found["witnesses"]) == {"w1"}
     assert desk.run("compare", desk.audits, desk.audits / "ledger" / "checkpoint").returncode == 0
+
+
+def test_whoever_watches_it_is_told_what_is_new(desk: Desk, service: Service, bucket: Shelf, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    command = f"{sys.executable} -c 'import sys, pathlib; pathlib.Path(sys.argv[1]).open(\"a\").write(sys.stdin.read())' {told}"
+    words = ("watch", desk.audits, "--once", "--json", "--exec", command)
+    assert json.loads(desk.run(*words).stdout)["holds"] is True
+    # Somebody has taken away the auditor's right: no answer is no good news.
+    for _ in range(2):
+        ended = desk.run(*words, keys=service.stranger)
+        assert (ended.returncode, json.loads(ended.stdout)["could_check"]) == (1, False)
+    bucket.put("third", b"3")
+    assert desk.run(*words).returncode == 3
+    assert desk.run(*words).returncode == 0
+    events = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [(event["event"], event["check"]) for event in events] == [("finding", "provider"), ("well", "all")]
 
 
 def test_nobody_else_audits_it(desk: Desk, service: Service) -> None:

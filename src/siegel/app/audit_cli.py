@@ -39,6 +39,13 @@ _COMPARE: Final = """Tell whether the head that somebody else was shown is of th
 A ledger cannot show two people two histories if they compare; heads are small files, and may be public.
 """
 
+_WATCH: Final = """Look at the ledger again and again, and tell somebody whatever is new, until SIGTERM or Ctrl-C.
+
+Each look is a sync; once a day the whole mirror is verified too. Told are findings, each once, also across restarts; that the
+provider cannot be reached; and that all is well again. A notice that did not arrive is sent again with each look. With --once,
+the exit status is 3 where something does not hold, and 1 where it could not be checked or nobody could be told.
+"""
+
 audit = App(name="audit", help=_AUDIT)
 for _name, _help in (
     ("init", _INIT),
@@ -51,3 +58,4 @@ for _name, _help in (
 ):
     audit.command(f"siegel.app.commands.audit:{_name}", name=_name, help=_help)
 audit.command("siegel.app.commands.audit_show:show", name="show", help=_SHOW)
+audit.command("siegel.app.commands.audit_watch:watch", name="watch", help=_WATCH)

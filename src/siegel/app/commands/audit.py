@@ -17,12 +17,11 @@ from siegel.app.output import print_json, print_text
 from siegel.customer.audit.book import Book, initialise
 from siegel.customer.audit.compare import compare as compare_heads
 from siegel.customer.audit.dates import Promise
-from siegel.customer.audit.findings import Name, Report, summary, time_text
-from siegel.customer.audit.openings import check_openings
+from siegel.customer.audit.findings import Report, summary, time_text
 from siegel.customer.audit.receipts import check_receipt, make_receipts
 from siegel.customer.audit.sources import FolderSource, HttpSource, Source, find_credential
 from siegel.customer.audit.sync import sync as sync_book
-from siegel.customer.audit.walk import audit
+from siegel.customer.audit.verify import verify as verify_mirror
 from siegel.domain.errors import ConfigurationError
 from siegel.domain.ledgers import LedgerError
 from siegel.ledger.notes import NOTE_BYTES_MAX
@@ -68,7 +67,7 @@ def sync(
 ) -> None:
     """Fetch what is new and verify it; the help text is in `audit_cli.py`."""
     book = Book(folder)
-    with _opened(from_ or book.settings.source, region, ca) as source, counting(json) as begin:
+    with opened(from_ or book.settings.source, region, ca) as source, counting(json) as begin:
         done = sync_book(book, source, int(time.time()), lambda files: begin("files", files))
     _tell(done.report, as_json=json, evidence=str(done.evidence) if done.evidence else None)
 
@@ -171,21 +170,13 @@ def compare(
 
 
 def _verified(folder: Path, *, quiet: bool) -> Report:
-    book = Book(folder)
-    trust = book.trust(book.mirror)
-    before = book.before(trust)
     with counting(quiet) as begin:
-        # From the first entry on, whatever was verified before.
-        whole = msgspec.structs.replace(before, frontier=type(before.frontier)()) if before else None
-        progress = begin("entries", before.checkpoint.size if before else 0)
-        found = audit(book.mirror, trust, whole, int(time.time()), progress)
-    if found.holds(Name.ENTRIES) and found.size:
-        check_openings(book.mirror, 0, found)
-    return found
+        return verify_mirror(Book(folder), int(time.time()), lambda entries: begin("entries", entries))
 
 
 @contextmanager
-def _opened(place: str, region: str, authority: Path | None) -> Iterator[Source]:
+def opened(place: str, region: str, authority: Path | None) -> Iterator[Source]:
+    """Yield a ledger's source: a directory, or a server that is asked in the environment's name."""
     if "://" not in place:
         yield FolderSource(Path(place))
         return

@@ -12,7 +12,7 @@ audit.lock
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +75,10 @@ def initialise(folder: Path, source: str, policy: bytes, promise: Promise) -> "B
     return Book(folder)
 
 
+class BusyError(ConfigurationError):
+    """Another audit changes the directory at the moment."""
+
+
 class Book:
     """One auditor's directory."""
 
@@ -91,8 +95,12 @@ class Book:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Keep others from changing the directory meanwhile. Raises ConfigurationError while somebody does."""
-        with locked(self.folder / "audit.lock", refusal=f"another audit runs on {self.folder}"):
+        """Keep others from changing the directory meanwhile. Raises BusyError while somebody does."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.folder / "audit.lock", refusal=f"another audit runs on {self.folder}"))
+            except ConfigurationError as error:
+                raise BusyError(str(error)) from None
             yield
 
     def trust(self, hand_overs: Source) -> Trust:

@@ -102,9 +102,19 @@ def _fetch_new(book: Book, remote: Source, old_size: int, size: int, starting: S
                 _write(book.incoming / path, data)
                 return
 
-    with ThreadPoolExecutor(FETCHERS, "fetch") as fetchers:
+    fetchers = ThreadPoolExecutor(FETCHERS, "fetch")
+    is_whole = True
+    try:
         for _ in fetchers.map(fetch, paths):
             done(1)
+    except Exception:
+        raise
+    except BaseException:
+        # Whoever ends the process does not wait for a server that is silent.
+        is_whole = False
+        raise
+    finally:
+        fetchers.shutdown(wait=is_whole, cancel_futures=True)
 
 
 def _write(path: Path, data: bytes) -> None:

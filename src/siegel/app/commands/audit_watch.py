@@ -1,0 +1,140 @@
+"""`siegel audit watch`: looks at a ledger again and again, and tells somebody what is new."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import msgspec
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from siegel.app.commands.audit import EXIT_BROKEN, Folder, opened
+from siegel.app.commands.options import AsJson
+from siegel.app.output import print_error, print_json, print_text
+from siegel.customer.audit.findings import time_text
+from siegel.customer.audit.notices import Channel, CommandChannel, MailChannel, WebhookChannel
+from siegel.customer.audit.watch import LOCK_NAME, Round, Watch
+from siegel.customer.keybox.folder import locked
+from siegel.domain.errors import ConfigurationError, StorageError
+
+WEBHOOK_VARIABLE: Final = "SIEGEL_AUDIT_WEBHOOK"
+EXIT_UNKNOWN: Final = 1
+
+
+def watch(
+    folder: Folder,
+    /,
+    *,
+    every_s: Annotated[int, Parameter(validator=Number(gte=1), help="Seconds between two looks.")] = 60,
+    verify_every_s: Annotated[
+        int, Parameter(validator=Number(gte=0), help="Seconds between two verifications of the whole mirror.")
+    ] = 86_400,
+    once: Annotated[bool, Parameter(negative="", help="Look once, and end: for cron.")] = False,
+    exec_: Annotated[
+        str | None, Parameter(name="--exec", help="Command that gets each notice as JSON on standard input; no shell takes part.")
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        Parameter(env_var=WEBHOOK_VARIABLE, help="Address that gets each notice as JSON by POST: https, or on this machine."),
+    ] = None,
+    mail_to: Annotated[tuple[str, ...], Parameter(negative="", help="Mail address that gets each notice; may be repeated.")] = (),
+    mail_from: Annotated[str | None, Parameter(help="Mail address that notices come from.")] = None,
+    smtp: Annotated[
+        str, Parameter(help="HOST:PORT of the mail server; SIEGEL_SMTP_USER and SIEGEL_SMTP_PASSWORD sign in, if it wants that.")
+    ] = "localhost:25",
+    from_: Annotated[str | None, Parameter(name="--from", help="Another place of the same ledger.")] = None,
+    region: Annotated[
+        str, Parameter(env_var=["AWS_REGION", "AWS_DEFAULT_REGION"], help="Region that requests are signed for.")
+    ] = "us-east-1",
+    ca: Annotated[
+        Path | None, Parameter(help="PEM file of the authorities to believe of the ledger's server, not the system's.")
+    ] = None,
+    notify_ca: Annotated[Path | None, Parameter(help="As above, of webhook and mail server.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Watch a ledger; the help text is in `audit_cli.py`."""
+    channels: list[Channel] = []
+    if exec_ is not None:
+        channels.append(CommandChannel(exec_))
+    if webhook is not None:
+        channels.append(WebhookChannel(webhook, notify_ca))
+    if mail_to:
+        if mail_from is None:
+            raise ConfigurationError("mail needs a sender\ntry: --mail-from ADDRESS")
+        channels.append(MailChannel(smtp, mail_from, mail_to, authority=notify_ca))
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is no directory of audits\ntry: siegel audit init {folder} --from URL --policy FILE")
+    with locked(folder / LOCK_NAME, refusal=f"another watch runs on {folder}"), _stopping():
+        watching = Watch(folder, lambda place: opened(from_ or place, region, ca), channels, verify_every_s=verify_every_s)
+        if once:
+            _leave(_round(watching, as_json=json))
+        while True:
+            _round(watching, as_json=json)
+            time.sleep(every_s)
+
+
+def _round(watching: Watch, *, as_json: bool) -> Round | None:
+    """Look once and say what came of it; None where nothing could be kept."""
+    try:
+        done = watching.round()
+    except StorageError as error:
+        # The state cannot be written: nothing was sent, so that nothing is sent again and again.
+        print_error(str(error))
+        return None
+    if as_json:
+        print_json({"holds": done.holds, "could_check": done.could_check, **msgspec.to_builtins(done)})
+    else:
+        print_text(_words(done))
+    for line in done.undelivered:
+        print_error(f"not delivered, and tried again: {line}")
+    sys.stdout.flush()
+    return done
+
+
+def _words(done: Round) -> str:
+    size = "" if done.report is None else f" {done.report.size} entries"
+    verdict = "HOLDS" if done.holds else f"{done.standing} findings stand"
+    if done.problem:
+        verdict = f"NOT CHECKED: {_shown(done.problem)}"
+    lines = [f"{time_text(done.at_s)}  {verdict}{size}"]
+    for notice in done.notices:
+        lines.append(f"  {'NEW' if notice.event == 'finding' else 'WELL AGAIN'}  {notice.check}: {_shown(notice.message)}")
+        lines += [f"        {name}: {_shown(str(value))}" for name, value in notice.evidence.items()]
+    return "\n".join(lines)
+
+
+def _shown(value: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in value)
+
+
+def _leave(done: Round | None) -> NoReturn:
+    if done is not None and not done.holds and done.report is not None:
+        sys.exit(EXIT_BROKEN)
+    sys.exit(0 if done is not None and done.could_check and done.holds else EXIT_UNKNOWN)
+
+
+class _Stopped(BaseException):
+    """SIGTERM came. What is kept is whole at any moment."""
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """End quietly, with status 0, at SIGTERM."""
+
+    def stop(_number: int, _frame: object) -> NoReturn:
+        raise _Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _Stopped:
+        sys.stdout.flush()
+        # Threads that still fetch are of no use to anybody; they would be waited for.
+        os._exit(0)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,31 @@
+"""Verify: the whole mirror again, from the first entry on, whatever was verified before. Needs no network."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from siegel.customer.audit.book import Book
+from siegel.customer.audit.findings import Name, Report
+from siegel.customer.audit.openings import check_openings
+from siegel.customer.audit.walk import Progress, audit
+from siegel.ledger.frontier import Frontier
+
+Starting = Callable[[int], Progress]
+
+
+def _silently(_entries: int) -> Progress:
+    return lambda _done: None
+
+
+def verify(book: Book, now_s: int, starting: Starting = _silently) -> Report:
+    """Return what is to be said of the mirror; `starting` is told how many entries there are, and then of each.
+
+    Raises SourceError, StorageError.
+    """
+    trust = book.trust(book.mirror)
+    before = book.before(trust)
+    whole = replace(before, frontier=Frontier()) if before else None
+    found = audit(book.mirror, trust, whole, now_s, starting(before.checkpoint.size if before else 0))
+    if found.holds(Name.ENTRIES) and found.size:
+        check_openings(book.mirror, 0, found)
+    return found

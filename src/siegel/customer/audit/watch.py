@@ -1,0 +1,252 @@
+"""Watching a ledger: sync and verify again and again, and tell somebody of whatever is new, once.
+
+What was told, and what is still to be told, is in `DIR/watch.json`, written before anything is sent. So a restart tells nothing
+twice, and a notice that did not arrive is sent again with every round.
+
+Two kinds of findings: some are about now and may pass (no answer, an old head, too few witnesses, a history that is not that of
+before); when none of them stands any more, somebody is told that too. Others are about entries, which stay what they are; those
+are told once for ever.
+"""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from siegel.customer.audit.book import Book, BusyError
+from siegel.customer.audit.findings import Finding, Name, Report
+from siegel.customer.audit.notices import Channel, Notice, NoticeError
+from siegel.customer.audit.sources import Source, SourceError
+from siegel.customer.audit.sync import sync
+from siegel.customer.audit.verify import verify
+from siegel.customer.audit.walk import CHECKPOINT
+from siegel.customer.keybox.durable import replace_whole
+from siegel.domain.errors import ConfigurationError, StorageError
+
+STATE_NAME: Final = "watch.json"
+LOCK_NAME: Final = "watch.lock"
+PROVIDER: Final = "provider"
+HERE: Final = "here"
+MIRROR: Final = "mirror"
+# Notices that wait; beyond that, the oldest stay and a line of the output says what was left out.
+WAITING_MAX: Final = 1000
+
+_PASSING: Final = frozenset({Name.SIGNATURE, Name.QUORUM, Name.FRESHNESS, Name.ENTRIES, Name.TILES, Name.CONSISTENCY})
+_VARYING: Final = re.compile(r"[0-9a-f]{64}|[0-9]+", re.ASCII)
+_STATE_BYTES_MAX: Final = 64 * 1024 * 1024
+
+Opening = Callable[[str], AbstractContextManager[Source]]
+
+
+class Waiting(Struct, frozen=True):
+    """A notice that did not arrive yet by a channel."""
+
+    channel: str
+    notice: Notice
+
+
+class State(Struct):
+    """What is known from round to round. `standing` are findings that may pass, `told` those that stay, by their names here."""
+
+    version: int = 1
+    ledger: str = ""
+    verified_at_s: int = 0
+    standing: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+
+
+class Round(Struct):
+    """What one round found and did. `report` is that of the sync, None where nothing could be fetched."""
+
+    at_s: int
+    report: Report | None = None
+    problem: str = ""
+    notices: list[Notice] = field(default_factory=list)
+    undelivered: list[str] = field(default_factory=list)
+    standing: int = 0
+    waiting: int = 0
+
+    @property
+    def could_check(self) -> bool:
+        """Whether the ledger could be looked at, and everybody was told."""
+        return self.report is not None and not self.problem and not self.waiting
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing stands against the ledger now, and nothing new was found."""
+        return not self.standing and not self.notices
+
+
+class _Seen(Struct, frozen=True):
+    """A finding with the name by which it is known again."""
+
+    name: str
+    check: str
+    message: str
+    evidence: dict[str, str | int]
+    passes: bool
+
+
+class Watch:
+    """Watches one ledger. Nobody else may watch in the same directory: see `LOCK_NAME`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        opening: Opening,
+        channels: Sequence[Channel],
+        *,
+        verify_every_s: int,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        """Look at what `opening` gives for the source in the settings. The whole mirror is verified first, and then so often.
+
+        Raises ConfigurationError.
+        """
+        self._folder = folder
+        self._opening = opening
+        self._channels = {channel.name: channel for channel in channels}
+        self._verify_every_s = verify_every_s
+        self._now_s = now_s
+        self._state = _read_state(folder / STATE_NAME)
+
+    def round(self) -> Round:
+        """Look once, tell what is new, and send again what did not arrive. Raises StorageError where nothing can be kept."""
+        done = Round(int(self._now_s()))
+        seen = self._look(done)
+        self._compare(done, seen)
+        self._keep()
+        self._deliver(done)
+        done.standing, done.waiting = len(self._state.standing), len(self._state.waiting)
+        return done
+
+    def _look(self, done: Round) -> list[_Seen]:
+        """Return what does not hold now. What cannot be looked at is a finding itself."""
+        try:
+            # The settings and the policy are read anew: a customer may have changed them.
+            book = Book(self._folder)
+            with self._opening(book.settings.source) as source:
+                synced = sync(book, source, done.at_s)
+            report = done.report = synced.report
+            self._state.ledger = report.origin or self._state.ledger
+            where: dict[str, str | int] = {"kept in": str(synced.evidence)} if synced.evidence else {}
+            seen = [_seen(finding, where) for finding in report.findings]
+            return seen + self._look_back(book, done, seen)
+        except BusyError as error:
+            done.problem = str(error)
+            return []
+        except SourceError as error:
+            done.problem = str(error)
+            return [_Seen(PROVIDER, PROVIDER, f"the ledger cannot be had: {error}", {}, passes=True)]
+        except (StorageError, ConfigurationError) as error:
+            done.problem = str(error)
+            return [_Seen(HERE, HERE, f"the ledger cannot be checked here: {error}", {}, passes=True)]
+
+    def _look_back(self, book: Book, done: Round, seen: list[_Seen]) -> list[_Seen]:
+        """Verify the mirror, if that is due; else what stood against it still does."""
+        state = self._state
+        if done.at_s - state.verified_at_s < self._verify_every_s or book.mirror.get(CHECKPOINT) is None:
+            return []
+        mirrored = [_seen(finding, {"mirror": str(self._folder)}) for finding in verify(book, done.at_s).findings]
+        known = {one.name for one in seen}
+        # How old the head is, and who has seen it, the sync has said of a newer one.
+        more = [one for one in mirrored if one.name not in known and one.check not in {Name.FRESHNESS, Name.QUORUM}]
+        if not any(one.passes for one in more):
+            state.verified_at_s = done.at_s
+        return [_in_mirror(one) if one.passes else one for one in more]
+
+    def _compare(self, done: Round, seen: list[_Seen]) -> None:
+        """Note what is new, and what is over. While nothing can be fetched, what stood before still stands."""
+        state, at = self._state, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(done.at_s))
+        told = set(state.told)
+        for one in seen:
+            if one.name in state.standing or one.name in told:
+                continue
+            if one.passes:
+                state.standing[one.name] = at
+            else:
+                state.told.append(one.name)
+                told.add(one.name)
+            self._tell(done, at, "finding", one)
+        if done.report is None or done.problem:
+            return
+        there = {one.name for one in seen}
+        over = [name for name in state.standing if name not in there]
+        if over and len(over) == len(state.standing):
+            since = min(state.standing[name] for name in over)
+            message = "Nothing stands against the ledger any more. What was found is in the notices and in the evidence."
+            self._tell(done, at, "well", _Seen("", "all", message, {"since": since, "was": "; ".join(sorted(over))}, passes=True))
+        for name in over:
+            del state.standing[name]
+
+    def _tell(self, done: Round, at: str, event: str, seen: _Seen) -> None:
+        state = self._state
+        number = sha256(f"{at}\n{event}\n{seen.check}\n{seen.message}\n{state.ledger}".encode()).hexdigest()[:32]
+        notice = Notice(
+            notice_id=number,
+            at=at,
+            event=event,
+            check=seen.check,
+            ledger=state.ledger,
+            message=seen.message,
+            evidence=seen.evidence,
+        )
+        done.notices.append(notice)
+        for channel in self._channels:
+            if len(state.waiting) < WAITING_MAX:
+                state.waiting.append(Waiting(channel, notice))
+            else:
+                done.undelivered.append(
+                    f"{channel}: {WAITING_MAX} notices wait already, and this one is left out: {seen.message}"
+                )
+
+    def _deliver(self, done: Round) -> None:
+        """Send what waits, oldest first. A channel that fails is left alone until the next round."""
+        failed: set[str] = set()
+        for waiting in list(self._state.waiting):
+            channel = self._channels.get(waiting.channel)
+            if channel is None or channel.name in failed:
+                continue
+            try:
+                channel.send(waiting.notice)
+            except NoticeError as error:
+                failed.add(channel.name)
+                done.undelivered.append(f"{channel.name}: {error}")
+                continue
+            self._state.waiting.remove(waiting)
+            self._keep()
+
+    def _keep(self) -> None:
+        replace_whole(self._folder / STATE_NAME, msgspec.json.format(msgspec.json.encode(self._state)))
+
+
+def _seen(finding: Finding, more: dict[str, str | int]) -> _Seen:
+    """Give a finding its name: the entry that it is about; where it may pass, its words without what changes in them."""
+    passes = finding.check in _PASSING
+    entry = finding.evidence.get("entry")
+    words = f"entry {entry}" if entry is not None and not passes else _VARYING.sub("#", finding.message)
+    return _Seen(f"{finding.check}: {words}", str(finding.check), finding.message, finding.evidence | more, passes=passes)
+
+
+def _in_mirror(seen: _Seen) -> _Seen:
+    return replace(seen, name=f"{MIRROR} {seen.name}", message=f"in the mirror on this machine: {seen.message}")
+
+
+def _read_state(path: Path) -> State:
+    try:
+        with path.open("rb") as stream:
+            return msgspec.json.decode(stream.read(_STATE_BYTES_MAX), type=State)
+    except FileNotFoundError:
+        return State()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is damaged: {error}\ntry: remove it; what stands is then told again") from None

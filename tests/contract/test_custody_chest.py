@@ -202,6 +202,11 @@ def test_one_process_rotates_at_a_time(home):
         pass
 
 
+def test_what_fails_while_the_chest_is_held_is_told_as_it_is(home):
+    with pytest.raises(BlockingIOError, match="a full pipe"), home.rotation().held():
+        raise BlockingIOError("a full pipe")
+
+
 def test_the_settings_say_where_a_root_key_went_that_was_moved(home, tmp_path):
     home.rotate("second.key")
     wrapped = home.custodian().wrap(SECRET, b"c")

@@ -198,8 +198,11 @@ def test_a_data_key_is_kept_for_so_long_as_bucket_and_key_allow(
     kms.tag_resource(KeyId=key, Tags=[{"TagKey": TAG, "TagValue": "0"}])
     assert count_of_gets(shelf, place, external, 8) >= 8
     kms.untag_resource(KeyId=key, TagKeys=[TAG])
-    limit(shelf, "for ever")
-    assert count_of_gets(shelf, place, external, 8) >= 8
+    for wrong in ("for ever", "-1", "1.5", "3601"):
+        with fails(400, "InvalidTag"):
+            limit(shelf, wrong)
+        with fails(400, "TagException"):
+            kms.tag_resource(KeyId=key, Tags=[{"TagKey": TAG, "TagValue": wrong}])
 
 
 def outcome(shelf: Shelf) -> str:

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Final
 
+from msgspec import Struct
+
 from siegel.app.http import Application
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
@@ -51,7 +53,16 @@ from siegel.web.peer import Proxies
 # Large bodies are checked, sealed and written here; one per core would let a slow disk keep the others waiting.
 BODY_THREADS: Final = 8
 
-Doors = Callable[[Deployment, Settings, DoorParts, KeyRing, SessionTokens], Mapping[str, Door]]
+
+class Shared(Struct, frozen=True):
+    """What S3 and the other doors have in common. There is one bound of calls to a key server, whoever causes them."""
+
+    keyring: KeyRing
+    tokens: SessionTokens
+    key_servers: KeyServers
+
+
+Doors = Callable[[Deployment, Settings, DoorParts, Shared], Mapping[str, Door]]
 
 
 def build_s3(deployment: Deployment, settings: Settings) -> Application:
@@ -107,7 +118,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             witness_policies=cache(partial(_witness_policies, deployment)),
             eraser=cache(partial(_eraser, deployment)),
         ),
-        doors=partial(_build_doors, deployment, settings, parts, keyring, tokens),
+        doors=partial(_build_doors, deployment, settings, parts, Shared(keyring, tokens, key_servers)),
     )
 
 
@@ -133,9 +144,7 @@ def _eraser(deployment: Deployment) -> LedgerEraser:
     return made
 
 
-def _build_doors(
-    deployment: Deployment, settings: Settings, parts: DoorParts, keyring: KeyRing, tokens: SessionTokens
-) -> Mapping[str, Door]:
+def _build_doors(deployment: Deployment, settings: Settings, parts: DoorParts, shared: Shared) -> Mapping[str, Door]:
     # Identities and keys are asked for seldom, and a third of all modules are theirs: the start does not wait for them.
     doors: Doors = importlib.import_module("siegel.app.doors").build_doors
-    return doors(deployment, settings, parts, keyring, tokens)
+    return doors(deployment, settings, parts, shared)

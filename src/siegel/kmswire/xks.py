@@ -185,7 +185,8 @@ def _read(status: int, body: bytes, answer_type: type[A]) -> A:
     try:
         return msgspec.json.decode(body, type=answer_type)
     except (ValueError, RecursionError) as error:
-        raise _nonsense(f"what is no answer: {error}") from error
+        # The message may quote the answer.
+        raise _nonsense(f"what is no answer: {_printable(str(error))}") from error
 
 
 def _refusal(status: int, body: bytes) -> KeyServerError:

@@ -6,6 +6,7 @@ Sources: Amazon S3 API Reference, PutBucketTagging, PutObjectTagging, CreateBuck
 from typing import Final
 
 from siegel.domain.errors import InvalidTagError, MalformedXMLError
+from siegel.domain.time_limits import TIME_LIMIT_RULE, TIME_LIMIT_TAG, is_time_limit
 from siegel.s3wire.tags import OF_BUCKETS, OF_OBJECTS, TagRules, check_tags
 from siegel.s3wire.xmltext import PROLOGUE, document, element
 from siegel.s3wire.xmltree import CONTROL_NAMESPACE, Element, children, leaves, read_tree
@@ -24,6 +25,8 @@ def read_tags(parent: Element, rules: TagRules) -> dict[str, str]:
             raise InvalidTagError("Cannot provide multiple Tags with the same key", fields={"TagKey": fields["Key"]})
         tags[fields["Key"]] = fields["Value"]
     check_tags(tags, rules)
+    if rules is OF_BUCKETS and not is_time_limit(tags.get(TIME_LIMIT_TAG, "0")):
+        raise InvalidTagError(TIME_LIMIT_RULE, fields={"TagKey": TIME_LIMIT_TAG, "TagValue": tags[TIME_LIMIT_TAG]})
     return tags
 
 

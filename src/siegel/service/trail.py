@@ -1,5 +1,7 @@
 """The trail of one request: what its journal entry will say, filled in as the request is understood."""
 
+from msgspec.structs import replace
+
 from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.decide import Permit
 from siegel.domain.entry import Entries, Entry
@@ -15,6 +17,7 @@ class Trail:
         "bucket_id",
         "caller",
         "has_entry",
+        "keys",
         "kind",
         "object_key",
         "permit",
@@ -39,6 +42,8 @@ class Trail:
         self.permit = ""
         # Whether an entry was made: none is where nobody's data was asked for.
         self.has_entry = False
+        # Account and ARN of every key that a call of the key service is about, in the order in which they were found.
+        self.keys: list[tuple[str, str]] = []
 
     def note(self, permit: Permit) -> None:
         """Note what allows the request. Of several permits the first counts: it is for the operation itself."""
@@ -77,6 +82,11 @@ class Trail:
             self.permit if permit is None else permit,
             manifest,
         )
+
+    def entries_of_keys(self, status: int, *, reason: str = "") -> Entries:
+        """Return the entry of this request with its outcome, once for each key that it is about: who owns it learns of it."""
+        entry = self.entry(status, reason=reason)
+        return tuple(replace(entry, account_id=account_id, object_key=arn) for account_id, arn in self.keys) or entry
 
     def entries(
         self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "", manifest: bytes = b""

@@ -57,10 +57,10 @@ def prove(parts: DoorParts, request: Request, claim: Claim, body: bytes, trail: 
 
 
 async def note_refusal(parts: DoorParts, trail: Trail, status: int, code: str) -> StorageError | None:
-    """Write down a refusal, once it is known whose it is; return why that failed, None if it did not."""
+    """Write down a refusal for everybody whom it is about, once that is known; return why it failed, None if it did not."""
     if trail.account_id:
         try:
-            await parts.journal.append(trail.entry(status, reason=code))
+            await parts.journal.append(trail.entries_of_keys(status, reason=code))
         except StorageError as unwritten:
             _log.error("request %s failed: %s", trail.request_id, unwritten)
             trail.has_entry = False

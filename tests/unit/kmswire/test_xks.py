@@ -186,6 +186,14 @@ def test_a_refusal_that_is_none_is_nonsense(answer):
     assert lapse_of(read_decrypted, 502, answer, LAYER) is Lapse.NONSENSE
 
 
+def test_nonsense_is_shown_as_plain_text_and_cut():
+    status = "gr\xfcn" + "x" * 5000
+    with pytest.raises(KeyServerError) as caught:
+        read_metadata(200, body(METADATA | {"keyStatus": status}))
+    assert "gr?nxxx" in caught.value.text
+    assert len(caught.value.text) < 600
+
+
 def test_what_a_proxy_says_is_shown_as_plain_text_and_cut():
     said = "the key\nis gone \x1b[31m" + "x" * 600
     with pytest.raises(KeyServerError) as caught:

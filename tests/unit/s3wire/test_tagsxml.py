@@ -64,3 +64,13 @@ def test_trap_39_a_key_twice_is_refused():
 def test_t69_odd_bodies_are_refused(inside):
     with pytest.raises(MalformedXMLError):
         parse_bucket_tags(f"<Tagging>{inside}</Tagging>".encode())
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "", "for ever", "3601", "٣"])
+def test_a_time_limit_of_data_keys_that_says_no_time_is_refused_on_buckets_alone(value):
+    tags = {"siegel:data-key-seconds": value}
+    with pytest.raises(InvalidTagError, match="0 to 3600"):
+        parse_bucket_tags(render_tag_set(tags))
+    assert parse_object_tags(render_tag_set(tags)) == tags
+    for good in ("0", "60", "3600"):
+        assert parse_bucket_tags(render_tag_set({"siegel:data-key-seconds": good}))

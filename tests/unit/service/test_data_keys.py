@@ -1,7 +1,15 @@
 """What S3 remembers of keys: for one generation, until its material expires, and in bounded memory."""
 
-from siegel.domain.wrapping_keys import WrappingKey
+from types import SimpleNamespace
+
+from siegel.access.caller import root_caller
+from siegel.access.decide import decide
+from siegel.access.evaluation import Asked, ResourceSide
+from siegel.access.remembered import NotedKeys
+from siegel.domain.wrapping_keys import Material, WrappingKey
 from siegel.envelope.objectkeys import Flags, Settings, encode_settings
+from siegel.service.kms import custody, datakeys
+from siegel.service.kms.custody import OPEN, LocalCustody
 from siegel.service.kms.datakeys import REMEMBERED_BYTES_MAX, DataKeys
 from siegel.service.kms.views import KeyView
 
@@ -51,3 +59,39 @@ def test_long_encryption_contexts_fill_no_memory():
     data_keys = DataKeys(Keys(), {}, "eu-central-1")
     assert remembered(data_keys, {"department": "ten"})
     assert not remembered(data_keys, {"x": "y" * REMEMBERED_BYTES_MAX})
+
+
+def test_who_may_is_remembered_for_a_generation_and_within_one_bound_for_all_keys(monkeypatch):
+    monkeypatch.setattr(datakeys, "ADMITTED_MAX", 5)
+    keys = Keys()
+    data_keys, side = DataKeys(keys, {}, "eu-central-1"), ResourceSide(OWN)
+    callers = [root_caller(OWN, f"SGL{number:017}") for number in range(4)]
+    for number in range(30):
+        for caller in callers:
+            asked = Asked(OPEN, f"arn:aws:kms:eu-central-1:{OWN}:key/{number}", NotedKeys({}))
+            assert data_keys._settle(caller, asked, side) == decide(caller, asked, side)
+            assert 0 < len(data_keys._admitted) <= 5
+    keys.number = 4
+    data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
+    assert data_keys._admitted == {}
+
+
+def test_what_keys_derive_for_buckets_is_remembered_for_a_generation_and_within_one_bound_for_all(monkeypatch):
+    monkeypatch.setattr(custody, "LAYERS_MAX", 5)
+    keys = Keys()
+    keys.view = KeyView(OWN, WrappingKey(key_id=KEY_ID, materials=(Material(1, b"", 1),)), None, (), {})
+    asked_for = []
+    keys.material = lambda _view, number: asked_for.append(number) or bytes(32)
+    data_keys, local = DataKeys(keys, {}, "eu-central-1"), LocalCustody(keys, None)
+    for bucket_id in range(20):
+        for text in ("one", "two"):
+            protection = data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {"context": text})))
+            use = SimpleNamespace(protection=protection, bucket=SimpleNamespace(bucket_id=bucket_id))
+            local._layer(use, b"\1")
+        assert 0 < len(local._layers) <= 5
+    # Once for each bucket, whatever the encryption context.
+    assert len(asked_for) == 20
+    keys.number = 4
+    use.protection = data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
+    local._layer(use, b"\1")
+    assert len(local._layers) == 1

@@ -12,13 +12,14 @@ from siegel.domain.errors import SealBrokenError, StorageError
 from siegel.domain.key_errors import KeyDisabledError, KeyNotFoundError, KeyStateError, KeyTimeoutError
 from siegel.domain.key_stores import ConnectionState, KeyServerError, KeyStore, Lapse, OuterLayer, Proxy
 from siegel.domain.objects import Bucket
+from siegel.domain.time_limits import TIME_LIMIT_TAG
 from siegel.domain.wrapping_keys import Material, WrappingKey
 from siegel.envelope.context import Place
 from siegel.envelope.objectkeys import Flags, Settings
 from siegel.service.asker import Asker
 from siegel.service.kms import external_custody
 from siegel.service.kms.custody import OPEN, KeyUse, Protection
-from siegel.service.kms.external_custody import TIME_LIMIT_TAG, ExternalCustody
+from siegel.service.kms.external_custody import ExternalCustody
 from siegel.service.kms.views import KeyView
 from siegel.service.trail import Trail
 
@@ -102,8 +103,6 @@ class Stage:
             is_usable=True,
             headers=(),
             generation=self.keys.number,
-            layers={},
-            admitted={},
         )
         bucket = Bucket(bucket_id=7, name="films", account_id=OWN, region="r", created_at_ms=1)
         self.use = KeyUse(Asker(None, trail), OPEN, protection, bucket, Place(OWN, 7, "k", bytes(16)), b"")
@@ -308,7 +307,6 @@ def test_what_is_kept_is_bounded_and_does_not_outlast_the_longest_time(monkeypat
                 stage.use, b"outer %d" % number, external_custody._Kept(INNER, stage.use.protection, long_ago_s), 1
             )
         assert list(stage.custody._kept) == [b"outer 3", b"outer 4"]
-        monkeypatch.setattr(external_custody, "DATA_KEY_S_MAX", 0)
         await asyncio.sleep(0.6)
         assert stage.custody._kept == {}
         assert stage.custody._sweep is None

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -33,9 +34,11 @@ from siegel.service.kms import aliases, grants, imports, keys
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import Materials, material_context
 from siegel.service.kms.proxies import Proxies
+from siegel.service.kms.scene import Unwrapped
 from siegel.service.kms.upkeep import KeyUpkeep
 from siegel.service.kms.use_cases import CHANGES, READS, KeyService
 from siegel.service.trail import Trail
+from siegel.web.door_steps import note_refusal
 
 OWN, OTHER = "111122223333", "444455556666"
 ROOT, STRANGER = root_caller(OWN, "SGL" + "A" * 17), root_caller(OTHER, "SGL" + "B" * 17)
@@ -82,12 +85,18 @@ class Bench:
     def ask(self, name, caller=ROOT, worker=None, **members):
         return asyncio.run(self.call(name, caller, worker, **members))
 
-    def call(self, name, caller=ROOT, worker=None, **members):
+    @staticmethod
+    def trail(caller=ROOT):
+        trail = Trail(5, "REQUEST", "192.0.2.1")
+        trail.caller, trail.account_id = caller, caller.account_id
+        return trail
+
+    def call(self, name, caller=ROOT, worker=None, trail=None, **members):
         body = json.dumps(members, default=lambda value: base64.b64encode(value).decode()).encode()
         spoken = read_call(find_operation(f"TrentService.{name}"), body)
         request = parse_request("POST", "http", b"/", b"", [(b"host", b"h")], "192.0.2.1", ())
-        trail = Trail(5, "REQUEST", "192.0.2.1")
-        trail.caller, trail.account_id, trail.kind = caller, caller.account_id, spoken.operation.kind
+        trail = trail or self.trail(caller)
+        trail.kind = spoken.operation.kind
         return (worker or self.service).answer(spoken, request, trail)
 
     def make_key(self, caller=ROOT, **members):
@@ -130,6 +139,39 @@ def test_every_operation_has_its_use_case(bench):
     assert set(READS) & uses == set()
 
 
+def test_material_is_unwrapped_before_the_transaction_and_for_its_own_key_alone(bench, monkeypatch):
+    arn = bench.make_key(Origin="EXTERNAL")
+    members = bring_along(bench, arn, b"m" * 32)
+    unwrap, other = imports.unwrap_import, "0b1c2d3e-0000-4000-8000-00000000000a"
+    busy = []
+
+    def watched(*words):
+        busy.append(bench.store.is_writing)
+        return unwrap(*words)
+
+    write = bench.store.write
+
+    async def write_watched(change, entry):
+        bench.store.is_writing = True
+        try:
+            return await write(change, entry)
+        finally:
+            bench.store.is_writing = False
+
+    bench.store.is_writing, bench.store.write = False, write_watched
+    monkeypatch.setattr(imports, "unwrap_import", watched)
+    bench.ask("ImportKeyMaterial", **members)
+    assert busy == [False]
+
+    async def of_another(_materials, _scene, _ask):
+        return Unwrapped(OWN, other, b"m" * 32)
+
+    bench.service._inquiries._asks["ImportKeyMaterial"] = lambda scene, ask: of_another(None, scene, ask)
+    with pytest.raises(KmsInvalidStateError, match="meanwhile"):
+        bench.ask("ImportKeyMaterial", **members)
+    assert "mmm" not in repr(Unwrapped(OWN, other, b"m" * 32))
+
+
 def test_every_call_is_written_down_with_its_key_and_without_its_plaintext(bench):
     arn = bench.make_key()
     blob = bench.ask("Encrypt", KeyId=arn, Plaintext=b"canary")["CiphertextBlob"]
@@ -160,6 +202,25 @@ def test_a_call_about_keys_of_two_accounts_is_written_down_in_both(bench):
         (OTHER, other),
         (OWN, own),
     ]
+
+
+def test_a_refused_call_about_keys_of_two_accounts_is_written_down_in_both(bench):
+    own, other = bench.make_key(), bench.make_key(STRANGER)
+    allow_all = {"Effect": "Allow", "Principal": {"AWS": [OWN, OTHER]}, "Action": "kms:*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Principal": {"AWS": OWN}, "Action": "kms:ReEncryptTo", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow_all, denied]})
+    bench.ask("PutKeyPolicy", STRANGER, KeyId=other, Policy=policy)
+    blob = bench.ask("Encrypt", KeyId=own, Plaintext=b"x")["CiphertextBlob"]
+    trail = bench.trail()
+    with pytest.raises(AccessDeniedError):
+        asyncio.run(bench.call("ReEncrypt", trail=trail, CiphertextBlob=blob, DestinationKeyId=other))
+    parts = SimpleNamespace(journal=bench.store)
+    assert asyncio.run(note_refusal(parts, trail, 400, "AccessDeniedException")) is None
+    assert [
+        (entry.account_id, entry.object_key, entry.status, entry.reason)
+        for entry in bench.written()
+        if entry.kind == "kms.re_encrypt"
+    ] == [(OTHER, other, 400, "AccessDeniedException"), (OWN, own, 400, "AccessDeniedException")]
 
 
 def test_a_change_tells_every_worker_and_a_use_none(bench):

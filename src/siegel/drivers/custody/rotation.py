@@ -45,10 +45,11 @@ class ChestRotation:
         """Hold the chest against other rotations. Raises ConfigurationError if somebody else does."""
         lock = os.open(self._directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigurationError("another process rotates the root key of this deployment") from None
             yield
-        except BlockingIOError:
-            raise ConfigurationError("another process rotates the root key of this deployment") from None
         finally:
             os.close(lock)
 

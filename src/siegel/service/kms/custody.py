@@ -9,7 +9,6 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from siegel.access.caller import Caller
-from siegel.access.decide import Permit
 from siegel.domain.errors import S3Error, SealBrokenError
 from siegel.domain.key_errors import KeyDisabledError, KeyNotFoundError, KeyStateError
 from siegel.domain.objects import Bucket
@@ -24,7 +23,7 @@ from siegel.service.kms.views import KeyDirectory, KeyView
 
 SEAL: Final = "kms:GenerateDataKey"
 OPEN: Final = "kms:Decrypt"
-LAYERS_MAX: Final = 1_000
+LAYERS_MAX: Final = 10_000
 ARN_OF_CONTEXT: Final = "aws:s3:arn"
 """The pair that S3 adds to every encryption context: what is sealed, or with a bucket key its bucket."""
 
@@ -33,7 +32,7 @@ class Protection(Struct, frozen=True, kw_only=True):
     """A key and how it seals; `encoded` are the settings in the form that seals are bound to.
 
     `headers` tell of it in answers, ready to be sent; `is_usable`: the key's state permits its use. All of this is true for one
-    `generation`, as are the `layers` that a custody has made by it, keys by bucket and material, and who was `admitted` for good.
+    `generation`.
     """
 
     settings: Settings
@@ -43,12 +42,6 @@ class Protection(Struct, frozen=True, kw_only=True):
     is_usable: bool
     headers: tuple[tuple[bytes, bytes], ...]
     generation: int
-    layers: dict[tuple[int, bytes], RecordKey]
-    admitted: dict[tuple[int, str], Permit]
-
-    def __repr__(self) -> str:
-        """Show nothing of the layers."""
-        return f"Protection({self.arn})"
 
 
 class KeyUse(Struct, frozen=True, gc=False):
@@ -134,6 +127,9 @@ class LocalCustody:
     def __init__(self, directory: KeyDirectory, randomness: Randomness) -> None:
         self._directory = directory
         self._randomness = randomness
+        # What keys have derived for buckets, by key, bucket and material, as of one generation.
+        self._generation = -1
+        self._layers: dict[tuple[str, int, bytes], RecordKey] = {}
 
     def wrap_now(self, use: KeyUse, inner: bytes) -> bytes:
         """Return the outer layer under the key's newest material."""
@@ -155,16 +151,21 @@ class LocalCustody:
 
     def _layer(self, use: KeyUse, number: bytes) -> RecordKey:
         """Return the key that a material of the key has for the bucket. Raises SealBrokenError."""
-        protection, bucket_id = use.protection, use.bucket.bucket_id
-        known = protection.layers.get((bucket_id, number))
+        protection = use.protection
+        if protection.generation > self._generation:
+            self._layers.clear()
+            self._generation = protection.generation
+        bucket_id = use.bucket.bucket_id
+        place = protection.arn, bucket_id, number
+        known = self._layers.get(place)
         if known is not None:
             return known
         material = self._directory.material(protection.view, int.from_bytes(number, "big"))
         if material is None:
             raise SealBrokenError("an object is sealed under a material that its key does not have")
-        if len(protection.layers) >= LAYERS_MAX:
-            protection.layers.clear()
-        made = protection.layers[bucket_id, number] = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, bucket_id))
+        if len(self._layers) >= LAYERS_MAX:
+            self._layers.clear()
+        made = self._layers[place] = RecordKey(derive_bucket_key(material, Label.KEY_SERVICE_BUCKET, bucket_id))
         return made
 
 

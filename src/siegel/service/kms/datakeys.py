@@ -38,7 +38,8 @@ from siegel.service.kms.key_conditions import OF_EVERY_KEY, SYMMETRIC, KmsKeys, 
 from siegel.service.kms.managed import via_service
 from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, decide_on_key
 
-ADMITTED_MAX: Final = 1_000
+# With all keys together: each may keep a caller alive, with the policies of its session.
+ADMITTED_MAX: Final = 2_000
 # Settings with a longer encryption context are read anew each time: whoever makes many of them fills no memory.
 REMEMBERED_BYTES_MAX: Final = 512
 _PREFIX: Final = f"{SERVICE}:"
@@ -58,12 +59,15 @@ class DataKeys:
         self._via = (via_service(region),)
         self._generation = -1
         self._known: dict[bytes, Protection] = {}
+        # Who may use which key without a further look, by caller, permission and key, as of the generation.
+        self._admitted: dict[tuple[int, str, str], Permit] = {}
 
     def protection(self, encoded: bytes) -> Protection:
         """Return the key that encoded settings speak of. Raises KeyNotFoundError."""
         generation = self._directory.generation()
         if generation != self._generation or len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
+            self._admitted.clear()
             self._generation = generation
         known = self._known.get(encoded)
         if known is None or self._directory.has_expired(known.view):
@@ -81,8 +85,6 @@ class DataKeys:
                 is_usable=view.state is KeyState.ENABLED,
                 headers=tuple((name.encode(), value.encode()) for name, value in told.items()),
                 generation=generation,
-                layers={},
-                admitted={},
             )
             if len(encoded) <= REMEMBERED_BYTES_MAX:
                 self._known[encoded] = known
@@ -136,7 +138,7 @@ class DataKeys:
     def _admit(self, use: KeyUse) -> Permit:
         """Return the permit. Raises unless the caller may, and the key's state permits it."""
         protection = use.protection
-        permit = protection.admitted.get((id(use.asker.trail.caller), use.permission)) or self._decide(use)
+        permit = self._admitted.get((id(use.asker.trail.caller), use.permission, protection.arn)) or self._decide(use)
         if not protection.is_usable:
             check_state(protection.view, protection.arn)
         return permit
@@ -148,8 +150,17 @@ class DataKeys:
         operation = use.permission.removeprefix(_PREFIX)
         keys = NotedKeys(self._keys(use, context), _STABLE)
         asked = Asked(use.permission, use.protection.arn, keys, via_service=True)
-        settle = partial(_settle, use.protection.admitted)
-        return decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), settle)
+        return decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), self._settle)
+
+    def _settle(self, caller: Caller, asked: Asked, side: ResourceSide) -> Permit:
+        """Decide, and remember the permit where no policy asked anything of the request itself."""
+        permit = decide(caller, asked, side)
+        if isinstance(asked.keys, NotedKeys) and not asked.keys.was_asked:
+            if len(self._admitted) >= ADMITTED_MAX:
+                self._admitted.clear()
+            # The permit keeps its caller alive, so that no other can have its id.
+            self._admitted[id(caller), asked.action, asked.resource] = permit
+        return permit
 
     def _keys(self, use: KeyUse, context: dict[str, str]) -> KmsKeys:
         """Return the condition keys of a use: those of the key and its context, and those of the request to S3."""
@@ -198,12 +209,3 @@ class DataKeys:
 
 def _custody_number(protection: Protection) -> int:
     return EXTERNAL_CUSTODY if protection.view.key.is_external else LOCAL_CUSTODY
-
-
-def _settle(admitted: dict[tuple[int, str], Permit], caller: Caller, asked: Asked, side: ResourceSide) -> Permit:
-    """Decide, and remember the permit where no policy asked anything of the request itself."""
-    permit = decide(caller, asked, side)
-    if isinstance(asked.keys, NotedKeys) and not asked.keys.was_asked and len(admitted) < ADMITTED_MAX:
-        # The permit keeps its caller alive, so that no other can have its id.
-        admitted[id(caller), asked.action] = permit
-    return permit

@@ -18,8 +18,9 @@ from siegel.domain.configuration import Tagging
 from siegel.domain.errors import S3Error, SealBrokenError, StorageError
 from siegel.domain.key_errors import KeyStateError, KeyTimeoutError
 from siegel.domain.key_stores import KeyServerError
-from siegel.domain.limits import DATA_KEY_S_DEFAULT, DATA_KEY_S_MAX, DATA_KEYS_MAX
+from siegel.domain.limits import DATA_KEY_S_DEFAULT, DATA_KEYS_MAX
 from siegel.domain.records import Kind
+from siegel.domain.time_limits import TIME_LIMIT_TAG, read_time_limit
 from siegel.domain.wrapping_keys import KeyState
 from siegel.envelope.objectkeys import EXTERNAL_CUSTODY
 from siegel.envelope.outerlayer import decode_layer, encode_layer
@@ -31,15 +32,12 @@ from siegel.service.kms.lapses import PASSING
 from siegel.service.kms.proxies import Proxies, Wrapping
 from siegel.service.kms.views import KeyDirectory, KeyView
 
-TIME_LIMIT_TAG: Final = "siegel:data-key-seconds"
-"""The tag of a bucket, or of a key, that says for how many seconds a data key may be used without asking again."""
 SWEEP_S: Final = 0.5
 STREAM_S_MIN: Final = 5.0
 """A body that streams longer than this asks again, also where no data key is kept."""
 _RETRY_S: Final = 1.0
 _EARLY: Final = 0.75
 _LIMITS_MAX: Final = 10_000
-_DIGITS_MAX: Final = 6
 _PREFIX: Final = "kms:"
 
 
@@ -121,7 +119,7 @@ class ExternalCustody:
         if known is None:
             bucket_tags = self._documents.document(use.bucket, Kind.TAGGING, Tagging) or Tagging()
             tags = (*bucket_tags.tags, *current_view(self._directory, use.protection).key.tags)
-            said = (_read_seconds(value) for name, value in tags if name == TIME_LIMIT_TAG)
+            said = (read_time_limit(value) for name, value in tags if name == TIME_LIMIT_TAG)
             if len(self._limits) >= _LIMITS_MAX:
                 self._limits.clear()
             known = self._limits[place] = min(said, default=DATA_KEY_S_DEFAULT)
@@ -252,13 +250,6 @@ def _usable_spell(directory: KeyDirectory, protection: Protection) -> tuple[int,
     """Return since when a key may be used, None if it may not."""
     view = directory.find(protection.settings.account_id, protection.settings.key_id)
     return view.spell if view is not None and view.state is KeyState.ENABLED else None
-
-
-def _read_seconds(text: str) -> int:
-    """Return the time that a tag says; one that says none means that nothing is kept."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
-        return 0
-    return min(int(text), DATA_KEY_S_MAX)
 
 
 def _now_s() -> float:

@@ -36,7 +36,7 @@ from siegel.kmswire.answers import IMPORTED_NUMBER, Answer, material_id, moment
 from siegel.kmswire.asks import DeleteImportedKeyMaterial, GetParametersForImport, ImportKeyMaterial
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import ImportTicket, Materials
-from siegel.service.kms.scene import Change, Scene
+from siegel.service.kms.scene import Change, Scene, Unwrapped
 from siegel.service.kms.views import KeyView
 
 _BITS: Final = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
@@ -88,12 +88,8 @@ class ImportParameters:
 
 def import_key_material(change: Change, ask: ImportKeyMaterial) -> Answer:
     """Give a key the material that was wrapped for it: its first one, or the same again."""
-    view = _imported(change, ask.key_id)
-    key = view.key
-    _check_import_type(ask, key)
-    _check_material_id(view, ask.key_material_id)
-    expires_at_ms = _expiry(change, ask)
-    clear = _unwrap(change, view, ask)
+    view, expires_at_ms = _check_import(change, ask)
+    key, clear = view.key, change.unwrapped_for(view)
     if not is_material(clear) or (key.fingerprint and not is_same_material(clear, key.key_id, key.fingerprint)):
         raise KmsIncorrectKeyMaterialError
     material = change.materials.keep(view.account_id, key.key_id, IMPORTED_NUMBER, clear, at_ms=change.now_ms)
@@ -126,17 +122,32 @@ def _imported(scene: Scene, name: str) -> KeyView:
     return view
 
 
-def _unwrap(change: Change, view: KeyView, ask: ImportKeyMaterial) -> bytes:
+async def unwrap_material(materials: Materials, scene: Scene, ask: ImportKeyMaterial) -> Unwrapped:
+    """Return the material of an import that the caller may make; that takes some 10 ms, which no transaction waits for.
+
+    Raises what `import_key_material` raises.
+    """
+    view, _ = _check_import(scene, ask)
     try:
-        ticket = change.materials.open_ticket(view.account_id, view.key.key_id, ask.import_token)
+        ticket = materials.open_ticket(view.account_id, view.key.key_id, ask.import_token)
     except SealBrokenError as error:
         raise KmsInvalidImportTokenError from error
-    if ticket.valid_to_ms < change.now_ms:
+    if ticket.valid_to_ms < scene.now_ms:
         raise KmsExpiredImportTokenError
+    wrapping = ImportWrapping(ticket.wrapping)
     try:
-        return unwrap_import(ImportWrapping(ticket.wrapping), ticket.private_der, ask.encrypted_key_material)
+        clear = await asyncio.to_thread(unwrap_import, wrapping, ticket.private_der, ask.encrypted_key_material)
     except SealBrokenError as error:
         raise KmsInvalidCiphertextError("The key material does not unwrap with the private key of the import token.") from error
+    return Unwrapped(view.account_id, view.key.key_id, clear)
+
+
+def _check_import(scene: Scene, ask: ImportKeyMaterial) -> tuple[KeyView, int]:
+    """Return the key of an import, and when its material goes; all is right so far but what comes out of the wrapping."""
+    view = _imported(scene, ask.key_id)
+    _check_import_type(ask, view.key)
+    _check_material_id(view, ask.key_material_id)
+    return view, _expiry(scene, ask)
 
 
 def _check_import_type(ask: ImportKeyMaterial, key: WrappingKey) -> None:
@@ -156,7 +167,7 @@ def _material_id(view: KeyView) -> str:
     return material_id(view.account_id, view.key, Material(IMPORTED_NUMBER, b"", 0))
 
 
-def _expiry(change: Change, ask: ImportKeyMaterial) -> int:
+def _expiry(scene: Scene, ask: ImportKeyMaterial) -> int:
     """Return when the material goes, 0 for never. Raises KmsValidationError."""
     if ask.expiration_model != _EXPIRES:
         if ask.valid_to is not None:
@@ -165,7 +176,7 @@ def _expiry(change: Change, ask: ImportKeyMaterial) -> int:
     if ask.valid_to is None:
         raise KmsValidationError("ExpirationModel KEY_MATERIAL_EXPIRES needs ValidTo.")
     at_ms = round(ask.valid_to * 1000)
-    if not change.now_ms < at_ms <= change.now_ms + KMS_IMPORT_DAYS_MAX * DAY_MS:
+    if not scene.now_ms < at_ms <= scene.now_ms + KMS_IMPORT_DAYS_MAX * DAY_MS:
         raise KmsValidationError(f"ValidTo is in the future, {KMS_IMPORT_DAYS_MAX} days at most.")
     return at_ms
 

@@ -1,10 +1,11 @@
-"""What a change has to know of an external key store's proxy: asked before the transaction, which does not wait for anybody.
+"""What a change has to know before its transaction, which waits for nobody: what a proxy says, what comes out of a wrapping.
 
 The caller's rights and the state of things are checked before a proxy is asked, and once more inside the transaction; a finding
 about another proxy than the transaction sees counts for nothing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from siegel.domain.key_stores import KeyServerError, Proxy
@@ -12,13 +13,14 @@ from siegel.domain.kms_errors import KmsXksProxyUriUnreachableError
 from siegel.domain.outbound import AddressRefusedError
 from siegel.kmswire.answers import ORIGIN_EXTERNAL
 from siegel.kmswire.asks import CreateCustomKeyStore, CreateKey, OfStore, UpdateCustomKeyStore
+from siegel.service.kms.imports import unwrap_material
 from siegel.service.kms.key_stores import planned_proxy, planned_update, store_to_connect
 from siegel.service.kms.keys import store_for_key
 from siegel.service.kms.material import Materials
 from siegel.service.kms.proxies import Proxies
-from siegel.service.kms.scene import Finding, Scene
+from siegel.service.kms.scene import Finding, Scene, Unwrapped
 
-Ask = Callable[[Scene, Any], Awaitable[Finding | None]]
+Ask = Callable[[Scene, Any], Awaitable[Finding | Unwrapped | None]]
 
 
 class Inquiries:
@@ -32,14 +34,15 @@ class Inquiries:
             "ConnectCustomKeyStore": self._of_connection,
             "UpdateCustomKeyStore": self._of_update,
             "CreateKey": self._of_key,
+            "ImportKeyMaterial": partial(unwrap_material, materials),
         }
 
     def is_needed(self, operation: str) -> bool:
         """Tell whether an operation may have to ask first."""
         return operation in self._asks
 
-    async def inquire(self, scene: Scene) -> Finding | None:
-        """Return what a proxy said, or why it said nothing; None where the call needs no proxy. Raises what the change raises."""
+    async def inquire(self, scene: Scene) -> Finding | Unwrapped | None:
+        """Return what was found; None where the call needs nothing to be. Raises what the change raises."""
         spoken = scene.setting.spoken
         return await self._asks[spoken.operation.name](scene, spoken.ask)
 

@@ -58,6 +58,17 @@ class Finding(Struct, frozen=True):
     problem: str = ""
 
 
+class Unwrapped(Struct, frozen=True):
+    """Material that was brought along for a key, unwrapped. The text form does not show it."""
+
+    account_id: str
+    key_id: str
+    clear: bytes
+
+    def __repr__(self) -> str:
+        return f"Unwrapped({self.key_id})"
+
+
 class Scene:
     """A read, or a use of a key."""
 
@@ -71,8 +82,6 @@ class Scene:
         self.now_ms = setting.now_ms
         self.reader = reader
         self.book = KeyBook(reader, self.account_id)
-        # Account and ARN of every key that the call is about, in order.
-        self.touched: list[tuple[str, str]] = []
 
     def arn(self, view: KeyView) -> str:
         """Return a key's ARN."""
@@ -109,8 +118,8 @@ class Scene:
             raise _absent(self.region, named)
         trail = self.setting.trail
         trail.account_id, trail.object_key = place = view.account_id, self.arn(view)
-        if place not in self.touched:
-            self.touched.append(place)
+        if place not in trail.keys:
+            trail.keys.append(place)
         return view
 
     def admit(
@@ -192,11 +201,16 @@ class Change(Scene):
     """A change, inside its transaction."""
 
     def __init__(
-        self, writer: Writer, setting: Setting, materials: Materials, reference_ms: int, finding: Finding | None = None
+        self,
+        writer: Writer,
+        setting: Setting,
+        materials: Materials,
+        reference_ms: int,
+        finding: Finding | Unwrapped | None = None,
     ) -> None:
         """Change what belongs to accounts; `materials` makes what is new, from `reference_ms` a time until deletion counts.
 
-        `finding` is what an external key store said, where the operation had to ask.
+        `finding` is what an external key store said, or the material that was unwrapped, where the operation needs it.
         """
         super().__init__(writer, FreshViews(writer), setting)
         self._finding = finding
@@ -204,9 +218,16 @@ class Change(Scene):
         self.materials = materials
         self.reference_ms = reference_ms
 
+    def unwrapped_for(self, view: KeyView) -> bytes:
+        """Return the material that was unwrapped for a key. Raises KmsInvalidStateError if it was for another."""
+        found = self._finding
+        if not isinstance(found, Unwrapped) or (found.account_id, found.key_id) != (view.account_id, view.key.key_id):
+            raise KmsInvalidStateError("The key was changed meanwhile. The request can be made again.")
+        return found.clear
+
     def finding_about(self, proxy: Proxy) -> Finding:
         """Return what a proxy said. Raises KmsCustomKeyStoreInvalidStateError if it was another that was asked."""
-        if self._finding is None or self._finding.proxy != proxy:
+        if not isinstance(self._finding, Finding) or self._finding.proxy != proxy:
             raise KmsCustomKeyStoreInvalidStateError("The key store was changed meanwhile. The request can be made again.")
         return self._finding
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from siegel.domain.kms_errors import KmsLimitExceededError, KmsTagError
 from siegel.domain.limits import KMS_TAGS_MAX
+from siegel.domain.time_limits import TIME_LIMIT_RULE, TIME_LIMIT_TAG, is_time_limit
 from siegel.domain.wrapping_keys import Pairs
 from siegel.kmswire.answers import Answer, page_view
 from siegel.kmswire.asks import PagedOfKey, Tag, TagResource, UntagResource
@@ -18,7 +19,7 @@ _RESERVED: Final = "aws:"
 def merge_tags(old: Pairs, new: Iterable[Tag]) -> Pairs:
     """Return tags with others put over them.
 
-    Raises KmsTagError for a key twice or a reserved one, KmsLimitExceededError beyond KMS_TAGS_MAX.
+    Raises KmsTagError for a key twice, a reserved one, a time limit that is none, KmsLimitExceededError beyond KMS_TAGS_MAX.
     """
     merged = dict(old)
     seen: set[str] = set()
@@ -27,6 +28,8 @@ def merge_tags(old: Pairs, new: Iterable[Tag]) -> Pairs:
             raise KmsTagError("Duplicate tag keys")
         if tag.tag_key.lower().startswith(_RESERVED):
             raise KmsTagError("Tag keys that begin with aws: are reserved.")
+        if tag.tag_key == TIME_LIMIT_TAG and not is_time_limit(tag.tag_value):
+            raise KmsTagError(TIME_LIMIT_RULE)
         seen.add(tag.tag_key)
         merged[tag.tag_key] = tag.tag_value
     if len(merged) > KMS_TAGS_MAX:

@@ -17,7 +17,7 @@ from siegel.service.kms.imports import ImportParameters
 from siegel.service.kms.inquiries import Inquiries
 from siegel.service.kms.material import Materials
 from siegel.service.kms.proxies import Proxies
-from siegel.service.kms.scene import Change, Finding, Scene, Setting
+from siegel.service.kms.scene import Change, Finding, Scene, Setting, Unwrapped
 from siegel.service.kms.views import FreshViews, KeyDirectory
 from siegel.service.lockclock import LockTime
 from siegel.service.trail import Trail
@@ -91,16 +91,13 @@ class KeyService:
             return await self._change(setting)
         scene = Scene(self._store.reader, self._directory, setting)
         answer = await self._read_or_use(scene)
-        # Whoever owns a key learns of each use, also where a call is about keys of two accounts.
-        for account_id, arn in scene.touched or [(trail.account_id, trail.object_key)]:
-            trail.account_id, trail.object_key = account_id, arn
-            await self._journal.append(trail.entry(200))
+        await self._journal.append(trail.entries_of_keys(200))
         return answer
 
     async def _change(self, setting: Setting) -> Answer | None:
         name = setting.spoken.operation.name
         _, reference_ms = self._lock_time.moment()
-        finding: Finding | None = None
+        finding: Finding | Unwrapped | None = None
         if self._inquiries.is_needed(name):
             finding = await self._inquiries.inquire(Scene(self._store.reader, FreshViews(self._store.reader), setting))
 

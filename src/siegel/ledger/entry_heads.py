@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.domain.ledgers import LedgerFormError
-from siegel.ledger.handover import FIRST_LINE
+from siegel.ledger.handover import FIRST_LINE, parse_hand_over
 
 _TIME_AT: Final = 1
 _REQUEST_AT: Final = 9
@@ -32,6 +32,7 @@ class EntryHead(Struct, frozen=True):
 def read_entry_head(entry: bytes) -> EntryHead | None:
     """Return the head of an entry, None for a hand-over. Raises LedgerFormError for what is neither."""
     if entry.startswith(FIRST_LINE):
+        parse_hand_over(entry)
         return None
     if len(entry) < _REST_AT or entry[0] >= _TEXT:
         raise LedgerFormError("the entry is of no form that a ledger of Siegel has")

@@ -51,7 +51,8 @@ class Group(Struct, frozen=True):
 class Judgement(Struct, frozen=True):
     """What a policy says of a checkpoint that the log has signed: which witnesses have too, when, and whether they are enough.
 
-    `log_times` are those that the log's own signatures say, where they say one. Times are in seconds since 1970.
+    `log_times` are those that the log's own signatures say, where they say one. `quorum_at_s` is the newest time at which a
+    quorum says that it was the head; None where there is no quorum, or none is demanded. Times are in seconds since 1970.
     """
 
     checkpoint: Checkpoint
@@ -59,6 +60,7 @@ class Judgement(Struct, frozen=True):
     log_times: tuple[int, ...]
     witnessed: dict[str, int]
     has_quorum: bool
+    quorum_at_s: int | None
 
 
 class Policy(Struct, frozen=True):
@@ -84,11 +86,21 @@ class Policy(Struct, frozen=True):
             raise UnsignedError("no trusted key of the log has signed the checkpoint")
         witnessed = {each.name: opened.signed[each.verifier] for each in self.witnesses if opened.signed.get(each.verifier)}
         times = tuple(at_s for at_s in log_times if at_s)
-        return Judgement(opened.checkpoint, opened.note, times, witnessed, self.is_quorum(witnessed))
+        quorum_at_s = self._quorum_at_s(witnessed)
+        has_quorum = self.quorum == NO_QUORUM or quorum_at_s is not None
+        return Judgement(opened.checkpoint, opened.note, times, witnessed, has_quorum, quorum_at_s)
 
     def is_quorum(self, names: Collection[str]) -> bool:
         """Tell whether these witnesses together are enough."""
         return self.quorum == NO_QUORUM or self._holds(self.quorum, names)
+
+    def _quorum_at_s(self, witnessed: dict[str, int]) -> int | None:
+        if self.quorum == NO_QUORUM:
+            return None
+        times = sorted(witnessed.values(), reverse=True)
+        return next(
+            (at_s for at_s in times if self._holds(self.quorum, [name for name in witnessed if witnessed[name] >= at_s])), None
+        )
 
     def _holds(self, name: str, names: Collection[str]) -> bool:
         group = self.groups.get(name)

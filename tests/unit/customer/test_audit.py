@@ -195,6 +195,43 @@ def test_without_witnesses_the_logs_own_time_counts(tmp_path):
     assert "unknown" in summary(found)
 
 
+def publish_dated(desk, log, log_at_s, witnessed_at_s):
+    """Publish a log that says another time than its witnesses."""
+    desk.publish(log)
+    signed = sign_checkpoint(log.head, log.signers, log_at_s)
+    (desk.ledger / "checkpoint").write_bytes(cosigned(signed, log.head, witnessed_at_s, WITNESSES))
+    return desk
+
+
+def test_a_log_that_dates_its_heads_back(desk):
+    """Else it could hold back entries as long as it likes: the witnesses know until when it showed the tree without them."""
+    assert publish_dated(desk, log_of(10), head_at(log_of(10)), NOW_S - 60).sync().report.holds()
+    late = Log([*entries(10), entry(10, NOW_S - 90)])
+    found = publish_dated(desk, late, NOW_S - 85, NOW_S).sync().report
+    assert names(found) == {"dates"}
+    assert "held back, or made up" in found.findings[0].message
+    old = Log([entry(number, NOW_S - 9000) for number in range(10)])
+    assert names(publish_dated(Desk(desk.book.folder / "new"), old, NOW_S - 9000, NOW_S).sync().report) == {"freshness"}
+
+
+def test_a_log_that_dates_its_heads_ahead(tmp_path, desk):
+    """Nobody may show a head for ever that says a time to come, nor entries from there."""
+    lone = Desk(tmp_path / "lone", witnesses=[])
+    lone.publish(log_of(10), at_s=NOW_S + 9000, witnesses=[])
+    assert lone.checks() == {"freshness"}
+    ahead = Log([*entries(10), entry(10, NOW_S + 2000)])
+    assert names(publish_dated(desk, ahead, NOW_S + 2000, NOW_S).sync().report) == {"dates"}
+
+
+def test_an_older_head_over_the_same_entries_is_not_remembered(desk):
+    """Else entries could be dated between the two."""
+    for at_s in (NOW_S - 100, NOW_S - 40, NOW_S - 100):
+        assert desk.publish(log_of(10), at_s=at_s).sync().report.holds()
+    found = desk.publish(Log([*entries(10), entry(10, NOW_S - 80)]), at_s=NOW_S).sync()
+    assert names(found.report) == {"dates"}
+    assert b"\n10\n" in (found.evidence / "last").read_bytes(), "the head that lacks the entry is the evidence"
+
+
 def test_an_entry_that_was_held_back_or_made_up_later(desk):
     assert desk.publish(log_of(10), at_s=NOW_S - 50).sync().report.holds()
     late = Log([*entries(10), entry(10, NOW_S - 40), entry(11, NOW_S - 61)])
@@ -222,11 +259,14 @@ def test_dates(desk, more, why):
     assert found.holds(Name.ENTRIES, Name.CONSISTENCY)
 
 
-@pytest.mark.parametrize("junk", [b"", b"\x01short", b"text instead of an entry", entry(3)[:20]])
+@pytest.mark.parametrize(
+    "junk", [b"", b"\x01short", b"text instead of an entry", entry(3)[:20], b"siegel ledger hand-over v1\nof nothing to nobody\n"]
+)
 def test_what_is_no_entry(desk, junk):
-    found = desk.publish(Log([*entries(10), junk]), at_s=NOW_S).sync().report
+    found = desk.publish(Log([*entries(10), junk, entry(11)]), at_s=NOW_S).sync().report
     assert names(found) >= {"openings"}
     assert found.holds(Name.ENTRIES, Name.CONSISTENCY)
+    assert list(make_receipts(Book(desk.book.folder), f"{12:016X}")) == [11], "what is behind it can be proven all the same"
 
 
 def test_openings_are_those_that_the_entries_were_made_with(desk):

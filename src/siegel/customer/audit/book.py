@@ -23,7 +23,7 @@ from siegel.customer.audit.dates import Promise
 from siegel.customer.audit.findings import Report
 from siegel.customer.audit.openings import openings_path
 from siegel.customer.audit.sources import FolderSource, Source, SourceError
-from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, signed_at
+from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, stood_at
 from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
 from siegel.customer.keybox.folder import locked
 from siegel.domain.errors import ConfigurationError, StorageError
@@ -132,7 +132,7 @@ class Book:
             frontier = read_frontier(last.size, {tile: self.mirror.get(tile.path) or b"" for tile in edge_tiles(last.size)})
         except (LedgerError, SourceError):
             frontier = Frontier()
-        return Before(last, signed_at(judgement), frontier if frontier.root == last.root else Frontier())
+        return Before(last, stood_at(judgement), frontier if frontier.root == last.root else Frontier())
 
     def _judge_last(self, data: bytes, trust: Trust) -> Judgement:
         """Judge the last head by the policy of now, or of the keys before a hand-over."""

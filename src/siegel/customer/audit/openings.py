@@ -13,7 +13,7 @@ from siegel.customer.audit.sources import Source
 from siegel.customer.audit.walk import read_bundle
 from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.bundles import entries_of
-from siegel.ledger.handover import FIRST_LINE
+from siegel.ledger.entry_heads import read_entry_head
 from siegel.ledger.leaves import Leaf, Opening, check_opening, decode_leaf, decode_opening
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
 
@@ -65,9 +65,9 @@ def _openings(source: Source, tile: Tile) -> tuple[list[bytes], str]:
 
 
 def _line(index: int, entry: bytes, stored: bytes, problem: str) -> Line:
-    if entry.startswith(FIRST_LINE):
-        return Line(index, None)
     try:
+        if read_entry_head(entry) is None:
+            return Line(index, None)
         leaf = decode_leaf(entry)
     except LedgerFormError as error:
         return Line(index, None, problem=str(error))

@@ -74,9 +74,17 @@ def _find(book: Book, wanted: str, size: int) -> Iterator[tuple[int, bytes]]:
         raise NoSuchEntryError(f"{wanted!r} is neither a request id of 16 hex digits nor #N")
     for place in range(-(-size // TILE_WIDTH)):
         for offset, entry in enumerate(read_bundle(book.mirror, tile_at(ENTRIES, place, size))):
-            head = read_entry_head(entry)
-            if head is not None and head.request_id == wanted:
+            if _request_of(entry) == wanted:
                 yield place * TILE_WIDTH + offset, entry
+
+
+def _request_of(entry: bytes) -> str:
+    """Return the request that an entry is about; empty where it is about none, or is no entry, which other checks say."""
+    try:
+        head = read_entry_head(entry)
+    except LedgerFormError:
+        return ""
+    return head.request_id if head else ""
 
 
 def _prove(book: Book, index: int, size: int, entry: bytes, head: bytes) -> bytes:

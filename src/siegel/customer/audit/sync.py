@@ -13,8 +13,9 @@ from siegel.customer.audit.book import HAND_OVERS_MAX, Book
 from siegel.customer.audit.findings import NEEDED, Name, Report
 from siegel.customer.audit.openings import check_openings, openings_path
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError
-from siegel.customer.audit.walk import CHECKPOINT, Progress, audit, judge_head
+from siegel.customer.audit.walk import CHECKPOINT, Before, Progress, audit, judge_head, stood_at
 from siegel.domain.errors import StorageError
+from siegel.ledger.policies import Judgement
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, new_tiles
 
 FETCHERS: Final = 8
@@ -55,12 +56,19 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         if report.holds(Name.ENTRIES):
             check_openings(source, before.frontier.size if before else 0, report)
         evidence = None
-        if head is not None and report.holds(*NEEDED):
-            book.keep(head, report.size, before)
         if not report.holds(*(name for name in Name if name is not Name.FRESHNESS)):
             evidence = book.keep_evidence(head, report)
+        if head is not None and judgement and report.holds(*NEEDED) and _is_newer(judgement, before):
+            book.keep(head, report.size, before)
         shutil.rmtree(book.incoming, ignore_errors=True)
         return Synced(report, evidence)
+
+
+def _is_newer(judgement: Judgement, before: Before | None) -> bool:
+    """Tell whether a head takes the place of the one before: of two over the same entries, the one that stood longer does."""
+    if before is None or judgement.checkpoint.size > before.checkpoint.size:
+        return True
+    return (stood_at(judgement) or 0) >= (before.signed_at_s or 0)
 
 
 class _WithHead:

@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 
 
 class Before(Struct, frozen=True):
-    """What was verified before: the head, when it was signed, and the edge of the tree from which a walk goes on."""
+    """What was verified before: the head, until when it stood (`stood_at`), and the tree's edge, from which a walk goes on."""
 
     checkpoint: Checkpoint
     signed_at_s: int | None
@@ -63,7 +63,7 @@ def judge_head(data: bytes | None, trust: Trust, report: Report) -> Judgement | 
     head = judgement.checkpoint
     report.origin, report.size, report.root = head.origin, head.size, head.root.hex()
     report.witnesses = dict(judgement.witnessed)
-    report.head_at_s = signed_at(judgement)
+    report.head_at_s = _signed_at(judgement)
     if not judgement.has_quorum:
         seen = ", ".join(judgement.witnessed) or "none"
         report.add(Name.QUORUM, f"the policy wants more witnesses than have signed ({seen})", wanted=trust.policy.quorum)
@@ -71,21 +71,33 @@ def judge_head(data: bytes | None, trust: Trust, report: Report) -> Judgement | 
     return judgement
 
 
-def signed_at(judgement: Judgement) -> int | None:
-    """Return when a head was signed: by the log's own word, else by the first of its witnesses; None if nobody says."""
-    return max(judgement.log_times, default=min(judgement.witnessed.values(), default=None))
+def stood_at(judgement: Judgement) -> int | None:
+    """Return until when a head was surely the newest: the later of the log's own word and the quorum's; None if nobody says.
+
+    The log's own word alone would not do: a log that dates its heads back could hold back entries as long.
+    """
+    quorum = () if judgement.quorum_at_s is None else (judgement.quorum_at_s,)
+    return max((*judgement.log_times, *quorum), default=_signed_at(judgement))
+
+
+def _signed_at(judgement: Judgement) -> int | None:
+    """Return when a head was signed: by the log's word, unless after its witnesses, else by the first of them; None if unsaid."""
+    seen = judgement.witnessed.values()
+    own = max(judgement.log_times, default=min(seen, default=None))
+    return own if own is None or not judgement.has_quorum else min(own, max(seen, default=own))
 
 
 def _check_age(judgement: Judgement, trust: Trust, report: Report) -> None:
-    oldest = report.checked_at_s - trust.promise.max_age_s
-    recent = [name for name, at_s in judgement.witnessed.items() if at_s >= oldest]
-    has_time = bool(recent) or any(at_s >= oldest for at_s in judgement.log_times)
+    # What says a time to come is no more recent than what says one that is long gone: it could be shown until then.
+    window = range(report.checked_at_s - trust.promise.max_age_s, report.checked_at_s + trust.promise.max_age_s + 1)
+    recent = [name for name, at_s in judgement.witnessed.items() if at_s in window]
+    has_own = any(at_s in window for at_s in judgement.log_times)
     # Without a quorum nobody's word counts but the log's; that it lacks is said already.
-    fresh = trust.policy.is_quorum(recent) if judgement.has_quorum else has_time
-    if not fresh or not has_time:
+    fresh = trust.policy.is_quorum(recent) if judgement.has_quorum else True
+    if not fresh or not (has_own or (recent and not judgement.log_times)):
         report.add(
             Name.FRESHNESS,
-            f"the head was signed {time_text(report.head_at_s)}, and a newer one every {trust.promise.max_age_s} s was promised",
+            f"the head was signed {time_text(report.head_at_s)}, and one in the last {trust.promise.max_age_s} s was promised",
             **{f"witness {name}": time_text(at_s) for name, at_s in judgement.witnessed.items()},
         )
 

@@ -31,13 +31,23 @@ class Handler(BaseHTTPRequestHandler):
         status, body, *more = answer
         if status is None:
             self.close_connection = True
+            self.wfile.write(body)
             return
         self.send_response(status)
         for name, value in more:
             self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-length", str(len(body) + bool(self.server.cut) + self.server.is_endless * 10**6))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = bool(self.server.cut)
+        self.server.cut -= bool(self.server.cut)
+        while self.server.is_endless:
+            try:
+                self.wfile.write(b"x")
+            except ConnectionError:
+                self.close_connection = True
+                return
+            time.sleep(0.01)
 
     def answer(self):
         headers = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
@@ -59,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path):
     made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.folder, made.asked, made.answers = tmp_path / "provider", [], []
+    made.folder, made.asked, made.answers, made.cut, made.is_endless = tmp_path / "provider", [], [], 0, False
     thread = threading.Thread(target=made.serve_forever, args=(0.05,))
     thread.start()
     yield made
@@ -130,6 +140,33 @@ def test_an_answer_without_end_is_cut(server, asking, monkeypatch):
     source = asking()
     assert source.get("checkpoint") == b"x" * 11
     assert source.get("checkpoint") == b"y"
+
+
+def test_an_answer_that_is_cut_is_none(server, asking, quick):
+    """A connection that breaks must not look like a ledger that was changed."""
+    server.cut = ATTEMPTS_MAX - 1
+    server.answers = [(200, b"whole")] * ATTEMPTS_MAX
+    source = asking()
+    assert source.get("checkpoint") == b"whole"
+    server.cut = ATTEMPTS_MAX
+    server.answers = [(200, b"whole")] * ATTEMPTS_MAX
+    with pytest.raises(SourceError, match="IncompleteRead"):
+        source.get("checkpoint")
+
+
+def test_an_answer_that_never_ends(server, asking, quick, monkeypatch):
+    """Bytes that come one by one keep no watch waiting for ever."""
+    monkeypatch.setattr(sources, "ANSWER_S_MAX", 0.05)
+    server.answers = [(200, b"x")] * ATTEMPTS_MAX
+    server.is_endless = True
+    with pytest.raises(SourceError, match="no whole answer"):
+        asking().get("checkpoint")
+
+
+def test_a_servers_words_do_not_move_the_cursor(server, asking, quick):
+    server.answers = [(None, b"\x1b[2Jnonsense\r\n\r\n")] * ATTEMPTS_MAX
+    with pytest.raises(SourceError, match=r"\?\[2Jnonsense"):
+        asking().get("checkpoint")
 
 
 def test_tls(tmp_path):

@@ -171,7 +171,8 @@ class Book:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_whole(folder / "report.json", msgspec.json.format(msgspec.json.encode(report)))
-            if head is not None:
+            if head is not None and len(head) <= NOTE_BYTES_MAX:
+                # What is longer is no note, and proves nothing.
                 replace_whole(folder / CHECKPOINT, head)
             last = _read(self.folder / LAST_NAME, NOTE_BYTES_MAX)
             if last is not None:

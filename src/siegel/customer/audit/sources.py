@@ -7,9 +7,12 @@ import configparser
 import hmac
 import http.client
 import os
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
@@ -23,8 +26,11 @@ from siegel.s3wire.sigv4 import REGION_ALIAS, signing_key
 # The largest file of a ledger: a bundle of 256 entries of 65,535 bytes.
 FILE_BYTES_MAX: Final = 256 * 65_537
 TIMEOUT_S: Final = 30.0
+# Until when an answer is there as a whole: a server that sends a byte now and then is as silent as one that sends none.
+ANSWER_S_MAX: Final = 300.0
 ATTEMPTS_MAX: Final = 3
 _PAUSE_S: Final = 0.5
+_PROBLEM_CHARS_MAX: Final = 200
 
 _EMPTY: Final = sha256().hexdigest()
 _OK: Final = 200
@@ -119,7 +125,7 @@ class HttpSource:
             try:
                 status, body = self._ask(f"{self._parts.path}/{path}")
             except (OSError, http.client.HTTPException) as error:
-                problem = str(error) or type(error).__name__
+                problem = _shown(str(error) or type(error).__name__)
                 continue
             if status == _OK:
                 return body
@@ -139,9 +145,10 @@ class HttpSource:
         connection = self._idle.pop() if self._idle else self._connect()
         quoted = quote(path, safe="/-._~")
         try:
-            connection.request("GET", quoted, headers=self._headers(quoted))
-            answer = connection.getresponse()
-            body = answer.read(FILE_BYTES_MAX + 1)
+            with _ended_after(ANSWER_S_MAX, connection):
+                connection.request("GET", quoted, headers=self._headers(quoted))
+                answer = connection.getresponse()
+                body = _read_whole(answer)
         except BaseException:
             connection.close()
             raise
@@ -164,6 +171,41 @@ class HttpSource:
         if self._credential:
             headers |= _sign(self._credential, self._region, path, headers["host"])
         return headers
+
+
+@contextmanager
+def _ended_after(time_s: float, connection: http.client.HTTPConnection) -> Iterator[None]:
+    """Break the connection if what is done with it takes longer. Raises TimeoutError then."""
+    is_over = threading.Event()
+
+    def end() -> None:
+        is_over.set()
+        if connection.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(time_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if is_over.is_set():
+            raise TimeoutError(f"no whole answer in {time_s:.0f} s")
+
+
+def _read_whole(answer: http.client.HTTPResponse) -> bytes:
+    """Return a body, up to a byte more than any file has. Raises IncompleteRead where the connection broke."""
+    body = answer.read(FILE_BYTES_MAX + 1)
+    if answer.length and len(body) <= FILE_BYTES_MAX:
+        raise http.client.IncompleteRead(body, answer.length)
+    return body
+
+
+def _shown(text: str) -> str:
+    """Return a server's words so that they cannot move the cursor."""
+    return "".join(char if char.isprintable() else "?" for char in text[:_PROBLEM_CHARS_MAX])
 
 
 def _sign(credential: Credential, region: str, path: str, host: str) -> dict[str, str]:

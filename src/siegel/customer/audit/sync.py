@@ -16,6 +16,7 @@ from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, 
 from siegel.customer.audit.walk import CHECKPOINT, Before, Progress, audit, judge_head, stood_at
 from siegel.domain.errors import StorageError
 from siegel.ledger.policies import Judgement
+from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, new_tiles
 
 FETCHERS: Final = 8
@@ -87,7 +88,7 @@ def _fetch_hand_overs(book: Book, remote: Source) -> None:
         path = f"handover/{number:03d}"
         if book.mirror.get(path) is None:
             data = remote.get(path)
-            if data is None:
+            if data is None or len(data) > PROOF_FILE_BYTES_MAX:
                 return
             _write(book.incoming / path, data)
 

@@ -10,7 +10,9 @@ from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import FORM_ROUTE, PREFLIGHT_ROUTES
 from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.row import Route
+from siegel.service.kms.key_rights import KEY_RIGHTS, KeyRights
 from siegel.web.admin import ADMIN_ROUTES
+from tests.gateway.key_ways import WAYS
 
 HEAD = """# The access matrix
 
@@ -26,6 +28,21 @@ each of them as each kind of caller to a running service, and sees that a refuse
 - *no*: never. Keys that are inactive, deleted or expired, and temporary keys without their token, are nobody's: they get in
   nowhere.
 
+"""
+OF_KEYS = """## Keys of S3's objects
+
+Where a key of the key service seals an object (SSE-KMS), these operations take rights on it too, of the account's root as well.
+All others take none, deleting and listing among them. `tests/gateway/test_key_rights.py` calls each with every right but one,
+and with all of them.
+
+| Operation | Of the key that the object, its source or the upload has | Of the key for what is made |
+|---|---|---|
+"""
+OF_WAYS = """
+A right on a key is had in these ways. Each is tried out there by a caller whom S3 lets do everything:
+
+| What gives the right, or does not | PutObject (`kms:GenerateDataKey`) | GetObject (`kms:Decrypt`) |
+|---|---|---|
 """
 COLUMNS = """| Operation | Permission | Account's root | Its users and roles | Other accounts | Anonymous | Operator |
 |---|---|---|---|---|---|---|"""
@@ -50,7 +67,19 @@ def render_access_matrix() -> str:
         ("The S3 port: KMS", kms),
         ("The admin port", admin),
     ]
-    return HEAD + "\n".join("\n".join([f"## {title}", "", COLUMNS, *rows, ""]) for title, rows in sections)
+    ports = "\n".join("\n".join([f"## {title}", "", COLUMNS, *rows, ""]) for title, rows in sections)
+    of_keys = "\n".join(_rights_row(operation, rights) for operation, rights in KEY_RIGHTS.items())
+    ways = "\n".join(f"| {way.text} | {_yes(way.can_put)} | {_yes(way.can_get)} |" for way in WAYS)
+    return f"{HEAD}{ports}\n{OF_KEYS}{of_keys}\n{OF_WAYS}{ways}\n"
+
+
+def _rights_row(operation: str, rights: KeyRights) -> str:
+    columns = (", ".join(f"`{right}`" for right in some) or "none" for some in (rights.of_present, rights.of_new))
+    return f"| {operation} | {' | '.join(columns)} |"
+
+
+def _yes(value: object) -> str:
+    return "yes" if value else "no"
 
 
 def _others(name: str) -> str:

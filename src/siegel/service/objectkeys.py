@@ -10,7 +10,7 @@ from siegel.envelope.objectkeys import bind, open_secrets, split_secrets
 from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
 from siegel.service.keys import BucketKeys, Draft, KeyRing, derive_head_key
-from siegel.service.kms.custody import Lease, Protection
+from siegel.service.kms.custody import Lease, Protection, Rekeying
 from siegel.service.kms.datakeys import DataKeys
 
 
@@ -57,20 +57,35 @@ class ObjectKeys:
         return replace(draft, wrapped_key=wrapped)
 
     async def rewrap(
-        self, keys: BucketKeys, bucket: Bucket, place: Place, unwrapped: Unwrapped, *, asker: Asker, protection: Protection
+        self,
+        keys: BucketKeys,
+        bucket: Bucket,
+        place: Place,
+        unwrapped: Unwrapped,
+        *,
+        asker: Asker,
+        protection: Protection,
+        rekeying: Rekeying,
     ) -> tuple[bytes, bytes]:
-        """Seal keys that are open under a key of the key service; return what is stored of them, and the head key.
+        """Seal keys that are open under another key of the key service; return what is stored of them, and the head key.
 
         Raises what `DataKeys.seal` raises.
         """
         bound = bind(place, protection.encoded)
         inner, head_secret = self._keyring.rewrap(keys, unwrapped.data_key, unwrapped.head_secret, bound)
-        return await self._data_keys.seal(asker, protection, bucket, place, inner), head_secret
+        return await self._data_keys.seal(asker, protection, bucket, place, inner, rekeying=rekeying), head_secret
 
     async def unwrap(
-        self, keys: BucketKeys, bucket: Bucket, place: Place, sealed: ObjectVersion | Upload, asker: Asker
+        self,
+        keys: BucketKeys,
+        bucket: Bucket,
+        place: Place,
+        sealed: ObjectVersion | Upload,
+        asker: Asker,
+        *,
+        rekeying: Rekeying | None = None,
     ) -> Unwrapped:
-        """Open the keys of a version or upload.
+        """Open the keys of a version or upload; `rekeying` takes further rights.
 
         Raises what `KeyRing.data_key` raises of the customer's key, what `DataKeys.open` raises, SealBrokenError for damage.
         """
@@ -80,6 +95,6 @@ class ObjectKeys:
             return Unwrapped(data_key, keys.metadata, head_secret)
         if asker.customer_key is not None:
             raise InvalidRequestError("The encryption parameters are not applicable to this object.")
-        use, lease = await self._data_keys.open(asker, bucket, place, sealed.wrapped_key)
+        use, lease = await self._data_keys.open(asker, bucket, place, sealed.wrapped_key, rekeying=rekeying)
         data_key, head_secret = split_secrets(open_secrets(keys.wrapping, lease.inner, use.bound))
         return Unwrapped(data_key, keys.metadata, head_secret, use.protection, lease)

@@ -1,6 +1,9 @@
 """Sealing a version's keys under another key of the key service: its bytes, its ETag and its times stay as they are.
 
-Source: Amazon S3 API Reference, "UpdateObjectEncryption".
+The caller needs kms:Decrypt and kms:ReEncryptFrom of the key so far, and kms:GenerateDataKey, kms:Encrypt, kms:Decrypt and
+kms:ReEncryptTo of the new one. S3 says that it asks for all of these, and not for which of them of which key.
+
+Source: Amazon S3 API Reference, "UpdateObjectEncryption", "Permissions".
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +28,7 @@ from siegel.service.heads import (
     seal_part_checksums,
 )
 from siegel.service.keys import KeyRing
-from siegel.service.kms.custody import Protection
+from siegel.service.kms.custody import Protection, Rekeying
 from siegel.service.objectkeys import ObjectKeys
 from siegel.service.versions import Target, bucket_now
 
@@ -80,10 +83,13 @@ class Resealer:
             raise InvalidRequestError(_UNSUPPORTED)
         keys, bucket = target.keys, target.bucket
         place = place_of(bucket.account_id, version)
-        unwrapped = await self._object_keys.unwrap(keys, bucket, place, version, asker)
+        rekeying = Rekeying(key_of(version) == (protection.settings.account_id, protection.settings.key_id))
+        unwrapped = await self._object_keys.unwrap(keys, bucket, place, version, asker, rekeying=rekeying)
         if unwrapped.protection is not None and Flags.DSSE in unwrapped.protection.settings.flags:
             raise InvalidRequestError(_UNSUPPORTED)
-        wrapped, head_secret = await self._object_keys.rewrap(keys, bucket, place, unwrapped, asker=asker, protection=protection)
+        wrapped, head_secret = await self._object_keys.rewrap(
+            keys, bucket, place, unwrapped, asker=asker, protection=protection, rekeying=rekeying
+        )
         if version.mode is SealingMode.SSE_KMS:
             # The head key stays, and with it all that it seals.
             return replace(version, wrapped_key=wrapped), None
@@ -97,6 +103,14 @@ class Resealer:
         checksums = open_part_checksums(keys.metadata, place, version.body)
         sealed = seal_part_checksums(head_key, place, checksums, self._keyring.nonce())
         return changed, replace_part_checksums(version.body, sealed)
+
+
+def key_of(version: ObjectVersion) -> tuple[str, str] | None:
+    """Return account and id of the key that a version says it has, None if it has none. Raises SealBrokenError."""
+    if version.mode is not SealingMode.SSE_KMS:
+        return None
+    settings = decode_settings(split_wrapped(version.wrapped_key)[0])
+    return settings.account_id, settings.key_id
 
 
 def encryption_context_of(version: ObjectVersion) -> Mapping[str, str]:

@@ -44,6 +44,12 @@ class Protection(Struct, frozen=True, kw_only=True):
     generation: int
 
 
+class Rekeying(Struct, frozen=True):
+    """An object that is there gets another key, or `is_same_key`: the newest material of the one that it has."""
+
+    is_same_key: bool
+
+
 class KeyUse(Struct, frozen=True, gc=False):
     """One use of a key for one request. `permission` is SEAL or OPEN; `bound` is what the layers are bound to."""
 

@@ -33,8 +33,20 @@ from siegel.s3wire.conditionkeys import RequestKeys
 from siegel.s3wire.faults import status_of, to_s3_error
 from siegel.s3wire.keywish import key_headers, unsigned
 from siegel.service.asker import Asker
-from siegel.service.kms.custody import OPEN, SEAL, Custodies, Custody, KeyUse, Lease, Protection, check_state, missing_key
+from siegel.service.kms.custody import (
+    OPEN,
+    SEAL,
+    Custodies,
+    Custody,
+    KeyUse,
+    Lease,
+    Protection,
+    Rekeying,
+    check_state,
+    missing_key,
+)
 from siegel.service.kms.key_conditions import OF_EVERY_KEY, SYMMETRIC, KmsKeys, Values, keys_of_context, keys_of_key
+from siegel.service.kms.key_rights import REKEYING
 from siegel.service.kms.managed import via_service
 from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, decide_on_key
 
@@ -90,8 +102,17 @@ class DataKeys:
                 self._known[encoded] = known
         return known
 
-    async def seal(self, asker: Asker, protection: Protection, bucket: Bucket, place: Place, inner: bytes) -> bytes:
-        """Return what is stored of an object's keys, whose inner layer is `inner`.
+    async def seal(
+        self,
+        asker: Asker,
+        protection: Protection,
+        bucket: Bucket,
+        place: Place,
+        inner: bytes,
+        *,
+        rekeying: Rekeying | None = None,
+    ) -> bytes:
+        """Return what is stored of an object's keys, whose inner layer is `inner`; `rekeying` takes further rights.
 
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
         """
@@ -99,7 +120,7 @@ class DataKeys:
         protection = self.protection(protection.encoded)
         use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
         try:
-            permit = self._admit(use)
+            permit = self._admit(use, rekeying)
             custody = self._custodies[_custody_number(protection)]
             outer = custody.wrap_now(use, inner)
             if outer is None:
@@ -110,8 +131,12 @@ class DataKeys:
         self._note(use, permit=permit.because)
         return join_wrapped(protection.encoded, outer)
 
-    async def open(self, asker: Asker, bucket: Bucket, place: Place, wrapped: bytes) -> tuple[KeyUse, Lease]:
+    async def open(
+        self, asker: Asker, bucket: Bucket, place: Place, wrapped: bytes, *, rekeying: Rekeying | None = None
+    ) -> tuple[KeyUse, Lease]:
         """Open the outer layer of an object's keys; return the use that did it, and the inner layer under a lease.
+
+        `rekeying` takes further rights.
 
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, SealBrokenError, and what a
         custody raises.
@@ -119,7 +144,7 @@ class DataKeys:
         settings, outer = split_wrapped(wrapped)
         use = KeyUse(asker, OPEN, self.protection(settings), bucket, place, bind(place, settings))
         try:
-            permit = self._admit(use)
+            permit = self._admit(use, rekeying)
             custody = self._custody_of(use.protection, outer)
             lease = custody.unwrap_now(use, outer)
             if lease is None:
@@ -135,21 +160,25 @@ class DataKeys:
             raise SealBrokenError("an object is sealed under a key of another custody than its key has")
         return self._custodies[outer[0]]
 
-    def _admit(self, use: KeyUse) -> Permit:
+    def _admit(self, use: KeyUse, rekeying: Rekeying | None) -> Permit:
         """Return the permit. Raises unless the caller may, and the key's state permits it."""
         protection = use.protection
         permit = self._admitted.get((id(use.asker.trail.caller), use.permission, protection.arn)) or self._decide(use)
+        if rekeying is not None:
+            for permission in REKEYING[use.permission]:
+                self._decide(use, permission, rekeying)
         if not protection.is_usable:
             check_state(protection.view, protection.arn)
         return permit
 
-    def _decide(self, use: KeyUse) -> Permit:
+    def _decide(self, use: KeyUse, permission: str = "", rekeying: Rekeying | None = None) -> Permit:
+        permission = permission or use.permission
         view, caller, context = use.protection.view, use.caller, use.context()
         if caller.kind is CallerKind.ANONYMOUS:
             raise unsigned()
-        operation = use.permission.removeprefix(_PREFIX)
-        keys = NotedKeys(self._keys(use, context), _STABLE)
-        asked = Asked(use.permission, use.protection.arn, keys, via_service=True)
+        operation = permission.removeprefix(_PREFIX)
+        keys = NotedKeys(self._keys(use, permission, context, rekeying), _STABLE)
+        asked = Asked(permission, use.protection.arn, keys, via_service=True)
         return decide_on_key(caller, asked, view, lambda one: one.fits(operation, context), self._settle)
 
     def _settle(self, caller: Caller, asked: Asked, side: ResourceSide) -> Permit:
@@ -162,13 +191,15 @@ class DataKeys:
             self._admitted[id(caller), asked.action, asked.resource] = permit
         return permit
 
-    def _keys(self, use: KeyUse, context: dict[str, str]) -> KmsKeys:
+    def _keys(self, use: KeyUse, permission: str, context: dict[str, str], rekeying: Rekeying | None) -> KmsKeys:
         """Return the condition keys of a use: those of the key and its context, and those of the request to S3."""
         view, asker = use.protection.view, use.asker
         own: dict[str, Values] = {"kms:calleraccount": (use.caller.account_id,), "kms:viaservice": self._via}
         own |= keys_of_key(view.key) | keys_of_context(context)
-        if use.permission == OPEN:
+        if permission != SEAL:
             own["kms:encryptionalgorithm"] = SYMMETRIC
+        if rekeying is not None:
+            own["kms:reencryptonsamekey"] = ("true" if rekeying.is_same_key else "false",)
         of_request = RequestKeys(
             asker.verified.request,
             asker.verified.claim,

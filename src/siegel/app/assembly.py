@@ -78,7 +78,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
     key_servers = KeyServers(deployment.outbound, clock, settings.region, settings.key_server_cert)
     custodies: Custodies = {
         LOCAL_CUSTODY: LocalCustody(key_directory, randomness),
-        EXTERNAL_CUSTODY: ExternalCustody(key_directory, directory, key_servers),
+        EXTERNAL_CUSTODY: ExternalCustody(key_directory, directory, key_servers, store),
     }
     data_keys = DataKeys(key_directory, custodies, settings.region)
     object_keys = ObjectKeys(keyring, data_keys)

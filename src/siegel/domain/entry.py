@@ -16,7 +16,8 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
 
     `account_id` is the account whose data was accessed: the bucket's owner, or the caller's where no bucket is concerned.
     `permit` names the statement that allowed it, `manifest` is the hash of what a write has stored (`ledger/manifests.py`),
-    `key_ids` are the keys of the key service that were used, `consent_id` the consent that an operator's access rests on.
+    `key_ids` are the keys of the key service that were used, `consent_id` the consent that an operator's access rests on,
+    `key_call_id` the request for which a key server was asked what the use of its key rests on: this one, or one before it.
     """
 
     at_ms: int
@@ -36,6 +37,7 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     manifest: bytes = b""
     key_ids: tuple[str, ...] = ()
     consent_id: str = ""
+    key_call_id: str = ""
 
 
 Entries = Entry | tuple[Entry, ...]

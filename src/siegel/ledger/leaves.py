@@ -55,6 +55,7 @@ class Facts(Struct, frozen=True, array_like=True, omit_defaults=True):
     content: bytes = b""
     key_ids: tuple[str, ...] = ()
     consent_id: str = ""
+    key_call_id: str = ""
 
 
 class Leaf(Struct, frozen=True):

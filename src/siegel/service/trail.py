@@ -15,6 +15,7 @@ class Trail:
         "at_ms",
         "bucket",
         "bucket_id",
+        "called",
         "caller",
         "has_entry",
         "keys",
@@ -44,6 +45,8 @@ class Trail:
         self.has_entry = False
         # Account and ARN of every key that a call of the key service is about, in the order in which they were found.
         self.keys: list[tuple[str, str]] = []
+        # ARNs of those of them whose key server was asked.
+        self.called: list[str] = []
 
     def note(self, permit: Permit) -> None:
         """Note what allows the request. Of several permits the first counts: it is for the operation itself."""
@@ -86,7 +89,14 @@ class Trail:
     def entries_of_keys(self, status: int, *, reason: str = "") -> Entries:
         """Return the entry of this request with its outcome, once for each key that it is about: who owns it learns of it."""
         entry = self.entry(status, reason=reason)
-        return tuple(replace(entry, account_id=account_id, object_key=arn) for account_id, arn in self.keys) or entry
+        calls = dict.fromkeys(self.called, self.request_id)
+        return (
+            tuple(
+                replace(entry, account_id=account_id, object_key=arn, key_call_id=calls.get(arn, ""))
+                for account_id, arn in self.keys
+            )
+            or entry
+        )
 
     def entries(
         self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "", manifest: bytes = b""

@@ -86,10 +86,15 @@ def test_an_erased_opening_is_none():
 
 
 def test_fields_of_a_later_release_are_passed_over():
-    whole = replace(FACTS, consent_id="c")
+    whole = replace(FACTS, consent_id="c", key_call_id="k")
     entry = encode_leaf(replace(LEAF, facts=whole))
     later = [*msgspec.msgpack.decode(entry[17:]), "new"]
     assert decode_leaf(entry[:17] + msgspec.msgpack.encode(later)).facts == whole
+
+
+def test_fields_that_an_earlier_release_did_not_write_are_their_defaults():
+    earlier = msgspec.msgpack.decode(encode_leaf(LEAF)[17:])[:5]
+    assert decode_leaf(encode_leaf(LEAF)[:17] + msgspec.msgpack.encode(earlier)).facts == FACTS
 
 
 @pytest.mark.parametrize("field", ["principal", "source", "permit"])

@@ -91,7 +91,8 @@ class Stage:
     def __init__(self, limit=None):
         self.keys, self.box = Keys(), Box()
         self.tags = () if limit is None else ((TIME_LIMIT_TAG, limit),)
-        self.custody = ExternalCustody(self.keys, self, self.box)
+        self.entries = []
+        self.custody = ExternalCustody(self.keys, self, self.box, self)
         trail = Trail(5, "REQUEST", "192.0.2.1")
         trail.caller, trail.kind = root_caller(OWN, "SGL" + "A" * 17), "object.read"
         settings = Settings(OWN, KEY_ID, Flags.NONE, {})
@@ -110,6 +111,9 @@ class Stage:
     def document(self, bucket, kind, document_type):
         assert (bucket.name, kind, document_type) == ("films", "tagging", Tagging)
         return Tagging(tags=self.tags) if self.tags else None
+
+    async def append(self, entry):
+        self.entries.append(entry)
 
     async def sealed(self):
         """Return an outer layer; it is kept, if it may be."""
@@ -255,6 +259,51 @@ def test_a_stream_whose_key_was_given_back_ends_where_its_server_is_not_there():
     asyncio.run(story())
 
 
+def test_what_a_use_rests_on_is_the_request_that_the_key_server_was_asked_for():
+    async def story():
+        stage = Stage()
+        outer = await stage.sealed()
+        later = Trail(6, "LATER", "192.0.2.1")
+        later.caller = stage.use.caller
+        use = replace(stage.use, asker=Asker(None, later))
+        assert stage.custody.unwrap_now(use, outer).call_id == "REQUEST"
+        assert (await stage.custody.unwrap(use, outer)).call_id == "LATER"
+        assert stage.custody.unwrap_now(stage.use, outer).call_id == "LATER"
+        assert stage.entries == []
+
+    asyncio.run(story())
+
+
+def test_each_renewal_has_an_entry_of_its_own():
+    async def story():
+        stage = Stage()
+        outer = await stage.sealed()
+        lease = stage.custody.unwrap_now(stage.use, outer)
+        GIVEN_BACK["connected"](stage.keys)
+        await lease.check()
+        (entry,) = stage.entries
+        assert (entry.kind, entry.status, entry.reason, entry.request_id, entry.key_call_id, entry.key_ids) == (
+            "kms.decrypt", 200, "renewal", "REQUEST", "REQUEST", (KEY_ID,)
+        )  # fmt: skip
+
+    asyncio.run(story())
+
+
+def test_a_renewal_that_is_refused_has_an_entry_too():
+    async def story():
+        stage = Stage()
+        lease = stage.custody.unwrap_now(stage.use, await stage.sealed())
+        stage.box.told = KeyServerError(Lapse.ACCESS, "no")
+        GIVEN_BACK["connected"](stage.keys)
+        with pytest.raises(KeyStateError):
+            await lease.check()
+        assert [(one.status, one.reason, one.key_call_id) for one in stage.entries] == [
+            (400, "KMS.KMSInvalidStateException", "REQUEST")
+        ]
+
+    asyncio.run(story())
+
+
 def test_what_a_server_was_asked_for_before_its_key_was_given_back_is_not_kept():
     async def story():
         stage = Stage()
@@ -304,7 +353,7 @@ def test_what_is_kept_is_bounded_and_does_not_outlast_the_longest_time(monkeypat
         long_ago_s = asyncio.get_running_loop().time() - 3600
         for number in range(5):
             stage.custody._keep(
-                stage.use, b"outer %d" % number, external_custody._Kept(INNER, stage.use.protection, long_ago_s), 1
+                stage.use, b"outer %d" % number, external_custody._Kept(INNER, stage.use.protection, long_ago_s, "R"), 1
             )
         assert list(stage.custody._kept) == [b"outer 3", b"outer 4"]
         await asyncio.sleep(0.6)

@@ -44,7 +44,7 @@ def test_what_concerns_no_account_is_in_the_log_of_the_deployment(books):
 def test_an_entry_says_what_the_journal_said(books):
     books.note(
         bucket_id=7, version_id="v", byte_range="0-9", status=206, reason="r", source="::1", permit="statement", key_ids=("k",),
-        consent_id="c", manifest=b"m",
+        consent_id="c", manifest=b"m", key_call_id="r",
     )  # fmt: skip
     books.clock.ms += 50
     books.round()
@@ -53,6 +53,7 @@ def test_an_entry_says_what_the_journal_said(books):
     assert leaf.recorded_at_ms == facts.asked_at_ms == START_MS
     assert (facts.kind, facts.status, facts.reason, facts.bucket_id) == ("object.read", 206, "r", 7)
     assert (facts.version_id, facts.byte_range, facts.key_ids, facts.consent_id) == ("v", "0-9", ("k",), "c")
+    assert facts.key_call_id == "r"
     assert (opening.principal, opening.source, opening.permit) == ("ann", "::1", "statement")
     assert (opening.bucket, opening.object_key) == ("box", "key 1")
 

@@ -104,7 +104,7 @@ def _fields(line: Line) -> dict[str, object]:
         facts = line.leaf.facts
         fields |= {"recorded_at_ms": line.leaf.recorded_at_ms, "request_id": line.leaf.request_id}
         fields |= {name: getattr(facts, name) for name in ("asked_at_ms", "kind", "status", "reason", "bucket_id", "version_id")}
-        fields |= {name: getattr(facts, name) for name in ("byte_range", "key_ids", "consent_id")}
+        fields |= {name: getattr(facts, name) for name in ("byte_range", "key_ids", "consent_id", "key_call_id")}
     if line.opening is not None:
         names = ("principal", "source", "permit", "bucket", "object_key")
         fields |= {name: getattr(line.opening, name) for name in names}

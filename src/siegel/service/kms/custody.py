@@ -61,6 +61,11 @@ class KeyUse(Struct, frozen=True, gc=False):
     bound: bytes
 
     @property
+    def call_id(self) -> str:
+        """What a key server knows this use by if it is asked for it; empty where the key is held here."""
+        return self.asker.trail.request_id if self.protection.view.key.is_external else ""
+
+    @property
     def caller(self) -> Caller:
         """Who asks."""
         return self.asker.trail.caller
@@ -74,12 +79,16 @@ class KeyUse(Struct, frozen=True, gc=False):
 
 
 class Lease:
-    """An opened layer, and whether it may still be used: by default for as long as its key may."""
+    """An opened layer, and whether it may still be used: by default for as long as its key may.
 
-    __slots__ = ("_directory", "_generation", "_protection", "inner")
+    `call_id`: the request for which a key server opened it, empty where none was asked.
+    """
 
-    def __init__(self, inner: bytes, protection: Protection, directory: KeyDirectory) -> None:
+    __slots__ = ("_directory", "_generation", "_protection", "call_id", "inner")
+
+    def __init__(self, inner: bytes, protection: Protection, directory: KeyDirectory, call_id: str = "") -> None:
         self.inner = inner
+        self.call_id = call_id
         self._protection = protection
         self._directory = directory
         self._generation = protection.generation

@@ -14,8 +14,8 @@ from siegel.access.caller import Caller, CallerKind
 from siegel.access.decide import Permit, decide
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import NotedKeys
-from siegel.domain.entry import Entry, kind_of
-from siegel.domain.errors import S3Error, SealBrokenError, SiegelError
+from siegel.domain.entry import Entry
+from siegel.domain.errors import SealBrokenError, SiegelError
 from siegel.domain.objects import Bucket
 from siegel.domain.wrapping_keys import KeyState, key_arn
 from siegel.envelope.context import Place
@@ -30,7 +30,6 @@ from siegel.envelope.objectkeys import (
 )
 from siegel.kmswire.protocol import SERVICE
 from siegel.s3wire.conditionkeys import RequestKeys
-from siegel.s3wire.faults import status_of, to_s3_error
 from siegel.s3wire.keywish import key_headers, unsigned
 from siegel.service.asker import Asker
 from siegel.service.kms.custody import (
@@ -48,6 +47,7 @@ from siegel.service.kms.custody import (
 from siegel.service.kms.key_conditions import OF_EVERY_KEY, SYMMETRIC, KmsKeys, Values, keys_of_context, keys_of_key
 from siegel.service.kms.key_rights import REKEYING
 from siegel.service.kms.managed import via_service
+from siegel.service.kms.use_entries import refused_entry, use_entry
 from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, decide_on_key
 
 # With all keys together: each may keep a caller alive, with the policies of its session.
@@ -55,7 +55,6 @@ ADMITTED_MAX: Final = 2_000
 # Settings with a longer encryption context are read anew each time: whoever makes many of them fills no memory.
 REMEMBERED_BYTES_MAX: Final = 512
 _PREFIX: Final = f"{SERVICE}:"
-_KINDS: Final = {permission: kind_of(SERVICE, permission.removeprefix(_PREFIX)) for permission in (SEAL, OPEN)}
 # The same in every request of one caller for one key.
 _STABLE: Final = frozenset({"kms:viaservice", "kms:calleraccount", *OF_EVERY_KEY})
 
@@ -119,16 +118,18 @@ class DataKeys:
         # The key is looked up again: something may have changed since it was named.
         protection = self.protection(protection.encoded)
         use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
+        call_id = ""
         try:
             permit = self._admit(use, rekeying)
             custody = self._custodies[_custody_number(protection)]
             outer = custody.wrap_now(use, inner)
             if outer is None:
+                call_id = use.call_id
                 outer = await custody.wrap(use, inner)
         except SiegelError as error:
-            self._note_refusal(use, error)
+            _note(use, refused_entry(use, error, call_id))
             raise
-        self._note(use, permit=permit.because)
+        _note(use, use_entry(use, call_id, permit=permit.because))
         return join_wrapped(protection.encoded, outer)
 
     async def open(
@@ -143,16 +144,18 @@ class DataKeys:
         """
         settings, outer = split_wrapped(wrapped)
         use = KeyUse(asker, OPEN, self.protection(settings), bucket, place, bind(place, settings))
+        call_id = ""
         try:
             permit = self._admit(use, rekeying)
             custody = self._custody_of(use.protection, outer)
             lease = custody.unwrap_now(use, outer)
             if lease is None:
+                call_id = use.call_id
                 lease = await custody.unwrap(use, outer)
         except SiegelError as error:
-            self._note_refusal(use, error)
+            _note(use, refused_entry(use, error, call_id))
             raise
-        self._note(use, permit=permit.because)
+        _note(use, use_entry(use, lease.call_id, permit=permit.because))
         return use, lease
 
     def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
@@ -211,31 +214,10 @@ class DataKeys:
         )
         return KmsKeys(own, of_request, partial(self._directory.aliases_of, view))
 
-    @staticmethod
-    def _note(use: KeyUse, status: int = 200, reason: str = "", permit: str = "") -> None:
-        trail, protection = use.asker.trail, use.protection
-        entry = Entry(
-            trail.at_ms,
-            trail.request_id,
-            _KINDS[use.permission],
-            protection.settings.account_id,
-            trail.caller.arn,
-            use.bucket.name,
-            protection.arn,
-            "",
-            "",
-            status,
-            reason,
-            trail.source,
-            use.bucket.bucket_id,
-            permit,
-            key_ids=(protection.settings.key_id,),
-        )
-        trail.uses = (*trail.uses, entry)
 
-    def _note_refusal(self, use: KeyUse, error: SiegelError) -> None:
-        told: S3Error = to_s3_error(error)
-        self._note(use, status_of(told), told.code)
+def _note(use: KeyUse, entry: Entry) -> None:
+    trail = use.asker.trail
+    trail.uses = (*trail.uses, entry)
 
 
 def _custody_number(protection: Protection) -> int:

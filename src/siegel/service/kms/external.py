@@ -54,11 +54,12 @@ class ExternalCiphers:
         return inner
 
     def _wrapping(self, scene: Scene, view: KeyView, context: Context) -> Wrapping:
-        arn = scene.caller.arn
+        arn, trail = scene.caller.arn, scene.setting.trail
+        trail.called.append(scene.arn(view))
         metadata = told(scene) | {
             "awsPrincipalArn": arn,
             "kmsKeyArn": scene.arn(view),
             "person": arn,
-            "reason": scene.setting.trail.kind,
+            "reason": trail.kind,
         }
         return Wrapping(self._directory.proxy(view), view.key.external_key_id, render_aad(context), metadata)

@@ -15,10 +15,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.domain.configuration import Tagging
-from siegel.domain.errors import S3Error, SealBrokenError, StorageError
+from siegel.domain.errors import S3Error, SealBrokenError, SiegelError, StorageError
 from siegel.domain.key_errors import KeyStateError, KeyTimeoutError
 from siegel.domain.key_stores import KeyServerError
 from siegel.domain.limits import DATA_KEY_S_DEFAULT, DATA_KEYS_MAX
+from siegel.domain.ports import Journal
 from siegel.domain.records import Kind
 from siegel.domain.time_limits import TIME_LIMIT_TAG, read_time_limit
 from siegel.domain.wrapping_keys import KeyState
@@ -30,6 +31,7 @@ from siegel.service.directory import Directory
 from siegel.service.kms.custody import KeyUse, Lease, Protection, check_state, current_view
 from siegel.service.kms.lapses import PASSING
 from siegel.service.kms.proxies import Proxies, Wrapping
+from siegel.service.kms.use_entries import RENEWAL, refused_entry, use_entry
 from siegel.service.kms.views import KeyDirectory, KeyView
 
 SWEEP_S: Final = 0.5
@@ -42,11 +44,15 @@ _PREFIX: Final = "kms:"
 
 
 class _Kept(Struct, frozen=True):
-    """A layer that was opened by a question of `asked_at_s`, on the event loop's clock; it is kept for `limit_s`."""
+    """A layer that was opened by a question of `asked_at_s`, on the event loop's clock; it is kept for `limit_s`.
+
+    `call_id`: the request for which that was asked.
+    """
 
     inner: bytes
     protection: Protection
     asked_at_s: float
+    call_id: str
     limit_s: float = 0.0
 
     def __repr__(self) -> str:
@@ -56,11 +62,15 @@ class _Kept(Struct, frozen=True):
 class ExternalCustody:
     """Keys that key servers hold. One per event loop."""
 
-    def __init__(self, directory: KeyDirectory, documents: Directory, proxies: Proxies) -> None:
-        """Find keys in `directory` and tags of buckets in `documents`; ask by `proxies`."""
+    def __init__(self, directory: KeyDirectory, documents: Directory, proxies: Proxies, journal: Journal) -> None:
+        """Find keys in `directory` and tags of buckets in `documents`; ask by `proxies`.
+
+        `journal` gets the entries of what is asked after the entry of its request.
+        """
         self._directory = directory
         self._documents = documents
         self._proxies = proxies
+        self._journal = journal
         self._kept: dict[bytes, _Kept] = {}
         self._limits: dict[tuple[int, str], float] = {}
         self._generation = directory.generation()
@@ -77,7 +87,7 @@ class ExternalCustody:
         except KeyServerError as error:
             raise _s3_error(error) from error
         outer = bytes((EXTERNAL_CUSTODY,)) + encode_layer(layer)
-        self._keep(use, outer, _Kept(inner, use.protection, at_s), generation)
+        self._keep(use, outer, _Kept(inner, use.protection, at_s, use.call_id), generation)
         return outer
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease | None:
@@ -104,8 +114,18 @@ class ExternalCustody:
             inner = await self._proxies.decrypt(self._wrapping(use), decode_layer(outer[1:]))
         except KeyServerError as error:
             raise _s3_error(error) from error
-        kept = _Kept(inner, use.protection, at_s)
+        kept = _Kept(inner, use.protection, at_s, use.call_id)
         self._keep(use, outer, kept, generation)
+        return kept
+
+    async def ask_again(self, use: KeyUse, outer: bytes) -> _Kept:
+        """As `ask`, while a body streams. The entry is durable on return, also that of a refusal. Raises StorageError too."""
+        try:
+            kept = await self.ask(use, outer)
+        except SiegelError as error:
+            await self._journal.append(refused_entry(use, error, use.call_id))
+            raise
+        await self._journal.append(use_entry(use, use.call_id, reason=RENEWAL))
         return kept
 
     def time_limit_s(self, use: KeyUse) -> float:
@@ -198,7 +218,7 @@ class ExternalLease(Lease):
     __slots__ = ("_asked_at_s", "_custody", "_next_try_at_s", "_outer", "_spell", "_use")
 
     def __init__(self, kept: _Kept, directory: KeyDirectory, custody: ExternalCustody, use: KeyUse, outer: bytes) -> None:
-        super().__init__(kept.inner, use.protection, directory)
+        super().__init__(kept.inner, use.protection, directory, kept.call_id)
         self._custody = custody
         self._use = use
         self._outer = outer
@@ -227,7 +247,7 @@ class ExternalLease(Lease):
         kept = self._custody.find(self._use, self._outer)
         try:
             if kept is None or kept.asked_at_s <= self._asked_at_s:
-                kept = await self._custody.ask(self._use, self._outer)
+                kept = await self._custody.ask_again(self._use, self._outer)
         except KeyTimeoutError:
             now_s = _now_s()
             if now_s >= until_s:

@@ -27,6 +27,7 @@ def make_leaf(entry: Entry, recorded_at_ms: int, salts: bytes) -> tuple[bytes, b
         commit_content(opening, entry.manifest),
         entry.key_ids or _asked_key(entry),
         entry.consent_id,
+        entry.key_call_id,
     )
     return encode_leaf(Leaf(recorded_at_ms, _request_id(entry.request_id), facts)), encode_opening(opening)
 

@@ -122,6 +122,26 @@ def test_whoever_watches_it_is_told_what_is_new(desk: Desk, service: Service, bu
     assert [(event["event"], event["check"]) for event in events] == [("finding", "provider"), ("well", "all")]
 
 
+def test_keys_for_a_policy_are_shown_and_the_policy_goes_to_the_account(desk: Desk, service: Service, tmp_path: Path) -> None:
+    place = f"{service.url}/.ledger/{service.owner.account_id}"
+    shown = desk.run("keys", place)
+    assert shown.stdout + "quorum none\n" == desk.policy.read_text()
+    assert desk.run("put-policy", desk.audits).stdout.endswith("heads are sent to: 0\n")
+    assert Auditor(service.raw(), service.owner.account_id).fetch("policy").body == desk.policy.read_bytes()
+    ended = desk.run("put-policy", desk.audits, keys=service.stranger)
+    assert (ended.returncode, "status 403, AccessDenied" in ended.stderr) == (1, True)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "vkeys").write_text("key\n")
+    desk.run("init", tmp_path / "local", "--from", tmp_path, "--policy", desk.policy)
+    for words, told in (
+        (("keys", tmp_path), "shows no keys"),
+        (("keys", tmp_path / "odd"), "shows keys that are none"),
+        (("put-policy", tmp_path / "local"), "is a directory"),
+    ):
+        ended = desk.run(*words)
+        assert (ended.returncode, told in ended.stderr) == (253, True)
+
+
 def test_nobody_else_audits_it(desk: Desk, service: Service) -> None:
     ended = desk.run("sync", desk.audits, keys=service.stranger)
     assert ended.returncode == 1

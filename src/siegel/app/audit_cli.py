@@ -10,6 +10,16 @@ Everything is computed on this machine and compared with what was verified here 
 not hold, and 1 where it could not be checked.
 """
 
+_KEYS: Final = """Print the keys of a ledger as lines of a policy file: its witnesses and its quorum are still to be added.
+
+Whom you get them from is what you trust: compare them once by another way.
+"""
+
+_PUT_POLICY: Final = """Put the policy of DIR into the account, so that the ledger's heads are sent to its witnesses.
+
+What DIR itself believes is its own copy, whatever the account's is. The right is siegel:PutLedgerPolicy.
+"""
+
 _INIT: Final = """Make a directory for the audits of one ledger.
 
 DIR must be empty or missing. The policy is copied into it: from then on, DIR/policy says whom these audits believe.
@@ -47,6 +57,7 @@ the exit status is 3 where something does not hold, and 1 where it could not be 
 """
 
 audit = App(name="audit", help=_AUDIT)
+audit.command("siegel.app.commands.audit_policy:keys", name="keys", help=_KEYS)
 for _name, _help in (
     ("init", _INIT),
     ("sync", _SYNC),
@@ -57,5 +68,6 @@ for _name, _help in (
     ("compare", _COMPARE),
 ):
     audit.command(f"siegel.app.commands.audit:{_name}", name=_name, help=_help)
+audit.command("siegel.app.commands.audit_policy:put_policy", name="put-policy", help=_PUT_POLICY)
 audit.command("siegel.app.commands.audit_show:show", name="show", help=_SHOW)
 audit.command("siegel.app.commands.audit_watch:watch", name="watch", help=_WATCH)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -49,14 +50,21 @@ class Handler(BaseHTTPRequestHandler):
                 return
             time.sleep(0.01)
 
+    def do_PUT(self):
+        self.server.sent = self.rfile.read(int(self.headers["content-length"]))
+        self.do_GET()
+
     def answer(self):
         headers = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
-        request = parse_request("GET", "http", self.path.encode(), b"", headers, "", ())
+        request = parse_request(self.command, "http", self.path.encode(), b"", headers, "", ())
         try:
             claim = parse_claim(request, "s3")
             key = signing_key(CREDENTIAL.secret, claim.date, claim.region, "s3")
             verify(request, claim, key, now_ms=int(time.time() * 1000), region="eu-central-1")
             assert request.headers["x-amz-security-token"] == CREDENTIAL.token
+            if self.command == "PUT":
+                assert request.headers["x-amz-content-sha256"] == sha256(self.server.sent).hexdigest()
+                return 204, b""
         except (S3Error, AttributeError):
             return 403, b"denied"
         path = self.server.folder / self.path.removeprefix(PREFIX)
@@ -126,6 +134,20 @@ def test_what_fails_is_tried_again(server, asking, quick, tmp_path):
     server.answers = [(None, b"")] * ATTEMPTS_MAX
     with pytest.raises(SourceError, match="does not give checkpoint"):
         source.get("checkpoint")
+
+
+def test_a_file_is_put_and_a_refusal_says_why(server, asking):
+    asking(region="eu-central-1").put("policy", b"quorum none\n")
+    assert (server.sent, server.asked) == (b"quorum none\n", [f"{PREFIX}policy"])
+    fault = b"<Error><Code>InvalidRequest</Code><Message>It says &lt;\x1b[1m&quot;no&quot;.</Message></Error>"
+    server.answers = [(400, fault), (503, b""), (None, b"")]
+    with pytest.raises(SourceError, match=r'does not take policy: status 400, InvalidRequest: It says <\?\[1m"no"\.'):
+        asking().put("policy", b"x")
+    with pytest.raises(SourceError, match="status 503"):
+        asking().put("policy", b"x")
+    with pytest.raises(SourceError, match="does not take policy"):
+        asking().put("policy", b"x")
+    assert len(server.asked) == 4
 
 
 def test_redirects_are_not_followed(server, asking):

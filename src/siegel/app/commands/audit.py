@@ -31,6 +31,8 @@ from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
 EXIT_BROKEN: Final = 3
 
 Folder = Annotated[Path, Parameter(name="DIR", help="The directory of audits.")]
+Region = Annotated[str, Parameter(env_var=["AWS_REGION", "AWS_DEFAULT_REGION"], help="Region that requests are signed for.")]
+Authority = Annotated[Path | None, Parameter(help="PEM file of the authorities to believe, in place of the system's.")]
 PolicyFile = Annotated[Path, Parameter(help="Policy file (c2sp.org/tlog-policy): the ledger's keys, the witnesses, the quorum.")]
 
 
@@ -59,10 +61,8 @@ def sync(
     /,
     *,
     from_: Annotated[str | None, Parameter(name="--from", help="Another place of the same ledger, this once.")] = None,
-    region: Annotated[
-        str, Parameter(env_var=["AWS_REGION", "AWS_DEFAULT_REGION"], help="Region that requests are signed for.")
-    ] = "us-east-1",
-    ca: Annotated[Path | None, Parameter(help="PEM file of the authorities to believe, in place of the system's.")] = None,
+    region: Region = "us-east-1",
+    ca: Authority = None,
     json: AsJson = False,
 ) -> None:
     """Fetch what is new and verify it; the help text is in `audit_cli.py`."""

@@ -13,7 +13,7 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from siegel.app.commands.audit import EXIT_BROKEN, Folder, opened
+from siegel.app.commands.audit import EXIT_BROKEN, Folder, Region, opened
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_error, print_json, print_text
 from siegel.customer.audit.findings import time_text
@@ -48,9 +48,7 @@ def watch(
         str, Parameter(help="HOST:PORT of the mail server; SIEGEL_SMTP_USER and SIEGEL_SMTP_PASSWORD sign in, if it wants that.")
     ] = "localhost:25",
     from_: Annotated[str | None, Parameter(name="--from", help="Another place of the same ledger.")] = None,
-    region: Annotated[
-        str, Parameter(env_var=["AWS_REGION", "AWS_DEFAULT_REGION"], help="Region that requests are signed for.")
-    ] = "us-east-1",
+    region: Region = "us-east-1",
     ca: Annotated[
         Path | None, Parameter(help="PEM file of the authorities to believe of the ledger's server, not the system's.")
     ] = None,

@@ -1,4 +1,4 @@
-"""Where a ledger's files come from: a directory, or a server that is asked in the account's name.
+"""Where a ledger's files come from: a directory, or a server that is asked in the account's name, and takes files in it too.
 
 A server is asked with Signature Version 4 where credentials are there; redirects are not followed.
 """
@@ -7,6 +7,7 @@ import configparser
 import hmac
 import http.client
 import os
+import re
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
+from xml.sax.saxutils import unescape
 
 from msgspec import Struct
 
@@ -32,10 +34,12 @@ ATTEMPTS_MAX: Final = 3
 _PAUSE_S: Final = 0.5
 _PROBLEM_CHARS_MAX: Final = 200
 
-_EMPTY: Final = sha256().hexdigest()
 _OK: Final = 200
+_REDIRECT: Final = 300
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
+# S3's error document, as far as people are told of it.
+_FAULT: Final = re.compile(r"<Code>([^<]+)</Code>\s*<Message>([^<]*)</Message>")
 
 
 class SourceError(SiegelError):
@@ -123,7 +127,7 @@ class HttpSource:
             if attempt:
                 time.sleep(_PAUSE_S * attempt)
             try:
-                status, body = self._ask(f"{self._parts.path}/{path}")
+                status, body = self._ask("GET", path)
             except (OSError, http.client.HTTPException) as error:
                 problem = _shown(str(error) or type(error).__name__)
                 continue
@@ -131,22 +135,33 @@ class HttpSource:
                 return body
             if status == _NOT_FOUND:
                 return None
-            problem = f"status {status}"
+            problem = _told(status, body)
             if status < _SERVER_ERROR:
                 break
         raise SourceError(f"{self._parts.netloc} does not give {path}: {problem}")
+
+    def put(self, path: str, content: bytes) -> None:
+        """Put a file there. Raises SourceError with the server's words; then nobody knows whether it arrived."""
+        try:
+            status, body = self._ask("PUT", path, content)
+        except (OSError, http.client.HTTPException) as error:
+            raise SourceError(
+                f"{self._parts.netloc} does not take {path}: {_shown(str(error) or type(error).__name__)}"
+            ) from None
+        if not _OK <= status < _REDIRECT:
+            raise SourceError(f"{self._parts.netloc} does not take {path}: {_told(status, body)}")
 
     def close(self) -> None:
         """Close what connections are open; nobody asks any more."""
         while self._idle:
             self._idle.pop().close()
 
-    def _ask(self, path: str) -> tuple[int, bytes]:
+    def _ask(self, method: str, path: str, content: bytes = b"") -> tuple[int, bytes]:
         connection = self._idle.pop() if self._idle else self._connect()
-        quoted = quote(path, safe="/-._~")
+        quoted = quote(f"{self._parts.path}/{path}", safe="/-._~")
         try:
             with _ended_after(ANSWER_S_MAX, connection):
-                connection.request("GET", quoted, headers=self._headers(quoted))
+                connection.request(method, quoted, content or None, self._headers(method, quoted, content))
                 answer = connection.getresponse()
                 body = _read_whole(answer)
         except BaseException:
@@ -166,11 +181,12 @@ class HttpSource:
             return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self._tls)
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
 
-    def _headers(self, path: str) -> dict[str, str]:
-        headers = {"host": self._parts.netloc.rpartition("@")[2]}
-        if self._credential:
-            headers |= _sign(self._credential, self._region, path, headers["host"])
-        return headers
+    def _headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
+        host = self._parts.netloc.rpartition("@")[2]
+        if self._credential is None:
+            return {"host": host}
+        digest = sha256(content).hexdigest()
+        return _sign(self._credential, self._region, f"{method}\n{path}", {"host": host, "x-amz-content-sha256": digest})
 
 
 @contextmanager
@@ -208,20 +224,30 @@ def _shown(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text[:_PROBLEM_CHARS_MAX])
 
 
-def _sign(credential: Credential, region: str, path: str, host: str) -> dict[str, str]:
-    """Return the headers that sign a GET without a body (AWS Signature Version 4)."""
+def _sign(credential: Credential, region: str, begin: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return `headers` with those that sign them, method and path, no query (AWS Signature Version 4)."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    sent = {"host": host, "x-amz-content-sha256": _EMPTY, "x-amz-date": moment}
+    sent = {**headers, "x-amz-date": moment}
     if credential.token:
         sent["x-amz-security-token"] = credential.token
     names = ";".join(sent)
-    canonical = "\n".join(["GET", path, "", *(f"{name}:{value}" for name, value in sent.items()), "", names, _EMPTY])
+    lines = [f"{name}:{value}" for name, value in sent.items()]
+    canonical = "\n".join([begin, "", *lines, "", names, headers["x-amz-content-sha256"]])
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
     to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
     key = signing_key(credential.secret, moment[:8], region, "s3")
     signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
     claim = f"Credential={credential.access_key_id}/{scope},SignedHeaders={names},Signature={signature}"
     return sent | {"authorization": f"AWS4-HMAC-SHA256 {claim}"}
+
+
+def _told(status: int, body: bytes) -> str:
+    """Return what an answer says is wrong."""
+    found = _FAULT.search(body.decode("utf-8", "replace"))
+    words = f"status {status}"
+    if found:
+        words += unescape(f", {found[1]}: {found[2]}", {"&quot;": '"', "&apos;": "'"})
+    return _shown(words)
 
 
 def find_credential(environment: Mapping[str, str] = os.environ) -> Credential | None:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from siegel.ledger.leaves import Facts, Leaf, encode_leaf
 from siegel.ledger.signed_checkpoints import add_signatures
 from tests.ledger.witnessing import Serving, WitnessPlace, done, siegel
 from tests.unit.customer.ledgers import entry, publish, publish_openings
@@ -118,6 +119,19 @@ def test_entries_are_shown(stage):
     assert len(ended.stdout.splitlines()) == 20
     path.unlink()
     assert done("audit", "show", audits).count("(erased)") == 20
+    assert "Of 20 entries it is not told who was there" in done("audit", "verify", audits)
+
+
+def test_a_ledgers_own_words_hide_no_line(stage):
+    provider, audits, _ = stage
+    provider.write(1)
+    facts = Facts(0, "object.read\x1b[1A\x1b[2K\n", 200, bytes(32), bytes(32), reason="\x9b2J\r")
+    provider.log.append([encode_leaf(Leaf(int(NOW() * 1000), "", facts))])
+    provider.publish()
+    done("audit", "sync", audits)
+    shown = done("audit", "show", audits)
+    assert len(shown.splitlines()) == 2
+    assert all(char.isprintable() or char == "\n" for char in shown)
 
 
 def test_a_mirror_that_was_tampered_with(stage):

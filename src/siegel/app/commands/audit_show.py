@@ -86,7 +86,7 @@ def _words(line: Line) -> Iterator[str]:
     facts = line.leaf.facts
     yield time_text(line.leaf.recorded_at_ms / 1000)
     yield line.leaf.request_id or "-" * 16
-    yield f"{facts.kind} {facts.status}" + (f" {facts.reason}" if facts.reason else "")
+    yield _shown(f"{facts.kind} {facts.status}" + (f" {facts.reason}" if facts.reason else ""))
     if line.problem:
         yield f"!! {line.problem}"
     elif line.opening is None:
@@ -112,5 +112,5 @@ def _fields(line: Line) -> dict[str, object]:
 
 
 def _shown(value: str) -> str:
-    """Return a caller's text so that it cannot move the cursor or begin a line of its own."""
+    """Return a caller's or the ledger's text so that it cannot move the cursor or begin a line of its own."""
     return "".join(char if char.isprintable() else "?" for char in value)

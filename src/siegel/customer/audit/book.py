@@ -6,9 +6,11 @@ last             the head that was verified last, as it was signed
 ledger/          the mirror: the ledger's files under the names that they have everywhere
 incoming/        what was fetched and is not verified yet
 evidence/        heads and reports that contradict what was verified
-audit.lock
+audit.lock       held while something is fetched
+mirror.lock      held while the mirror is exchanged, and shared while it is read
 """
 
+import os
 import time
 import tomllib
 from collections.abc import Iterator
@@ -41,6 +43,7 @@ POLICY_NAME: Final = "policy"
 LAST_NAME: Final = "last"
 LEDGER_NAME: Final = "ledger"
 HAND_OVERS_MAX: Final = 999
+_MIRROR_LOCK: Final = "mirror.lock"
 
 _SETTINGS_BYTES_MAX: Final = 64 * 1024
 _SETTINGS: Final = """\
@@ -103,6 +106,16 @@ class Book:
                 raise BusyError(str(error)) from None
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keep the mirror as it is meanwhile. Raises ConfigurationError where no lock can be had."""
+        if not os.access(self.folder, os.W_OK):
+            # Nobody changes what nobody may write: a mirror on a disk that was put away.
+            yield
+            return
+        with locked(self.folder / _MIRROR_LOCK, shared=True):
+            yield
+
     def trust(self, hand_overs: Source) -> Trust:
         """Return whom to believe now: the policy, led on by those hand-overs that it allows."""
         policies = [self._policy]
@@ -146,6 +159,10 @@ class Book:
 
     def keep(self, head: bytes, size: int, before: Before | None) -> None:
         """Take what was fetched into the mirror, then the head of `size` entries, then remember it. Raises StorageError."""
+        with locked(self.folder / _MIRROR_LOCK):
+            self._exchange(head, size, before)
+
+    def _exchange(self, head: bytes, size: int, before: Before | None) -> None:
         ledger, incoming = self.folder / LEDGER_NAME, self.incoming
         folders = {ledger}
         try:

@@ -46,7 +46,10 @@ class Finding(Struct, frozen=True):
 
 
 class Report(Struct):
-    """What an audit has found. Times are in seconds since 1970, of entries in milliseconds; None where there is none."""
+    """What an audit has found. Times are in seconds since 1970, of entries in milliseconds; None where there is none.
+
+    `unnamed` counts the entries without an opening, of those whose openings were looked at.
+    """
 
     origin: str = ""
     size: int = 0
@@ -59,6 +62,7 @@ class Report(Struct):
     witnesses: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     left_out: int = 0
+    unnamed: int = 0
 
     def add(self, check: Name, message: str, **evidence: str | int) -> None:
         """Note a finding; beyond FINDINGS_MAX of one check they are counted only."""
@@ -98,6 +102,7 @@ def summary(report: Report) -> str:
         "",
         f"  ledger         {report.origin or 'unknown'}",
         f"  entries        {report.size}, of which {min(report.verified_before, report.size)} were verified before",
+        f"  without names  {report.unnamed}",
         f"  recorded       {' to '.join(map(time_text, period))}",
         f"  root           {report.root or 'unknown'}",
         f"  head signed    {time_text(report.head_at_s)}",
@@ -109,8 +114,13 @@ def summary(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     if report.holds():
-        return (
+        holds = (
             "HOLDS: nothing in this ledger was changed, left out or added later, as far as it can be computed and was witnessed."
+        )
+        return (
+            f"{holds}\nOf {report.unnamed} entries it is not told who was there: is that by your will?"
+            if report.unnamed
+            else holds
         )
     if report.holds(*NEEDED):
         return "WARNING: the ledger is whole, but what is beside it, or when it came, is not as it was promised."

@@ -1,7 +1,7 @@
 """Who and what the entries are about: the openings beside them, checked against the commitments in the entries.
 
-A ledger may have none, and single ones may have been erased: that is no finding. One that says another person or another object
-than its entry was made with is one.
+A ledger may have none, and single ones may have been erased: that is no finding, but it is counted, since whoever erases can hide
+by it who was there. One that says another person or another object than its entry was made with is a finding.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.sources import Source
 from siegel.customer.audit.walk import read_bundle
 from siegel.domain.ledgers import LedgerError, LedgerFormError
-from siegel.ledger.bundles import entries_of
+from siegel.ledger.bundles import encode_bundle, entries_of
 from siegel.ledger.entry_heads import read_entry_head
 from siegel.ledger.leaves import Leaf, Opening, check_opening, decode_leaf, decode_opening
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
@@ -49,6 +49,27 @@ def check_openings(source: Source, first: int, report: Report) -> None:
     for line in read_lines(source, first, report.size):
         if line.problem:
             report.add(Name.OPENINGS, f"entry {line.index}: {line.problem}", entry=line.index)
+        elif line.leaf is not None and line.opening is None:
+            report.unnamed += 1
+
+
+def fill_openings(entries: list[bytes], known: bytes, found: bytes | None) -> bytes | None:
+    """Return the openings `found` of a bundle, with those in them that were `known` before: what fits its entry is not forgotten.
+
+    `entries` are all of the bundle, `known` are the openings of the first of them. What cannot be read stays as it is.
+    """
+    try:
+        before = entries_of(known)
+        now = entries_of(found) if found is not None else [b""] * len(entries)
+    except LedgerFormError:
+        return found
+    if len(now) != len(entries):
+        return found
+    kept = [
+        old if _line(index, entry, old, "").opening else new
+        for index, (entry, old, new) in enumerate(zip(entries, before, now, strict=False))
+    ]
+    return encode_bundle([*kept, *now[len(kept) :]])
 
 
 def _openings(source: Source, tile: Tile) -> tuple[list[bytes], str]:

@@ -42,16 +42,17 @@ def make_receipts(book: Book, wanted: str) -> dict[int, bytes]:
     The entry itself is in the file, as `extra`. Raises NoSuchEntryError; LedgerFormError or SourceError where the mirror lacks
     something.
     """
-    data = book.mirror.get(CHECKPOINT)
-    if data is None:
-        raise NoSuchEntryError(f"{book.folder} has no ledger yet\ntry: siegel audit sync {book.folder}")
-    size = parse_checkpoint(parse_note(data).text).size
-    found = dict(_find(book, wanted, size))
-    if not found:
-        raise NoSuchEntryError(
-            f"no entry of the ledger in {book.folder} is {wanted}\ntry: siegel audit sync {book.folder}, if it is new"
-        )
-    return {index: _prove(book, index, size, entry, data) for index, entry in found.items()}
+    with book.reading():
+        data = book.mirror.get(CHECKPOINT)
+        if data is None:
+            raise NoSuchEntryError(f"{book.folder} has no ledger yet\ntry: siegel audit sync {book.folder}")
+        size = parse_checkpoint(parse_note(data).text).size
+        found = dict(_find(book, wanted, size))
+        if not found:
+            raise NoSuchEntryError(
+                f"no entry of the ledger in {book.folder} is {wanted}\ntry: siegel audit sync {book.folder}, if it is new"
+            )
+        return {index: _prove(book, index, size, entry, data) for index, entry in found.items()}
 
 
 def check_receipt(data: bytes, policy: Policy) -> Receipt:

@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from siegel.customer.audit.book import HAND_OVERS_MAX, Book
 from siegel.customer.audit.findings import NEEDED, Name, Report
-from siegel.customer.audit.openings import check_openings, openings_path
+from siegel.customer.audit.openings import check_openings, fill_openings, openings_path
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError
-from siegel.customer.audit.walk import CHECKPOINT, Before, Progress, audit, judge_head, stood_at
+from siegel.customer.audit.walk import CHECKPOINT, Before, Progress, audit, judge_head, read_bundle, stood_at
 from siegel.domain.errors import StorageError
+from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.policies import Judgement
 from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
-from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, new_tiles
+from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, new_tiles, tile_at
 
 FETCHERS: Final = 8
 # A head may claim any size; nobody's disk is filled by a claim.
@@ -53,6 +54,7 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         judgement = judge_head(head, trust, Report(checked_at_s=now_s))
         if judgement:
             _fetch_new(book, remote, before.frontier.size if before else 0, judgement.checkpoint.size, starting)
+            _keep_names(book, source, before.frontier.size if before else 0, judgement.checkpoint.size)
         report = audit(_WithHead(head, source), trust, before, now_s)
         if report.holds(Name.ENTRIES):
             check_openings(source, before.frontier.size if before else 0, report)
@@ -124,6 +126,27 @@ def _fetch_new(book: Book, remote: Source, old_size: int, size: int, starting: S
         raise
     finally:
         fetchers.shutdown(wait=is_whole, cancel_futures=True)
+
+
+def _keep_names(book: Book, source: Source, old_size: int, size: int) -> None:
+    """Take over the openings that the mirror has of the bundle that grew: of full ones nothing is fetched again, either."""
+    if size <= old_size or old_size % TILE_WIDTH == 0:
+        return
+    place = old_size // TILE_WIDTH
+    known = book.mirror.get(openings_path(tile_at(ENTRIES, place, old_size)))
+    tile = tile_at(ENTRIES, place, size)
+    if known is None:
+        return
+    try:
+        entries = read_bundle(source, tile)
+    except LedgerFormError:
+        # The audit says so.
+        return
+    path = book.incoming / openings_path(tile)
+    filled = fill_openings(entries, known, FolderSource(book.incoming).get(openings_path(tile)))
+    if filled is not None:
+        path.unlink(missing_ok=True)
+        _write(path, filled)
 
 
 def _write(path: Path, data: bytes) -> None:

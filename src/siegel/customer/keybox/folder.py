@@ -116,21 +116,24 @@ def create_box(
 
 
 @contextmanager
-def locked(path: Path, *, refusal: str | None = None) -> Iterator[None]:
-    """Hold a lock file; wait for it, or with `refusal` raise ConfigurationError(refusal) while somebody else holds it."""
+def locked(path: Path, *, refusal: str | None = None, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file; wait for it, or with `refusal` raise ConfigurationError(refusal) while somebody else holds it.
+
+    `shared`: beside others who hold it so.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be opened: {error.strerror}") from None
     try:
-        _take(descriptor, refusal)
+        _take(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, refusal)
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, refusal: str | None) -> None:
+def _take(descriptor: int, kind: int, refusal: str | None) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        fcntl.flock(descriptor, kind | (fcntl.LOCK_NB if refusal else 0))
     except BlockingIOError:
         raise ConfigurationError(refusal) from None

@@ -72,7 +72,7 @@ def test_nothing_rests_in_plain_and_the_verification_leaves_nothing_behind(servi
         report = json.loads(verified.stdout)
         assert verified.returncode == 0, report
         assert (report["sealed"], report["found"], report["control_missed"]) == (True, [], [])
-        assert len(report["paths"]) == 19
+        assert len(report["paths"]) == 39
     listed = json.loads(siegel("account", "list", "--data", deployment, "--json").stdout)
     assert "siegel-verify" not in {account["name"] for account in listed["accounts"]}
 

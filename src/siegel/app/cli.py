@@ -44,8 +44,9 @@ if a check fails; warnings do not count.
 
 _SEALED: Final = """Prove that nothing rests on the disk in plain.
 
-Writes canaries through every write path, then searches every byte of the directory for them: raw, as hex, base64 and
-UTF-16, deflated, and for their digests. A positive control shows that the search would have found them. The exit status
+Writes canaries through every write path, also under keys of the key service and of a customer's key server that it
+starts for that, then searches every byte of the directory for them: raw, as hex, base64 and UTF-16, deflated, and for
+their digests. A positive control shows that the search would have found them. The exit status
 is 1 if anything is found.
 """
 

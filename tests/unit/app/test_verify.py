@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -6,8 +7,15 @@ import zlib
 
 import pytest
 
+from siegel.app.config import merge, resolve
+from siegel.app.verify import sealed
+from siegel.app.verify.box import BoxOutbound
 from siegel.app.verify.canaries import Canary
 from siegel.app.verify.search import OVERLAP_BYTES, WINDOW_BYTES, prove_search, search
+from siegel.app.wiring import create_deployment, open_deployment
+from siegel.domain.errors import SiegelError
+from siegel.domain.outbound import OutboundAnswer
+from siegel.service.kms.keybook import KeyBook
 
 
 @pytest.fixture
@@ -89,3 +97,62 @@ def test_links_are_not_followed(tmp_path, canary):
 
 def test_two_runs_never_share_a_mark():
     assert Canary(os.urandom(15)).mark != Canary(os.urandom(15)).mark
+
+
+@pytest.fixture
+def settings(tmp_path):
+    made = resolve(merge({}, {}), tmp_path)
+    create_deployment(made).close()
+    return made
+
+
+@pytest.fixture
+def guests(monkeypatch):
+    seen, admit = [], sealed.admit_guest
+
+    def noted(deployment):
+        visited, guest = admit(deployment)
+        seen.append(guest.account_id)
+        return visited, guest
+
+    monkeypatch.setattr(sealed, "admit_guest", noted)
+    return seen
+
+
+def left_of(settings, account_id):
+    deployment = open_deployment(settings)
+    try:
+        book = KeyBook(deployment.store.reader, account_id)
+        return [*book.scan_keys(), *book.stores()]
+    finally:
+        deployment.close()
+
+
+def test_objects_under_keys_are_walked_too_and_the_keys_go_again(settings, guests, monkeypatch):
+    asked, fetch = [], BoxOutbound.fetch
+
+    async def noted(self, call):
+        asked.append(call.url.rpartition("/")[2])
+        return await fetch(self, call)
+
+    monkeypatch.setattr(BoxOutbound, "fetch", noted)
+    report = asyncio.run(sealed.verify_sealed(settings))
+    assert report.holds
+    for kind in ("local", "external"):
+        assert sum(path.startswith(f"{kind} key, ") for path in report.paths) == 10
+    # Each fresh layer is opened again by the box before anything is acknowledged.
+    assert asked.count("encrypt") >= 9
+    assert asked.count("decrypt") >= asked.count("encrypt")
+    assert left_of(settings, guests[0]) == []
+
+
+def test_a_path_that_fails_ends_the_verification_and_leaves_no_key_behind(settings, guests, monkeypatch):
+    async def refuse(_self, call):
+        status = 200 if call.url.endswith(("health", "metadata")) else 500
+        return await fetch(_self, call) if status == 200 else OutboundAnswer(status, (), b"")
+
+    fetch = BoxOutbound.fetch
+    monkeypatch.setattr(BoxOutbound, "fetch", refuse)
+    with pytest.raises(SiegelError, match="was answered with"):
+        asyncio.run(sealed.verify_sealed(settings))
+    assert left_of(settings, guests[0]) == []

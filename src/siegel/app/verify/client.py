@@ -1,4 +1,4 @@
-"""A small S3 client inside the process: it signs requests and hands them to the gateway as the server would."""
+"""A small client of S3 and KMS inside the process: it signs requests and hands them to the gateway as the server would."""
 
 import hashlib
 import hmac
@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+import msgspec
 
 from siegel.app.http import Application
+from siegel.app.verify.exchange import HOST, Answer, Target, exchange
 from siegel.domain.errors import SiegelError
 from siegel.s3wire.sigv4 import signing_key
 from siegel.service.access_keys import AccessKey
@@ -16,17 +17,7 @@ from siegel.service.access_keys import AccessKey
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 UNSIGNED_FRAMES: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
-_HOST: Final = "localhost"
 _STATUS_OK: Final = 300
-_PIECE_BYTES: Final = 256 * 1024
-
-
-class Answer(Struct, frozen=True):
-    """What the gateway answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class InProcessClient:
@@ -41,72 +32,49 @@ class InProcessClient:
     async def call(
         self, method: str, path: str, *, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:
-        """Send one request. Raises SiegelError unless the answer is a success: a write path that fails proves nothing."""
-        signed = self._sign(method, path, query, {"content-length": str(len(body)), **(headers or {})})
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": method,
-            # TLS is what the real server would have ended: keys of customers are accepted on nothing less.
-            "scheme": "https",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in signed.items()],
-            "client": ("127.0.0.1", 0),
-            "server": (_HOST, 443),
+        """Send one request to S3. Raises SiegelError unless the answer is a success: a write path that fails proves nothing."""
+        sent = {"content-length": str(len(body)), "x-amz-content-sha256": UNSIGNED, **(headers or {})}
+        target = Target(method, path, query)
+        signed = self._sign("s3", target, sent, sent["x-amz-content-sha256"])
+        return await self._send(target, signed, body)
+
+    async def call_kms(self, operation: str, members: Mapping[str, object]) -> dict[str, Any]:
+        """Call KMS; members that are bytes are sent in base64. Raises SiegelError unless it succeeds."""
+        body = msgspec.json.encode(members)
+        sent = {
+            "content-length": str(len(body)),
+            "content-type": "application/x-amz-json-1.1",
+            "x-amz-target": f"TrentService.{operation}",
         }
-        answer = await _exchange(self._gateway, scope, body)
+        target = Target("POST", "/")
+        signed = self._sign("kms", target, sent, hashlib.sha256(body).hexdigest())
+        answer = await self._send(target, signed, body)
+        return msgspec.json.decode(answer.body, type=dict[str, Any]) if answer.body else {}
+
+    async def _send(self, target: Target, headers: Mapping[str, str], body: bytes) -> Answer:
+        answer = await exchange(self._gateway, target, list(headers.items()), body)
         if answer.status >= _STATUS_OK:
             raise SiegelError(
-                f"{method} {path}?{query} was answered with {answer.status}: {answer.body.decode(errors='replace')}"
+                f"{target.method} {target.path}?{target.query} was answered with {answer.status}: "
+                f"{answer.body.decode(errors='replace')}"
             )
         return answer
 
-    def _sign(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return all headers of the request, signed (AWS Signature Version 4, every header covered)."""
+    def _sign(self, service: str, target: Target, headers: Mapping[str, str], payload: str) -> dict[str, str]:
+        """Return all headers of a request, signed (AWS Signature Version 4, every header covered)."""
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         day = moment[:8]
-        sent = {"host": _HOST, "x-amz-date": moment, "x-amz-content-sha256": UNSIGNED, **headers}
+        sent = {"host": HOST, "x-amz-date": moment, **headers}
         names = sorted(sent)
         canonical = "\n".join(
-            [
-                method,
-                path,
-                query,
-                *(f"{name}:{sent[name]}" for name in names),
-                "",
-                ";".join(names),
-                sent["x-amz-content-sha256"],
-            ]
+            [target.method, target.path, target.query, *(f"{name}:{sent[name]}" for name in names), "", ";".join(names), payload]
         )
-        scope = f"{day}/{self._region}/s3/aws4_request"
+        scope = f"{day}/{self._region}/{service}/aws4_request"
         digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}"
-        key = signing_key(self._key.secret_access_key, day, self._region, "s3")
+        key = signing_key(self._key.secret_access_key, day, self._region, service)
         signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
         sent["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={self._key.access_key_id}/{scope},SignedHeaders={';'.join(names)},Signature={signature}"
         )
         return sent
-
-
-async def _exchange(gateway: Application, scope: dict[str, Any], body: bytes) -> Answer:
-    left = memoryview(body)
-    status, headers, pieces = 0, {}, []
-
-    async def receive() -> dict[str, Any]:
-        nonlocal left
-        piece, left = left[:_PIECE_BYTES], left[_PIECE_BYTES:]
-        return {"type": "http.request", "body": bytes(piece), "more_body": bool(left)}
-
-    async def send(message: Any) -> None:
-        nonlocal status, headers
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
-        else:
-            pieces.append(bytes(message.get("body", b"")))
-
-    await gateway(scope, receive, send)
-    return Answer(status, headers, b"".join(pieces))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from msgspec import Struct
+
 from siegel.app.wiring import Deployment, Store
 from siegel.domain import ids
 from siegel.domain.entry import Entries, Entry
@@ -124,8 +126,15 @@ class GuestStore:
         self._inner.close()
 
 
-def admit_guest(deployment: Deployment) -> tuple[Deployment, AccessKey]:
-    """Return the deployment as a process sees it that knows the guest, and the guest's access key."""
+class Guest(Struct, frozen=True):
+    """The guest's account, and the key that it signs with."""
+
+    account_id: str
+    key: AccessKey
+
+
+def admit_guest(deployment: Deployment) -> tuple[Deployment, Guest]:
+    """Return the deployment as a process sees it that knows the guest, and the guest."""
     random, now_ms = deployment.randomness, deployment.clock.now_ms()
     key_ring = KeyRing(deployment.custodian, random)
     account_id = ids.make_account_id(random.bytes(ids.ACCOUNT_ID_RANDOM_BYTES))
@@ -143,4 +152,4 @@ def admit_guest(deployment: Deployment) -> tuple[Deployment, AccessKey]:
         created_at_ms=now_ms,
         sealed_secret=key_ring.seal_secret(key.access_key_id, key.secret_access_key),
     )
-    return replace(deployment, store=GuestStore(deployment.store, account, credential)), key
+    return replace(deployment, store=GuestStore(deployment.store, account, credential)), Guest(account_id, key)

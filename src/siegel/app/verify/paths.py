@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import re
-from typing import Final
+from collections.abc import Coroutine, Iterable
+from typing import Any, Final
 
 import msgspec
 
@@ -41,28 +42,27 @@ class WritePaths:
         await self._client.call("PUT", self._bucket, body=configuration.encode())
         await self._client.call("PUT", self._bucket, query="versioning=", body=_ON_VERSIONING)
         walked = {
-            "put, small": self._put("small", SMALL_BYTES, {}),
-            "put, large": self._put("large", LARGE_BYTES, {}),
+            "put, small": self.put("small", SMALL_BYTES, {}),
+            "put, large": self.put("large", LARGE_BYTES, {}),
             "put, framed": self._put_framed("framed", LARGE_BYTES),
-            "overwrite": self._put("small", SMALL_BYTES + 1, {}),
-            "object names": self._put(self._canary.mark, SMALL_BYTES, {}),
-            "metadata and headers": self._put("described", SMALL_BYTES, self._description()),
-            "tags": self._put("tagged", SMALL_BYTES, {"x-amz-tagging": f"{self._canary.mark}=of-{self._canary.mark}"}),
-            "changed tags": self._configure("tagging", self._tags(), "tagged"),
-            "bucket's tags": self._configure("tagging", self._tags()),
-            "bucket policy": self._configure("policy", self._policy()),
-            "rules for other origins": self._configure("cors", self._origins()),
-            "lifecycle rules": self._configure("lifecycle", self._lifecycle()),
-            "customer's key, small": self._put("private-small", SMALL_BYTES, self._customer_key()),
-            "customer's key, large": self._put("private-large", LARGE_BYTES, self._customer_key()),
-            "copy": self._copy("large", "copied"),
-            "parts": self._put_in_parts("assembled", {}),
-            "parts, customer's key": self._put_in_parts("private-assembled", self._customer_key()),
-            "upload in progress": self._begin("unfinished"),
+            "overwrite": self.put("small", SMALL_BYTES + 1, {}),
+            "object names": self.put(self._canary.mark, SMALL_BYTES, {}),
+            "metadata and headers": self.put("described", SMALL_BYTES, self.description()),
+            "tags": self.put("tagged", SMALL_BYTES, {"x-amz-tagging": f"{self._canary.mark}=of-{self._canary.mark}"}),
+            "changed tags": self.configure("tagging", self._tags(), "tagged"),
+            "bucket's tags": self.configure("tagging", self._tags()),
+            "bucket policy": self.configure("policy", self._policy()),
+            "rules for other origins": self.configure("cors", self._origins()),
+            "lifecycle rules": self.configure("lifecycle", self._lifecycle()),
+            "customer's key, small": self.put("private-small", SMALL_BYTES, self._customer_key()),
+            "customer's key, large": self.put("private-large", LARGE_BYTES, self._customer_key()),
+            "copy": self.copy("large", "copied"),
+            "parts": self.put_in_parts("assembled", {}),
+            "parts, customer's key": self.put_in_parts("private-assembled", self._customer_key()),
+            "upload in progress": self.begin("unfinished"),
             "delete marker": self._client.call("DELETE", f"{self._bucket}/{self._canary.mark}"),
         }
-        for step in walked.values():
-            await step
+        await walk_in_order(walked.values())
         return list(walked)
 
     async def clear(self) -> None:
@@ -75,7 +75,8 @@ class WritePaths:
             await self._client.call("DELETE", f"{self._bucket}/{name.decode()}", query=f"versionId={version_id.decode()}")
         await self._client.call("DELETE", self._bucket)
 
-    def _description(self) -> dict[str, str]:
+    def description(self) -> dict[str, str]:
+        """Return headers that describe an object by the mark."""
         mark = self._canary.mark
         return {
             "x-amz-meta-note": f"{mark} in metadata",
@@ -120,13 +121,14 @@ class WritePaths:
         expiration = "<Expiration><Days>1</Days></Expiration>"
         return f"<LifecycleConfiguration><Rule>{rule}{expiration}</Rule></LifecycleConfiguration>".encode()
 
-    async def _configure(self, query: str, body: bytes, name: str = "") -> None:
+    async def configure(self, query: str, body: bytes, name: str = "") -> None:
         """Put a configuration of the bucket, or of the object `name` in it."""
         digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
         place = f"{self._bucket}/{name}" if name else self._bucket
         await self._client.call("PUT", place, query=f"{query}=", headers={"content-md5": digest}, body=body)
 
-    async def _put(self, name: str, size_bytes: int, headers: dict[str, str]) -> None:
+    async def put(self, name: str, size_bytes: int, headers: dict[str, str]) -> None:
+        """Write an object."""
         body = self._canary.body(name, size_bytes)
         await self._client.call("PUT", f"{self._bucket}/{name}", headers=headers, body=body)
 
@@ -144,14 +146,16 @@ class WritePaths:
         }
         await self._client.call("PUT", f"{self._bucket}/{name}", headers=headers, body=framed)
 
-    async def _copy(self, source: str, target: str) -> None:
-        await self._client.call("PUT", f"{self._bucket}/{target}", headers={"x-amz-copy-source": f"{self._bucket}/{source}"})
+    async def copy(self, source: str, target: str, headers: dict[str, str] | None = None) -> None:
+        """Copy an object."""
+        headers = {"x-amz-copy-source": f"{self._bucket}/{source}", **(headers or {})}
+        await self._client.call("PUT", f"{self._bucket}/{target}", headers=headers)
 
-    async def _begin(self, name: str, headers: dict[str, str] | None = None) -> tuple[str, list[str]]:
+    async def begin(self, name: str, headers: dict[str, str] | None = None) -> tuple[str, list[str]]:
         """Start an upload with one part of bytes and, where the source can be read, one copied part; return its id and tags."""
         target = f"{self._bucket}/{name}"
-        customer = {name: value for name, value in (headers or {}).items() if "customer" in name}
-        begun = await self._client.call("POST", target, query="uploads=", headers={**self._description(), **customer})
+        customer = _of_customer(headers or {})
+        begun = await self._client.call("POST", target, query="uploads=", headers={**self.description(), **(headers or {})})
         upload_id = _first(_UPLOAD_ID, begun.body)
         body = self._canary.body(f"part of {name}", PART_BYTES_MIN)
         sent = await self._client.call("PUT", target, query=f"partNumber=1&uploadId={upload_id}", headers=customer, body=body)
@@ -163,16 +167,33 @@ class WritePaths:
         )
         return upload_id, [sent.headers["etag"].strip('"'), _first(_PART_TAG, copied.body)]
 
-    async def _put_in_parts(self, name: str, headers: dict[str, str]) -> None:
-        upload_id, tags = await self._begin(name, headers)
+    async def put_in_parts(self, name: str, headers: dict[str, str]) -> None:
+        """Write an object in parts."""
+        upload_id, tags = await self.begin(name, headers)
         parts = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>" for number, tag in enumerate(tags, 1))
         await self._client.call(
             "POST",
             f"{self._bucket}/{name}",
             query=f"uploadId={upload_id}",
-            headers=headers,
+            headers=_of_customer(headers),
             body=f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode(),
         )
+
+
+async def walk_in_order(steps: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Do one step after the other; what comes behind one that fails is left."""
+    left = list(steps)
+    try:
+        while left:
+            await left.pop(0)
+    finally:
+        for step in left:
+            step.close()
+
+
+def _of_customer(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a customer's own key, which each request of an upload carries."""
+    return {name: value for name, value in headers.items() if "customer" in name}
 
 
 def _first(pattern: re.Pattern[bytes], body: bytes) -> str:

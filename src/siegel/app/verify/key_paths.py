@@ -1,0 +1,97 @@
+"""The write paths of objects under keys of the key service: one that the deployment holds, and one that only a key server has."""
+
+import base64
+from typing import Final
+
+import msgspec
+
+from siegel.app.verify.box import Box
+from siegel.app.verify.canaries import Canary
+from siegel.app.verify.client import InProcessClient
+from siegel.app.verify.paths import LARGE_BYTES, SMALL_BYTES, WritePaths, walk_in_order
+from siegel.domain.ports import MetaStore, Writer
+from siegel.service.kms.keybook import KeyBookWriter
+
+_SSE: Final = "x-amz-server-side-encryption"
+
+
+class KeyPaths:
+    """Makes keys of the guest, writes canaries under them into its bucket, and takes the keys away again."""
+
+    def __init__(self, client: InProcessClient, canary: Canary, paths: WritePaths, account_id: str) -> None:
+        """Write by `paths`, which have made the bucket; `account_id` is the guest's."""
+        self._client = client
+        self._canary = canary
+        self._paths = paths
+        self._account_id = account_id
+
+    async def walk(self, box: Box) -> list[str]:
+        """Write through every path; return their names."""
+        return [*await self._walk("local", {}), *await self._walk("external", await self._connect(box))]
+
+    async def clear(self, store: MetaStore) -> None:
+        """Take away at once what the guest has of keys and key stores: its account is nowhere, so nobody would later."""
+
+        def change(tx: Writer) -> None:
+            book = KeyBookWriter(tx, self._account_id)
+            for key in list(book.scan_keys()):
+                book.remove_key(key.key_id)
+            for found in list(book.stores()):
+                book.remove_store(found.store_id)
+            tx.invalidate()
+
+        await store.write(change, None)
+
+    async def _connect(self, box: Box) -> dict[str, object]:
+        """Make a key store of the box; return what makes a key one of its keys."""
+        options = {"CustomKeyStoreName": self._canary.mark, **box.store_options}
+        store_id = (await self._client.call_kms("CreateCustomKeyStore", options))["CustomKeyStoreId"]
+        await self._client.call_kms("ConnectCustomKeyStore", {"CustomKeyStoreId": store_id})
+        return {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store_id, "XksKeyId": box.key_id}
+
+    async def _walk(self, kind: str, options: dict[str, object]) -> list[str]:
+        arn = await self._make_key(kind, options)
+        under, twice = self._under("aws:kms", arn), self._under("aws:kms:dsse", arn)
+        described = {**self._paths.description(), **under}
+        configuration = (
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm>"
+            f"<KMSMasterKeyID>{arn}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+        )
+        update = f"<ObjectEncryption><SSE-KMS><KMSKeyArn>{arn}</KMSKeyArn></SSE-KMS></ObjectEncryption>"
+        walked = {
+            "small": self._paths.put(f"{kind}-small", SMALL_BYTES, described),
+            "large": self._paths.put(f"{kind}-large", LARGE_BYTES, described),
+            "two layers, small": self._paths.put(f"{kind}-twice-small", SMALL_BYTES, twice),
+            "two layers, large": self._paths.put(f"{kind}-twice-large", LARGE_BYTES, twice),
+            "copy": self._paths.copy("large", f"{kind}-copied", under),
+            "parts": self._paths.put_in_parts(f"{kind}-assembled", under),
+            "upload in progress": self._paths.begin(f"{kind}-unfinished", under),
+            "another key": self._rekey(f"{kind}-rekeyed", update.encode()),
+            "bucket's default": self._put_by_default(f"{kind}-default", configuration.encode()),
+            "ciphertexts": self._client.call_kms("Encrypt", {"KeyId": arn, "Plaintext": self._canary.mark.encode()}),
+        }
+        await walk_in_order(walked.values())
+        return [f"{kind} key, {name}" for name in walked]
+
+    async def _make_key(self, kind: str, options: dict[str, object]) -> str:
+        """Make a key whose description, tag, alias and grant have the mark; return its ARN."""
+        mark = self._canary.mark
+        tags = [{"TagKey": mark, "TagValue": f"of-{mark}"}]
+        made = await self._client.call_kms("CreateKey", {"Description": f"{mark}, {kind}", "Tags": tags, **options})
+        arn: str = made["KeyMetadata"]["Arn"]
+        await self._client.call_kms("CreateAlias", {"AliasName": f"alias/{kind}-{mark}", "TargetKeyId": arn})
+        grant = {"Name": mark, "GranteePrincipal": f"arn:aws:iam::{self._account_id}:root", "Operations": ["Decrypt"]}
+        await self._client.call_kms("CreateGrant", {"KeyId": arn, **grant})
+        return arn
+
+    def _under(self, algorithm: str, arn: str) -> dict[str, str]:
+        context = base64.b64encode(msgspec.json.encode({"canary": self._canary.mark})).decode()
+        return {_SSE: algorithm, f"{_SSE}-aws-kms-key-id": arn, f"{_SSE}-context": context}
+
+    async def _rekey(self, name: str, wanted: bytes) -> None:
+        await self._paths.put(name, LARGE_BYTES, self._paths.description())
+        await self._paths.configure("encryption", wanted, name)
+
+    async def _put_by_default(self, name: str, configuration: bytes) -> None:
+        await self._paths.configure("encryption", configuration)
+        await self._paths.put(name, SMALL_BYTES, {})

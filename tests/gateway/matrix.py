@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from siegel.s3wire.route import ROUTES as S3_ROUTES
+from siegel.s3wire.routes.consents import CONSENT_ROUTES
 from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.row import Route
 
@@ -16,7 +17,7 @@ from .raw import RawClient
 from .signer import Ask, encode_query
 
 KEY = "k"
-ROUTES = (*S3_ROUTES, *LEDGER_ROUTES)
+ROUTES = (*S3_ROUTES, *LEDGER_ROUTES, *CONSENT_ROUTES)
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 
@@ -37,6 +38,7 @@ TAGS = "<TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet>"
 # What a request of an operation has as its body; operations that are not named here have none.
 BODIES: dict[str, bytes] = {
     "PutLedgerPolicy": b"quorum none\n",
+    "PutConsentKeys": b"threshold 1\nkey PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n",
     "PutObject": b"evil",
     "UploadPart": b"evil",
     "DeleteObjects": xml("Delete", f"<Object><Key>{KEY}</Key></Object>"),
@@ -67,6 +69,7 @@ BODIES: dict[str, bytes] = {
     ),
 }
 LEDGER_FILES = {"ReadLedger": "checkpoint", "PutLedgerPolicy": "policy", "EraseLedgerOpening": "opening/123456789"}
+CONSENT_PATHS = {"consents": "", "consent-keys": "keys", "consent": f"{'0' * 16}/denial"}
 HEADERS: dict[str, list[tuple[str, str]]] = {
     "CopyObject": [("x-amz-copy-source", "{bucket}/k"), ("x-amz-metadata-directive", "REPLACE")],
     "UploadPartCopy": [("x-amz-copy-source", "{bucket}/k")],
@@ -120,6 +123,8 @@ def request_of(raw: RawClient, route: Route, place: Place, more: Sequence[tuple[
         headers.append(("x-amz-account-id", place.account_id))
     elif route.level == "ledger":
         bucket, key = ".ledger", f"{place.account_id}/{LEDGER_FILES[route.operation]}"
+    elif route.level in CONSENT_PATHS:
+        bucket, key = ".consent", f"{place.account_id}/{CONSENT_PATHS[route.level]}"
     if route.operation == "WriteGetObjectResponse":
         bucket, key = "WriteGetObjectResponse", None
     return raw.ask(route.method, bucket, key, query=query_of(route, place), headers=[*headers, *more], body=body)

@@ -1,5 +1,6 @@
 """The page of the access matrix: who gets in where, from the tables of all protocols."""
 
+from siegel.access.consent import ACTIONS
 from siegel.iamwire.action import About
 from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.sts_actions import STS
@@ -8,6 +9,7 @@ from siegel.kmswire.operation import Operation
 from siegel.kmswire.operations import OPERATIONS
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import FORM_ROUTE, PREFLIGHT_ROUTES
+from siegel.s3wire.routes.consents import CONSENT_ROUTES
 from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.row import Route
 from siegel.service.kms.key_rights import KEY_RIGHTS, KeyRights
@@ -25,6 +27,8 @@ each of them as each kind of caller to a running service, and sees that a refuse
   no public access block forbids it.
 - *by the key's policy*: where the key's policy or a grant gives the right, or the key's policy lets the account's own policies
   give it, as that of a key does that was created without one. Not even the account's root has a right that it does not give.
+- *within it*: where a consent of the account is active, [proven](../design/formats/consent.md#evidence), and its own; only the
+  actions, objects and times that the customer has signed for, and not against an explicit denial of the account's policies.
 - *no*: never. Keys that are inactive, deleted or expired, and temporary keys without their token, are nobody's: they get in
   nowhere.
 
@@ -44,22 +48,23 @@ A right on a key is had in these ways. Each is tried out there by a caller whom 
 | What gives the right, or does not | PutObject (`kms:GenerateDataKey`) | GetObject (`kms:Decrypt`) |
 |---|---|---|
 """
-COLUMNS = """| Operation | Permission | Account's root | Its users and roles | Other accounts | Anonymous | Operator |
-|---|---|---|---|---|---|---|"""
+CALLERS = "Account's root | Its users and roles | Other accounts | Anonymous | Operator | The same by consent"
+COLUMNS = f"| Operation | Permission | {CALLERS} |\n|---|---|---|---|---|---|---|---|"
 
 
 def render_access_matrix() -> str:
     s3 = [_s3_row(route) for route in (*ROUTES, FORM_ROUTE)]
-    s3 += [f"| {route.operation} | `{route.action}` | yes | by policy | no | no | no |" for route in LEDGER_ROUTES]
+    own = (*LEDGER_ROUTES, *CONSENT_ROUTES)
+    s3 += [f"| {route.operation} | `{route.action}` | yes | by policy | no | no | no | no |" for route in own]
     # A preflight asks what a bucket's rules let pages do, and opens nothing.
-    s3.append(f"| {PREFLIGHT_ROUTES[0].operation} | none | yes | yes | yes | yes | yes |")
+    s3.append(f"| {PREFLIGHT_ROUTES[0].operation} | none | yes | yes | yes | yes | yes | yes |")
     query = [
         f"| {action.name} | `{action.permission}` | yes | {'yes' if action.about is About.CALLER else 'by policy'} "
-        f"| {_others(action.name)} | {'with a token' if action.unsigned else 'no'} | no |"
+        f"| {_others(action.name)} | {'with a token' if action.unsigned else 'no'} | no | no |"
         for protocol in (IAM, STS)
         for action in protocol.actions.values()
     ]
-    admin = [f"| {row.operation} | an operator's key | no | no | no | no | yes |" for row in ADMIN_ROUTES]
+    admin = [f"| {row.operation} | an operator's key | no | no | no | no | yes | no |" for row in ADMIN_ROUTES]
     kms = [_kms_row(operation) for operation in OPERATIONS.values()]
     sections = [
         ("The S3 port: S3", s3),
@@ -92,7 +97,7 @@ def _kms_row(operation: Operation) -> str:
     else:
         root = own = "by the key's policy"
         others = "by the key's policy" if operation.across else "no"
-    return f"| {operation.name} | `{operation.permission}` | {root} | {own} | {others} | no | no |"
+    return f"| {operation.name} | `{operation.permission}` | {root} | {own} | {others} | no | no | no |"
 
 
 def _s3_row(route: Route) -> str:
@@ -103,4 +108,5 @@ def _s3_row(route: Route) -> str:
         others, anonymous = "their own buckets", "no"
     else:
         others = anonymous = "by the bucket's policy"
-    return f"| {route.operation} | {permission} | yes | by policy | {others} | {anonymous} | no |"
+    consent = "within it" if route.operation in ACTIONS else "no"
+    return f"| {route.operation} | {permission} | yes | by policy | {others} | {anonymous} | no | {consent} |"

@@ -13,6 +13,7 @@ class CallerKind(StrEnum):
     ROOT = "root"
     USER = "user"
     ROLE = "role"
+    SUPPORT = "support"
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -22,7 +23,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, `anonymous` without a signature. `principal_id` is the unique id, which is
     never used again; for a session `ROLE ID:SESSION`. `name` is a user's, `role_arn` a session's role's. `tags` include session
     tags. `issued_at_ms` is the time temporary credentials were made. `federated_provider` is set for a web identity that asks
-    for a role and is no principal yet. `keys` are further condition keys of the principal, names in lower case.
+    for a role and is no principal yet. `keys` are further condition keys of the principal, names in lower case. `consent_id` is
+    the consent that an operator acts under, `arn:aws:siegel:::support/CONSENT/PERSON`, in the account that gave it.
     """
 
     kind: CallerKind
@@ -37,6 +39,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     issued_at_ms: int | None = None
     federated_provider: str | None = None
     keys: Mapping[str, tuple[str, ...]] = {}
+    consent_id: str = ""
 
     @property
     def role_id(self) -> str:

@@ -20,6 +20,7 @@ _TYPES: Final = {
     CallerKind.ROOT: ("Account",),
     CallerKind.USER: ("User",),
     CallerKind.ROLE: ("AssumedRole",),
+    CallerKind.SUPPORT: ("Support",),
 }
 _NO: Final = ("false",)
 _VIA: Final = {True: ("true",), False: _NO}

@@ -44,6 +44,7 @@ from siegel.service.session_tokens import SessionTokens
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
 from siegel.web.call import LedgerEraser, LedgerFiles, LedgerPolicies, Rules, UseCases
+from siegel.web.consent_cases import CustomerConsents, LiveUses
 from siegel.web.door import Door
 from siegel.web.door_steps import DoorParts
 from siegel.web.gate import Gate
@@ -117,6 +118,8 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             ledgers=cache(partial(_ledger_reader, deployment)),
             witness_policies=cache(partial(_witness_policies, deployment)),
             eraser=cache(partial(_eraser, deployment)),
+            live_consents=cache(partial(_live_consents, deployment)),
+            consents=cache(partial(_consents, deployment)),
         ),
         doors=partial(_build_doors, deployment, settings, parts, Shared(keyring, tokens, key_servers)),
     )
@@ -140,6 +143,20 @@ def _witness_policies(deployment: Deployment) -> LedgerPolicies:
 def _eraser(deployment: Deployment) -> LedgerEraser:
     made: LedgerEraser = importlib.import_module("siegel.service.ledgers.erasing").Eraser(
         deployment.store, deployment.custodian, deployment.randomness
+    )
+    return made
+
+
+def _live_consents(deployment: Deployment) -> LiveUses:
+    made: LiveUses = importlib.import_module("siegel.service.consents.live").LiveConsents(
+        deployment.store, deployment.custodian, deployment.clock
+    )
+    return made
+
+
+def _consents(deployment: Deployment) -> CustomerConsents:
+    made: CustomerConsents = importlib.import_module("siegel.service.consents.customer").Consents(
+        deployment.store, deployment.clock
     )
     return made
 

@@ -7,6 +7,7 @@ from typing import Final
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
 from siegel.domain.errors import SiegelError
+from siegel.service.consents.steward import ConsentSteward
 from siegel.service.ledgers.integrator import Integrator
 from siegel.service.ledgers.witnessing import Witnessing
 from siegel.web.admin import OK
@@ -33,10 +34,11 @@ class LedgerKeeper:
         )
 
         self._witnessing = Witnessing(deployment.store, deployment.outbound, deployment.clock)
+        self._consents = ConsentSteward(deployment.store, deployment.custodian, deployment.clock)
 
     async def run(self) -> None:
         """Go on for ever; what fails in one round is tried again in the next."""
-        await asyncio.gather(self._integrate(), self._witness())
+        await asyncio.gather(self._integrate(), self._witness(), self._look_after_consents())
 
     async def _integrate(self) -> None:
         while True:
@@ -49,6 +51,14 @@ class LedgerKeeper:
                 await self._witnessing.run_once()
             except SiegelError as error:
                 _log.error("heads could not be sent to their witnesses, which is tried again: %s", error)
+            await asyncio.sleep(ROUND_INTERVAL_S)
+
+    async def _look_after_consents(self) -> None:
+        while True:
+            try:
+                await self._consents.run_once()
+            except SiegelError as error:
+                _log.error("consents could not be looked after, which is tried again: %s", error)
             await asyncio.sleep(ROUND_INTERVAL_S)
 
     async def run_once(self) -> bool:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -29,6 +30,7 @@ from siegel.service.operators import Operators
 from siegel.service.session_tokens import SessionTokens
 from siegel.service.steward import Steward
 from siegel.web.admin import OK, Desk, build_admin
+from siegel.web.support import SupportCases, SupportDesk
 
 # However often the port is asked, the disk is probed at most this often.
 DISK_PROBE_INTERVAL_S: Final = 1.0
@@ -79,7 +81,14 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
 
 def _desk(deployment: Deployment, region: str) -> Desk:
     operators = Operators(deployment.store, KeyRing(deployment.custodian, deployment.randomness))
-    return Desk(deployment.accounts, operators, deployment.store, deployment.clock, region)
+    support = SupportDesk(cache(partial(_support, deployment)))
+    return Desk(deployment.accounts, operators, deployment.store, deployment.clock, region=region, support=support)
+
+
+def _support(deployment: Deployment) -> SupportCases:
+    # What signs takes a while to be imported, and is asked for seldom.
+    made: SupportCases = importlib.import_module("siegel.app.support").build_support(deployment)
+    return made
 
 
 async def _tidy_up(steward: Steward, interval_s: float) -> None:

@@ -143,6 +143,10 @@ SESSION_TOKEN_CHARS_MAX: Final = 8 * KIB
 LEDGER_POLICY_BYTES_MAX: Final = 64 * KIB
 LEDGER_WITNESSES_MAX: Final = 16
 
+# Consents. Of one account, so many requests may be waiting or in use.
+CONSENTS_OPEN_MAX: Final = 100
+CONSENT_BODY_BYTES_MAX: Final = 512 * KIB
+
 # Pages.
 PAGE_ENTRIES_MAX: Final = 1000
 DELETE_KEYS_MAX: Final = 1000

@@ -43,6 +43,9 @@ class Kind(StrEnum):
     UNIQUE_ID = "unique-id"
     LOCK_CLOCK = "lock-clock"
     LEDGER_POLICY = "ledger-policy"
+    CONSENT = "consent"
+    CONSENT_KEYS = "consent-keys"
+    OPEN_CONSENT = "open-consent"
 
 
 DEPLOYMENT_SCOPE: Final = "deployment"

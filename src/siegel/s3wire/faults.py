@@ -5,7 +5,7 @@ Source: Amazon S3 API Reference, "Error responses".
 
 from typing import Final
 
-from siegel.domain import absences, browser_errors, errors, key_errors
+from siegel.domain import absences, browser_errors, consents, errors, key_errors
 from siegel.domain.errors import (
     AccessDeniedError,
     InternalError,
@@ -30,6 +30,7 @@ STATUS: Final[dict[type[S3Error], int]] = {
     errors.BucketAlreadyOwnedByYouError: 409,
     errors.BucketNotEmptyError: 409,
     errors.ConditionalRequestConflictError: 409,
+    consents.InvalidConsentStateError: 409,
     errors.EntityTooLargeError: 400,
     errors.EntityTooSmallError: 400,
     errors.ExpiredTokenError: 400,
@@ -77,6 +78,7 @@ STATUS: Final[dict[type[S3Error], int]] = {
     absences.NoSuchBucketPolicyError: 404,
     browser_errors.NoSuchCORSConfigurationError: 404,
     absences.NoSuchConfigurationError: 404,
+    consents.NoSuchConsentError: 404,
     errors.NoSuchKeyError: 404,
     absences.NoSuchLedgerFileError: 404,
     errors.NoSuchLifecycleConfigurationError: 404,

@@ -23,7 +23,7 @@ from siegel.domain.errors import (
 )
 from siegel.domain.limits import HEADERS_BYTES_MAX, HEADERS_COUNT_MAX, OBJECT_KEY_BYTES_MAX, URL_BYTES_MAX
 from siegel.s3wire.control import TAG_KEYS, find_account, tagged_bucket
-from siegel.s3wire.ledgerpath import split_ledger_path
+from siegel.s3wire.ledgerpath import split_own_path
 from siegel.s3wire.uri import decode, decode_form
 
 SIGNING_QUERY_NAMES: Final = frozenset(
@@ -66,7 +66,8 @@ class Request(Struct, frozen=True, kw_only=True):
     `query`: decoded name -> value. `bucket` and `object_key` are empty where the request names none. `peer` is the socket's
     address. `hoisted`: names of headers that a presigned URL carries in its query; they are in `headers` like all others.
     `control_account`: the account whose S3 Control is asked, else empty; its requests name the bucket that they are about.
-    `ledger_account`: the account whose log is read, else empty, and `ledger_path` the file in it; they name no bucket.
+    `own_level`: "ledger" or one of "consents", "consent", "consent-keys" where a path is about an account's log or its consents,
+    else empty; then `ledger_account` is the account and `ledger_path` the rest of the path, and there is no bucket.
     """
 
     method: str
@@ -81,6 +82,7 @@ class Request(Struct, frozen=True, kw_only=True):
     virtual_host: bool
     hoisted: tuple[str, ...] = ()
     control_account: str = ""
+    own_level: str = ""
     ledger_account: str = ""
     ledger_path: str = ""
 
@@ -106,8 +108,8 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
     hoisted = _hoist(query, fields) if "X-Amz-Signature" in query else ()
     prefix = _host_prefix(fields, domains)
     control_account = find_account(prefix, raw_path, fields)
-    ledger_account, ledger_path = split_ledger_path(raw_path) if prefix is None else ("", "")
-    if ledger_account:
+    own_level, ledger_account, ledger_path = split_own_path(raw_path) if prefix is None else ("", "", "")
+    if own_level:
         bucket, object_key = "", ""
     elif control_account:
         bucket, object_key = tagged_bucket(raw_path), ""
@@ -128,6 +130,7 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
         virtual_host=prefix is not None,
         hoisted=hoisted,
         control_account=control_account,
+        own_level=own_level,
         ledger_account=ledger_account,
         ledger_path=ledger_path,
     )

@@ -19,6 +19,7 @@ from siegel.s3wire.routes.absent import ABSENT_ROUTES
 from siegel.s3wire.routes.browsers import FORM_ROUTE
 from siegel.s3wire.routes.buckets import BUCKET_ROUTES
 from siegel.s3wire.routes.configurations import CONFIGURATION_ROUTES
+from siegel.s3wire.routes.consents import CONSENT_ROUTES
 from siegel.s3wire.routes.control import CONTROL_ROUTES
 from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.objects import OBJECT_ROUTES
@@ -35,7 +36,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CONTROL_ROUTES,
     *REFUSED_ROUTES,
 )
-"""Every operation of the S3 model. Those of browsers alone are in `routes/browsers.py`, auditors' in `routes/ledger.py`."""
+"""Every operation of the S3 model. Those of browsers alone are in `routes/browsers.py`, auditors' in `routes/ledger.py`,
+those about consents in `routes/consents.py`."""
 
 _EVERYWHERE: Final = SIGNING_QUERY_NAMES | {"x-id"}
 
@@ -77,12 +79,12 @@ def _by_marker(candidates: tuple[_Candidate, ...]) -> dict[str, tuple[_Candidate
     return {name: tuple(some) for name, some in found.items()}
 
 
-_CANDIDATES: Final = _by_place((*ROUTES, FORM_ROUTE, *LEDGER_ROUTES))
+_CANDIDATES: Final = _by_place((*ROUTES, FORM_ROUTE, *LEDGER_ROUTES, *CONSENT_ROUTES))
 _MARKED: Final = {place: _by_marker(candidates) for place, candidates in _CANDIDATES.items()}
 _NOTHING: Final[dict[str, tuple[_Candidate, ...]]] = {}
 _NAMES: Final[dict[str, frozenset[str]]] = {
     level: frozenset().union(*(c.accepted for (_, at), found in _CANDIDATES.items() if at == level for c in found)) - _EVERYWHERE
-    for level in ("service", "bucket", "object", "control", "ledger")
+    for level in ("service", "bucket", "object", "control", "ledger", "consents", "consent", "consent-keys")
 }
 
 
@@ -93,8 +95,8 @@ def find_route(request: Request) -> Route:
     does not go with what the URL names, InvalidArgumentError for parameters that do not go together.
     """
     level = "object" if request.object_key else "bucket" if request.bucket else "service"
-    if request.ledger_account:
-        level = "ledger"
+    if request.own_level:
+        level = request.own_level
     elif request.control_account:
         level = "control"
         if not request.bucket:

@@ -5,6 +5,7 @@ from typing import Final
 
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import BROWSER_ROUTES
+from siegel.s3wire.routes.consents import CONSENT_ROUTES
 from siegel.s3wire.routes.ledger import LEDGER_ROUTES
 from siegel.s3wire.routes.row import Route, State
 
@@ -14,6 +15,9 @@ _PATHS: Final = {
     "object": "/{bucket}/{key}",
     "control": "/v20180820/tags/{arn}",
     "ledger": "/.ledger/{account}/{file}",
+    "consents": "/.consent/{account}/",
+    "consent": "/.consent/{account}/{id}",
+    "consent-keys": "/.consent/{account}/keys",
 }
 
 
@@ -35,7 +39,7 @@ def render_status_page() -> str:
         "| Operation | Request | State | Parameters | Permission | Ledger kind |",
         "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES, *LEDGER_ROUTES))]) + "\n"
+    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES, *LEDGER_ROUTES, *CONSENT_ROUTES))]) + "\n"
 
 
 def _row(route: Route) -> str:

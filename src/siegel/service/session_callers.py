@@ -6,8 +6,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.access.caller import Caller, CallerKind, root_caller
+from siegel.access.caller import Caller, CallerKind, Rights, root_caller
 from siegel.access.policy import Policy, PolicyKind, parse_policy
+from siegel.domain.consents import support_arn
 from siegel.domain.errors import InvalidTokenError, PolicyError, StorageError
 from siegel.domain.identities import Role, User, entity_arn
 from siegel.domain.ports import Reader
@@ -20,6 +21,10 @@ TRANSITIVE: Final = "siegel:transitivetagkeys"
 """The key under which a session's caller keeps which of its tags go on to further roles."""
 SOURCE_IDENTITY: Final = "aws:sourceidentity"
 
+# What a consent can permit at most; explicit denials of the account's own policies go before it.
+_OF_SUPPORT: Final = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Resource": "*", "Action": [
+"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes", "s3:ListBucket",
+"s3:ListBucketVersions", "kms:Decrypt"]}}"""
 _ROLE_ARN: Final = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12}):role/(?:[\x21-\x7e]+/)?(?P<name>[\w+=,.@-]{1,64})", re.ASCII)
 
 
@@ -46,6 +51,8 @@ def session_caller(reader: Reader, session: Session, access_key_id: str) -> Call
     """
     if session.session_of is SessionOf.ROLE:
         caller = _role_caller(reader, session, access_key_id)
+    elif session.session_of is SessionOf.SUPPORT:
+        caller = _support_caller(session, access_key_id)
     elif session.session_of is SessionOf.USER:
         user = Entities(reader, session.account_id).find(User, session.name)
         if user is None or user.unique_id != session.unique_id:
@@ -76,6 +83,20 @@ def _role_caller(reader: Reader, session: Session, access_key_id: str) -> Caller
         tags=_tags_of(role, session),
         rights=rights_of(reader, account_id, role, [(name, _parse(name, text)) for name, text in session.policies]),
         keys=keys,
+    )
+
+
+def _support_caller(session: Session, access_key_id: str) -> Caller:
+    """Return an operator under a consent. Whether that is live, and what it permits, is asked anew at each request."""
+    policy = _parse("consent", _OF_SUPPORT)
+    return Caller(
+        kind=CallerKind.SUPPORT,
+        account_id=session.account_id,
+        access_key_id=access_key_id,
+        arn=support_arn(session.name, session.session_name),
+        principal_id=f"support/{session.name}/{session.session_name}",
+        rights=Rights.of([(f"consent {session.name}", policy)]),
+        consent_id=session.name,
     )
 
 

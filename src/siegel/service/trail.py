@@ -1,10 +1,16 @@
 """The trail of one request: what its journal entry will say, filled in as the request is understood."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from msgspec.structs import replace
 
 from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.decide import Permit
 from siegel.domain.entry import Entries, Entry
+
+_NO_CONSENT: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Trail:
@@ -17,6 +23,8 @@ class Trail:
         "bucket_id",
         "called",
         "caller",
+        "consent",
+        "consent_id",
         "has_entry",
         "keys",
         "kind",
@@ -41,6 +49,9 @@ class Trail:
         self.uses: tuple[Entry, ...] = ()
         # What allowed it: the name of a statement, once it is decided.
         self.permit = ""
+        # The consent that an operator acts under, and what key servers are told of it.
+        self.consent_id = ""
+        self.consent: Mapping[str, str] = _NO_CONSENT
         # Whether an entry was made: none is where nobody's data was asked for.
         self.has_entry = False
         # Account and ARN of every key that a call of the key service is about, in the order in which they were found.
@@ -84,6 +95,8 @@ class Trail:
             self.bucket_id,
             self.permit if permit is None else permit,
             manifest,
+            (),
+            self.consent_id,
         )
 
     def entries_of_keys(self, status: int, *, reason: str = "") -> Entries:

@@ -36,7 +36,9 @@ from siegel.s3wire.request import parse_request
 from siegel.s3wire.sigv4 import verify
 from siegel.service.accounts import Accounts
 from siegel.service.operators import Operators
+from siegel.web.admin_rows import AdminAsk, AdminRoute
 from siegel.web.exchange import RequestIds
+from siegel.web.support import SUPPORT_ROUTES, SupportDesk
 
 OK = "ok"
 SERVICE: Final = "siegel"
@@ -48,16 +50,6 @@ Checks = Callable[[], Awaitable[Mapping[str, str]]]
 _NEVER_STORED = {"cache-control": "no-store"}
 
 
-class AdminRoute(Struct, frozen=True):
-    """One thing that an operator may do: how it is asked for, and how the ledger calls it."""
-
-    operation: str
-    method: str
-    path: str
-    kind: str
-    purpose: str
-
-
 ADMIN_ROUTES: Final = (
     AdminRoute("ListAccounts", "GET", "/-/accounts", "admin.accounts.list", "All accounts: id, name, time of creation."),
     AdminRoute(
@@ -67,6 +59,7 @@ ADMIN_ROUTES: Final = (
         "admin.accounts.create",
         'A new account from `{"name": ...}`, with its root access key: the secret is shown this once.',
     ),
+    *SUPPORT_ROUTES,
 )
 """Every operation of the admin port."""
 
@@ -74,14 +67,20 @@ ADMIN_ROUTES: Final = (
 class Desk:
     """The operators' side: proves who asks, writes it down, does it."""
 
-    def __init__(self, accounts: Accounts, operators: Operators, journal: Journal, clock: Clock, region: str) -> None:
+    def __init__(
+        self, accounts: Accounts, operators: Operators, journal: Journal, clock: Clock, *, region: str, support: SupportDesk
+    ) -> None:
         self._accounts = accounts
         self._operators = operators
         self._journal = journal
         self._clock = clock
         self._region = region
         self._ids = RequestIds()
-        self._work: Final = {"ListAccounts": self._list_accounts, "CreateAccount": self._create_account}
+        self._work: Final[Mapping[str, Callable[[AdminAsk], Awaitable[tuple[int, object]]]]] = {
+            "ListAccounts": self._list_accounts,
+            "CreateAccount": self._create_account,
+            **support.work,
+        }
 
     def routes(self) -> list[Route]:
         """Return Starlette's routes for the table."""
@@ -94,7 +93,9 @@ class Desk:
             try:
                 body = await _read_body(request)
                 principal = self._prove(request, body)
-                status, answer = await self._work[row.operation](row, principal, request_id, body)
+                source = request.client.host if request.client else ""
+                ask = AdminAsk(row, principal, request_id, body, source, request.path_params, dict(request.query_params))
+                status, answer = await self._work[row.operation](ask)
             except SiegelError as error:
                 told = InvalidRequestError(str(error)) if isinstance(error, AccountError) else to_s3_error(error)
                 fault = {"code": told.code, "message": told.text, "request_id": request_id}
@@ -120,9 +121,16 @@ class Desk:
         verify(parsed, claim, key, now_ms=self._clock.now_ms(), region=self._region)
         return f"operator/{claim.access_key_id}"
 
-    async def _list_accounts(self, row: AdminRoute, principal: str, request_id: str, _body: bytes) -> tuple[int, object]:
+    async def _list_accounts(self, ask: AdminAsk) -> tuple[int, object]:
         await self._journal.append(
-            Entry(at_ms=self._clock.now_ms(), request_id=request_id, kind=row.kind, account_id="", principal=principal, bucket="")
+            Entry(
+                at_ms=self._clock.now_ms(),
+                request_id=ask.request_id,
+                kind=ask.row.kind,
+                account_id="",
+                principal=ask.principal,
+                bucket="",
+            )
         )
         return 200, {
             "accounts": [
@@ -131,12 +139,12 @@ class Desk:
             ]
         }
 
-    async def _create_account(self, _row: AdminRoute, principal: str, request_id: str, body: bytes) -> tuple[int, object]:
+    async def _create_account(self, ask: AdminAsk) -> tuple[int, object]:
         try:
-            wanted = msgspec.json.decode(body, type=NewAccountRequest)
+            wanted = msgspec.json.decode(ask.body, type=NewAccountRequest)
         except msgspec.DecodeError as error:
             raise InvalidRequestError(f'The body must be a JSON object {{"name": ...}}: {error}') from None
-        made = await self._accounts.create(wanted.name, request_id=request_id, principal=principal)
+        made = await self._accounts.create(wanted.name, request_id=ask.request_id, principal=ask.principal)
         key = made.access_key
         return 201, {
             "account_id": made.account_id,

@@ -37,6 +37,7 @@ from siegel.service.reseal import Resealer
 from siegel.service.trail import Trail
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
+from siegel.web.consent_cases import CustomerConsents, LiveUses
 from siegel.web.gate import NO_VALUES, Gate
 from siegel.web.peer import Proxies
 
@@ -102,6 +103,8 @@ class UseCases(Struct, frozen=True):
     ledgers: Callable[[], LedgerFiles]
     witness_policies: Callable[[], LedgerPolicies]
     eraser: Callable[[], LedgerEraser]
+    live_consents: Callable[[], LiveUses]
+    consents: Callable[[], CustomerConsents]
 
 
 class Call(Struct, frozen=True):

@@ -6,7 +6,7 @@ from hashlib import sha256
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.domain.errors import StorageError
+from siegel.domain.errors import AccessDeniedError, StorageError
 from siegel.domain.ports import Journal
 from siegel.s3wire.claims import Claim
 from siegel.s3wire.request import Request
@@ -47,12 +47,15 @@ async def read_body(parts: DoorParts, exchange: Exchange, bytes_max: int) -> byt
 def prove(parts: DoorParts, request: Request, claim: Claim, body: bytes, trail: Trail) -> None:
     """Verify that whom a claim speaks of signed the request with its body; then `trail` says who calls.
 
-    Raises what `sigv4.verify` and the directory raise.
+    Raises what `sigv4.verify` and the directory raise, and AccessDeniedError for operators: a consent is about S3 alone.
     """
     claim = replace(claim, payload_hash=sha256(body).hexdigest())
     verify(request, claim, parts.directory.signing_key(claim), now_ms=trail.at_ms, region=parts.region)
     trail.caller = parts.directory.caller(claim)
     trail.account_id = trail.caller.account_id
+    if trail.caller.consent_id:
+        trail.consent_id = trail.caller.consent_id
+        raise AccessDeniedError("A consent permits to list and to read objects, and nothing else.")
     parts.key_uses.note(trail.account_id, claim, trail.at_ms)
 
 

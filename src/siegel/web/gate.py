@@ -45,8 +45,8 @@ class Gate:
             self._refuse_hopeless(caller, bucket)
             return ()
         request = verified.request
-        if request.ledger_account:
-            return (self._admit_to_ledger(verified, caller, route.action),)
+        if request.own_level:
+            return (self._admit_to_own(verified, caller, route),)
         version_id = request.query.get("versionId")
         has_version = version_id is not None
         actions = further_actions(route, request.headers, has_version=has_version)
@@ -64,8 +64,8 @@ class Gate:
         if side.policy is None and caller.account_id != side.account_id:
             raise AccessDeniedError
 
-    def _admit_to_ledger(self, verified: VerifiedRequest, caller: Caller, action: str) -> Permit:
-        """Return the permit to read an account's log, which no policy but those of the account itself can give."""
+    def _admit_to_own(self, verified: VerifiedRequest, caller: Caller, route: Route) -> Permit:
+        """Return the permit for an account's log or consents, which no policy but those of the account itself can give."""
         account_id = verified.request.ledger_account
         keys = RequestKeys(
             verified.request,
@@ -76,7 +76,9 @@ class Gate:
             existing_tags=lambda: _NO_TAGS,
             others=NO_VALUES,
         )
-        return decide(caller, Asked(action, f"arn:aws:siegel:::ledger/{account_id}", keys), ResourceSide(account_id))
+        return decide(
+            caller, Asked(route.action, f"arn:aws:siegel:::{route.resource}/{account_id}", keys), ResourceSide(account_id)
+        )
 
     def permit(
         self,

@@ -37,6 +37,7 @@ from siegel.web import (
     acls,
     bucketpolicies,
     buckets,
+    consents,
     forms,
     ledgers,
     lifecycle,
@@ -50,6 +51,7 @@ from siegel.web import (
     uploads,
 )
 from siegel.web.call import Call, UseCases, may_list
+from siegel.web.consents import admit_use
 from siegel.web.cors import answer_preflight, cors_headers
 from siegel.web.door import Door, door_of
 from siegel.web.exchange import Exchange, Message, Receive, RequestIds, Send, encode_headers
@@ -63,6 +65,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **acls.HANDLERS,
     **bucketpolicies.HANDLERS,
     **buckets.HANDLERS,
+    **consents.HANDLERS,
     **forms.HANDLERS,
     **ledgers.HANDLERS,
     **lifecycle.HANDLERS,
@@ -139,9 +142,7 @@ class Gateway:
 
     async def _understand(self, request: Request, exchange: Exchange, trail: Trail) -> Call:
         cases = self._cases
-        trail.bucket, trail.object_key = request.bucket, request.object_key or request.ledger_path
-        if request.ledger_account and cases.directory.has_account(request.ledger_account):
-            trail.account_id = request.ledger_account
+        self._note_place(request, trail)
         route = self._route(request, trail)
         bucket = self._find_bucket(request, trail)
         if bucket is not None and "origin" in request.headers:
@@ -155,6 +156,8 @@ class Gateway:
         verified = self._verify(request, trail) if form is None else self._verify_form(form, trail)
         trail.caller = cases.directory.caller(verified.claim)
         trail.account_id = trail.account_id or trail.caller.account_id
+        if trail.caller.consent_id:
+            await admit_use(cases, trail, request, route, bucket)
         if verified.claim is not None:
             cases.key_uses.note(trail.caller.account_id, verified.claim, trail.at_ms)
         if verified.claim is None and (bucket is None or isinstance(route, S3Error)):
@@ -170,6 +173,11 @@ class Gateway:
             check_expected_owner(request.headers, bucket.account_id)
             check_control_account(request.control_account, bucket.account_id)
         return Call(request, route, verified, trail.caller, permits, trail, bucket, form)
+
+    def _note_place(self, request: Request, trail: Trail) -> None:
+        trail.bucket, trail.object_key = request.bucket, request.object_key or request.ledger_path
+        if request.ledger_account and self._cases.directory.has_account(request.ledger_account):
+            trail.account_id = request.ledger_account
 
     def _admit(self, verified: VerifiedRequest, caller: Caller, route: Route, bucket: Bucket | None) -> tuple[Permit, ...]:
         # Whether the name of a bucket to be created is free is for the use case to say, not a matter of rights.

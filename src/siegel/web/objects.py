@@ -48,6 +48,7 @@ from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, is_permitted, permit, with_tags
+from siegel.web.consents import stream_watched
 from siegel.web.encryption import Sealing, asked_by, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
@@ -352,6 +353,9 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         # The first piece is opened before the answer begins: damage at the front is still an error, not a cut connection.
         first = await anext(pieces, b"")
         await cases.journal.append(entry)
+        if call.caller.consent_id:
+            await stream_watched(cases, call, exchange, status, headers, first=first, rest=pieces)
+            return
         await exchange.stream(status, headers, first, pieces)
 
 

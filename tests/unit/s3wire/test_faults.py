@@ -9,7 +9,7 @@ from botocore.parsers import RestXMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siegel.domain import absences, browser_errors, errors, key_errors
+from siegel.domain import absences, browser_errors, consents, errors, key_errors
 from siegel.domain.errors import (
     ConfigurationError,
     InvalidRangeError,
@@ -103,7 +103,7 @@ def test_the_page_of_errors_is_up_to_date():
 
 
 def test_the_error_tree_holds_nothing_else():
-    named = {**vars(errors), **vars(absences), **vars(browser_errors), **vars(key_errors)}.values()
+    named = {**vars(errors), **vars(absences), **vars(browser_errors), **vars(consents), **vars(key_errors)}.values()
     listed = {value for value in named if isinstance(value, type) and issubclass(value, S3Error)}
     assert listed == {*STATUS, S3Error}
 

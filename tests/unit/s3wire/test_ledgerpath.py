@@ -1,17 +1,32 @@
 import pytest
 
 from siegel.domain.errors import InvalidURIError
-from siegel.s3wire.ledgerpath import split_ledger_path
+from siegel.s3wire.ledgerpath import split_own_path
+
+OTHERS = [b"/", b"/box", b"/box/.ledger/111122223333/checkpoint", b"/.ledger", b"/.ledgers/x", b"/.consent", b"/.consents/x"]
 
 
-@pytest.mark.parametrize("path", [b"/", b"/box", b"/box/.ledger/111122223333/checkpoint", b"/.ledger", b"/.ledgers/x"])
-def test_other_paths_are_nobodys_ledger(path):
-    assert split_ledger_path(path) == ("", "")
+@pytest.mark.parametrize("path", OTHERS)
+def test_other_paths_are_nobodys(path):
+    assert split_own_path(path) == ("", "", "")
 
 
-@pytest.mark.parametrize("file", ["checkpoint", "vkeys", "tile/entries/x001/x234/067.p/17", "openings/000"])
+@pytest.mark.parametrize("file", ["checkpoint", "vkeys", "tile/entries/x001/x234/067.p/17", "openings/000", "consents/index"])
 def test_a_file_is_named_with_its_account(file):
-    assert split_ledger_path(f"/.ledger/111122223333/{file}".encode()) == ("111122223333", file)
+    assert split_own_path(f"/.ledger/111122223333/{file}".encode()) == ("ledger", "111122223333", file)
+
+
+@pytest.mark.parametrize(
+    ("rest", "level"),
+    [
+        ("", "consents"),
+        ("keys", "consent-keys"),
+        ("6b49d20000c0ffee", "consent"),
+        ("6b49d20000c0ffee/approval", "consent"),
+    ],
+)
+def test_a_consent_is_named_with_its_account(rest, level):
+    assert split_own_path(f"/.consent/111122223333/{rest}".encode()) == (level, "111122223333", rest)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +40,17 @@ def test_a_file_is_named_with_its_account(file):
         b"/.ledger/111122223333/tile%2f0/000",
         b"/.ledger/111122223333/a\n",
         b"/.ledger/111122223333/" + b"a" * 201,
+        b"/.consent/",
+        b"/.consent/111122223333",
+        b"/.consent/11112222333/keys",
+        b"/.consent/111122223333/keys/x",
+        b"/.consent/111122223333/6B49D20000C0FFEE",
+        b"/.consent/111122223333/6b49d20000c0ffe",
+        b"/.consent/111122223333/6b49d20000c0ffee/",
+        b"/.consent/111122223333/6b49d20000c0ffee/a/b",
+        b"/.consent/111122223333/keys\n",
     ],
 )
-def test_what_names_no_file_is_refused(path):
+def test_what_names_nothing_is_refused(path):
     with pytest.raises(InvalidURIError):
-        split_ledger_path(path)
+        split_own_path(path)

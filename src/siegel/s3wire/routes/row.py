@@ -21,7 +21,8 @@ class Route(Struct, frozen=True):
     `query` are the parameters that select it, each a name or `name=value`; `header` is a header that must be there as well, and
     `is_form` a Content-Type of multipart/form-data;
     `parameters` are further query parameters that it understands. `level` is what the URL names: "service", "bucket", "object",
-    "control" for a path of S3 Control, or "ledger" for a file of an account's log. `action` is the IAM action on `resource`,
+    "control" for a path of S3 Control, "ledger" for a file of an account's log, or "consents", "consent", "consent-keys".
+    `action` is the IAM action on `resource`,
     `version_action` the one asked for instead where the request names a version; `kind` is how the ledger calls it.
     `needs_integrity`: its body must come with a Content-MD5
     or a checksum. `state` tells what becomes of it, `reason` why where it does not work; `former` is an older operation of the

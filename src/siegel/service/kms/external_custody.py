@@ -102,7 +102,8 @@ class ExternalCustody:
     def find(self, use: KeyUse, outer: bytes) -> _Kept | None:
         """Return a layer that is kept, and may still be used without asking."""
         self._refresh()
-        kept = self._kept.get(outer)
+        # Under a consent the key server sees every use: what it opened for others does not count.
+        kept = None if use.asker.trail.consent_id else self._kept.get(outer)
         if kept is None or _now_s() - kept.asked_at_s >= self._limit_s(use):
             return None
         return kept
@@ -156,7 +157,7 @@ class ExternalCustody:
             if view.spell != use.protection.view.spell:
                 return
         limit_s = self.time_limit_s(use)
-        if not limit_s:
+        if not limit_s or use.asker.trail.consent_id:
             return
         self._kept.pop(outer, None)
         while len(self._kept) >= DATA_KEYS_MAX:
@@ -208,6 +209,7 @@ class ExternalCustody:
             "kmsViaService": "s3",
             "person": use.caller.arn,
             "reason": trail.kind,
+            **trail.consent,
         }
         return Wrapping(self._directory.proxy(view), view.key.external_key_id, aad, metadata)
 

@@ -33,6 +33,7 @@ def use_entry(use: KeyUse, call_id: str, *, status: int = 200, reason: str = "",
         use.bucket.bucket_id,
         permit,
         key_ids=(protection.settings.key_id,),
+        consent_id=trail.consent_id,
         key_call_id=call_id,
     )
 

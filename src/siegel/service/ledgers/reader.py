@@ -6,6 +6,7 @@
     tile/<L>/<N>[.p/<W>]          hashes
     tile/entries/<N>[.p/<W>]      entries
     openings/<N>[.p/<W>]          their openings, framed as entries are; an erased one is empty
+    consents/...                  the documents of consents (`service/consents/files.py`)
 
 Nothing is shown that no signed head covers. Source: c2sp.org/tlog-tiles, c2sp.org/tlog-checkpoint, c2sp.org/signed-note.
 """
@@ -16,6 +17,7 @@ from siegel.domain.ledgers import LedgerFormError
 from siegel.domain.logs import LedgerFile, Log
 from siegel.domain.ports import KeyCustodian, MetaStore
 from siegel.ledger.tiles import TILE_WIDTH, parse_tile_path
+from siegel.service.consents.files import CONSENTS, read_consent_file
 from siegel.service.ledgers.files import read_file, read_openings
 from siegel.service.ledgers.policies import find_policy
 from siegel.service.ledgers.secrets import open_secrets
@@ -39,6 +41,11 @@ class LedgerReader:
         """Return a file of an account's log, None if there is no such. Raises StorageError, SealBrokenError for damage."""
         if path == "policy":
             return self._policy(account_id)
+        if path.startswith(CONSENTS):
+            return read_consent_file(self._reader, account_id, path.removeprefix(CONSENTS))
+        return self._of_log(account_id, path)
+
+    def _of_log(self, account_id: str, path: str) -> LedgerFile | None:
         log = self._ledgers.find(account_id)
         if log is None or not log.head_size:
             return None

@@ -1,7 +1,7 @@
 """Consents as they decide: which step follows which, and what a live one permits. Nothing here is asked of other callers.
 
     REQUESTED -> APPROVED -> ACTIVE -> EXPIRED | REVOKED -> CLOSED
-    REQUESTED -> DENIED | LAPSED;  APPROVED -> EXPIRED | REVOKED
+    REQUESTED -> DENIED | LAPSED;  APPROVED -> EXPIRED | REVOKED;  any of them -> CLOSED
 
 Silence is denial: a request that nobody has answered in time has lapsed, whether or not that was written down yet.
 """
@@ -40,6 +40,9 @@ STEPS: Final[Mapping[tuple[ConsentState, Step], ConsentState]] = MappingProxyTyp
         (_S.APPROVED, Step.EXPIRE): _S.EXPIRED,
         (_S.ACTIVE, Step.REVOKE): _S.REVOKED,
         (_S.ACTIVE, Step.EXPIRE): _S.EXPIRED,
+        (_S.REQUESTED, Step.CLOSE): _S.CLOSED,
+        (_S.APPROVED, Step.CLOSE): _S.CLOSED,
+        (_S.ACTIVE, Step.CLOSE): _S.CLOSED,
         (_S.DENIED, Step.CLOSE): _S.CLOSED,
         (_S.LAPSED, Step.CLOSE): _S.CLOSED,
         (_S.REVOKED, Step.CLOSE): _S.CLOSED,

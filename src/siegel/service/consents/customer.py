@@ -135,8 +135,8 @@ class Consents:
         A denial or a revocation may be empty: then the right to send it is all that stands behind it. An approval is a note that
         the customer's keys have signed; one with fewer signatures than are needed is kept until the others come.
 
-        Raises NoSuchConsentError, InvalidConsentStateError (too late, too early), InvalidRequestError, and AccessDeniedError for an
-        approval that is of another request, or that the keys have not signed.
+        Raises NoSuchConsentError, InvalidConsentStateError (too late, too early), InvalidRequestError; AccessDeniedError for what
+        is of another request, or what the keys have not signed.
         """
         consent = find_consent(self._reader, account_id, consent_id)
         trail.consent_id = consent.consent_id

@@ -177,7 +177,10 @@ class Support:
         return issued
 
     async def close(self, consent_id: str, summary: str, operator: Operator) -> dict[str, object]:
-        """Report at the end; a consent that still is in use ends by that first. Raises NoSuchConsentError, InvalidConsentStateError."""
+        """Report at the end, which ends a consent that still is in use.
+
+        Raises NoSuchConsentError, InvalidConsentStateError, InvalidRequestError.
+        """
         consent = self._find(consent_id)
         origin = request_of(consent).origin
         try:

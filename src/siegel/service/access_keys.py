@@ -33,15 +33,10 @@ def make_access_key(
     """Return a fresh access key, and the credential to be stored. Raises SealBrokenError if its secret does not open again."""
     key_id = ids.make_access_key_id(kind, randomness.bytes(ids.ACCESS_KEY_ID_RANDOM_BYTES))
     secret = ids.make_secret(randomness.bytes(ids.SECRET_RANDOM_BYTES))
-    sealed = key_ring.seal_secret(key_id, secret)
-    if not hmac.compare_digest(key_ring.open_secret(key_id, sealed), secret):
-        raise SealBrokenError("the custodian did not return what it wrapped")
-    credential = Credential(
-        access_key_id=key_id,
-        kind=kind,
-        account_id=account_id,
-        created_at_ms=now_ms,
-        sealed_secret=sealed,
-        user_name=user_name,
+    owned = Credential(
+        access_key_id=key_id, kind=kind, account_id=account_id, created_at_ms=now_ms, sealed_secret=b"", user_name=user_name
     )
+    credential = key_ring.with_secret(owned, secret)
+    if not hmac.compare_digest(key_ring.open_secret(credential), secret):
+        raise SealBrokenError("the custodian did not return what it wrapped")
     return AccessKey(access_key_id=key_id, secret_access_key=secret), credential

@@ -172,7 +172,7 @@ class Directory:
         return known
 
     def _secret(self, access_key_id: str) -> str:
-        return self._keyring.open_secret(access_key_id, self._credential(access_key_id).sealed_secret)
+        return self._keyring.open_secret(self._credential(access_key_id))
 
     def _credential(self, access_key_id: str) -> Credential:
         self.generation()

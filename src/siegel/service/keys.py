@@ -7,9 +7,10 @@ keys, each bucket has record keys derived from them, and each object version has
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError, WrongCustomerKeyError
-from siegel.domain.objects import Account, Bucket, SealingMode
+from siegel.domain.objects import Account, Bucket, Credential, SealingMode
 from siegel.domain.ports import KeyCustodian, Randomness
 from siegel.envelope.context import Place
 from siegel.envelope.derive import KEY_BYTES, Label, derive_bucket_key, derive_key
@@ -65,13 +66,13 @@ class KeyRing:
         """Make an account's wrapping and metadata keys; return them sealed for `account_id`."""
         return self._custodian.wrap(self._randomness.bytes(2 * KEY_BYTES), account_context(account_id))
 
-    def seal_secret(self, access_key_id: str, secret: str) -> bytes:
-        """Seal the secret of an access key."""
-        return self._custodian.wrap(secret.encode(), secret_context(access_key_id))
+    def with_secret(self, credential: Credential, secret: str) -> Credential:
+        """Return a credential with its secret, sealed."""
+        return replace(credential, sealed_secret=self._custodian.wrap(secret.encode(), secret_context(credential)))
 
-    def open_secret(self, access_key_id: str, sealed_secret: bytes) -> str:
-        """Open what `seal_secret` made. Raises SealBrokenError."""
-        return self._custodian.unwrap(sealed_secret, secret_context(access_key_id)).decode()
+    def open_secret(self, credential: Credential) -> str:
+        """Open what `with_secret` sealed. Raises SealBrokenError."""
+        return self._custodian.unwrap(credential.sealed_secret, secret_context(credential)).decode()
 
     def forget(self) -> None:
         """Drop every remembered key."""
@@ -180,6 +181,6 @@ def account_context(account_id: str) -> bytes:
     return b"siegel account keys v1\0" + account_id.encode()
 
 
-def secret_context(access_key_id: str) -> bytes:
-    """Name the place that an access key's secret is sealed for."""
-    return b"siegel access key secret v1\0" + access_key_id.encode()
+def secret_context(credential: Credential) -> bytes:
+    """Name the place that an access key's secret is sealed for: whoever gives the key another account has no secret for it."""
+    return f"siegel access key secret v2\0{credential.kind}/{credential.account_id}/{credential.access_key_id}".encode()

@@ -22,5 +22,5 @@ class Operators:
         credential = self._identities.find_credential(claim.access_key_id)
         if credential is None or credential.kind is not CredentialKind.OPERATOR or not credential.is_active:
             raise InvalidAccessKeyIdError(fields={"AWSAccessKeyId": claim.access_key_id})
-        secret = self._key_ring.open_secret(credential.access_key_id, credential.sealed_secret)
+        secret = self._key_ring.open_secret(credential)
         return signing_key(secret, claim.date, claim.region, claim.service)

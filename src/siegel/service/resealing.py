@@ -92,7 +92,7 @@ class Resealing:
         credential = tx.identities.find_credential(access_key_id)
         if credential is None:
             return False
-        sealed = self._custodian.renew(credential.sealed_secret, secret_context(access_key_id))
+        sealed = self._custodian.renew(credential.sealed_secret, secret_context(credential))
         if sealed == credential.sealed_secret:
             return False
         tx.seals.reseal_credential(access_key_id, sealed)

@@ -67,7 +67,7 @@ class Story:
             for account in reader.identities.list_accounts()
         }
         for credential in reader.seals.scan_credentials("", 99):
-            found[credential.access_key_id] = keeper.unwrap(credential.sealed_secret, secret_context(credential.access_key_id))
+            found[credential.access_key_id] = keeper.unwrap(credential.sealed_secret, secret_context(credential))
         for account in reader.identities.list_accounts():
             for key in KeyBook(reader, account.account_id).scan_keys():
                 for made in key.materials:

@@ -145,11 +145,8 @@ def admit_guest(deployment: Deployment) -> tuple[Deployment, Guest]:
         access_key_id=ids.make_access_key_id(CredentialKind.ROOT, random.bytes(ids.ACCESS_KEY_ID_RANDOM_BYTES)),
         secret_access_key=ids.make_secret(random.bytes(ids.SECRET_RANDOM_BYTES)),
     )
-    credential = Credential(
-        access_key_id=key.access_key_id,
-        kind=CredentialKind.ROOT,
-        account_id=account_id,
-        created_at_ms=now_ms,
-        sealed_secret=key_ring.seal_secret(key.access_key_id, key.secret_access_key),
+    owned = Credential(
+        access_key_id=key.access_key_id, kind=CredentialKind.ROOT, account_id=account_id, created_at_ms=now_ms, sealed_secret=b""
     )
+    credential = key_ring.with_secret(owned, key.secret_access_key)
     return replace(deployment, store=GuestStore(deployment.store, account, credential)), Guest(account_id, key)

@@ -100,7 +100,9 @@ class LifecycleSteward:
             except NoSuchBucketError:
                 continue
             except SiegelError as error:
-                _log.error("the lifecycle of bucket %s was not applied: %s: %s", bucket.name, type(error).__name__, error)
+                # No names in the log: whoever reads it need not be the customer.
+                place = f"bucket {bucket.bucket_id} of account {bucket.account_id}"
+                _log.error("the lifecycle of %s was not applied: %s: %s", place, type(error).__name__, error)
             await asyncio.sleep(0)
         return applied
 

@@ -45,4 +45,5 @@ class Alarms:
         if len(self._raised_at_ms) >= _REMEMBERED_MAX:
             self._raised_at_ms.clear()
         self._raised_at_ms[place] = trail.at_ms
-        _log.warning("alarm: bucket %s: %s; by %s, request %s", bucket.name, what, trail.caller.arn, trail.request_id)
+        # Names of buckets and persons are the customer's: he finds them in his ledger, by the request.
+        _log.warning("alarm: account %s, bucket %d: %s; request %s", bucket.account_id, bucket.bucket_id, what, trail.request_id)

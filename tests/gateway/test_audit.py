@@ -18,7 +18,7 @@ from .log import INTEGRATED_S, Auditor
 from .service import SIEGEL, Service
 from .shelf import Shelf
 from .signer import Keys
-from .test_witnesses import await_judgement, policy_of, put_policy, witness_of
+from .test_witnesses import policy_of, put_policy, witness_of
 
 # Promised is a second; machines that run tests are slower than that at times.
 PATIENT = ("--delay-s", "120")
@@ -91,12 +91,16 @@ def test_an_auditor_believes_a_head_that_a_witness_has_seen(desk: Desk, service:
     place = witness_of(desk.folder, auditor, "w1")
     with Serving(place) as serving:
         text = policy_of(auditor, {place: serving.url.geturl()}, "1")
+        away = text.replace(serving.url.geturl().encode(), b"http://127.0.0.1:1")
+        (desk.audits / "policy").write_bytes(away)
+        told = desk.run("put-policy", desk.audits, "--wait-s", "1")
+        assert (told.returncode, "in 1 s no quorum has signed a head; who did: none" in told.stderr) == (1, True)
         (desk.audits / "policy").write_bytes(text)
         unseen = desk.run("sync", desk.audits)
         assert (unseen.returncode, unseen.stdout.split(":")[0]) == (3, "NOT WITNESSED")
-        assert put_policy(auditor, text) == 204
         try:
-            await_judgement(auditor, text, lambda judgement: judgement.has_quorum)
+            told = desk.run("put-policy", desk.audits)
+            assert told.stdout.endswith("have signed it: w1\n"), told.stderr
             entry_id = bucket.put("seen", b"1")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
             found = desk.sync_until(entry_id)
         finally:
@@ -126,7 +130,7 @@ def test_keys_for_a_policy_are_shown_and_the_policy_goes_to_the_account(desk: De
     place = f"{service.url}/.ledger/{service.owner.account_id}"
     shown = desk.run("keys", place)
     assert shown.stdout + "quorum none\n" == desk.policy.read_text()
-    assert desk.run("put-policy", desk.audits).stdout.endswith("heads are sent to: 0\n")
+    assert desk.run("put-policy", desk.audits).stdout.endswith("have signed it: none\n")
     assert Auditor(service.raw(), service.owner.account_id).fetch("policy").body == desk.policy.read_bytes()
     ended = desk.run("put-policy", desk.audits, keys=service.stranger)
     assert (ended.returncode, "status 403, AccessDenied" in ended.stderr) == (1, True)

@@ -15,7 +15,9 @@ _KEYS: Final = """Print the keys of a ledger as lines of a policy file: its witn
 Whom you get them from is what you trust: compare them once by another way.
 """
 
-_PUT_POLICY: Final = """Put the policy of DIR into the account, so that the ledger's heads are sent to its witnesses.
+_PUT_POLICY: Final = """Put the policy of DIR into the account, and wait until enough witnesses have signed a head.
+
+The ledger's heads are sent to them from then on.
 
 What DIR itself believes is its own copy, whatever the account's is. The right is siegel:PutLedgerPolicy.
 """

@@ -29,6 +29,7 @@ from siegel.customer.audit.openings import read_lines
 from siegel.customer.audit.receipts import NoSuchEntryError, check_receipt, make_receipts
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, SourceError
 from siegel.customer.audit.sync import sync
+from siegel.customer.audit.verify import verify
 from siegel.customer.audit.walk import audit
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ledgers import LedgerError, LedgerFormError, UnsignedError
@@ -139,6 +140,36 @@ def test_a_rewritten_past_is_found_by_what_was_verified_before(desk, forged):
     found = desk.publish(Log(forged)).sync()
     assert not found.report.holds(Name.CONSISTENCY, Name.ENTRIES)
     assert found.evidence
+
+
+def test_the_entry_that_was_rewritten_is_named_and_what_shows_it_is_kept(desk):
+    assert desk.publish(log_of(290)).sync().report.holds()
+    found = desk.publish(Log([*entries(270), entry(270, request=7), *entries(29, 271)])).sync()
+    (finding,) = found.report.findings
+    assert (finding.check, finding.message) == (Name.CONSISTENCY, "entry 270 is another one than was verified before")
+    assert finding.evidence["before"].startswith("object.read 200 at ")
+    assert finding.evidence["before"] != finding.evidence["now"]
+    assert (found.evidence / "ledger" / "tile" / "entries" / "001.p" / "44").exists()
+    told = summary(found.report)
+    assert "  ok    The ledger itself has signed its head\n" in told
+    assert "  -     Every entry is there, and hashes to what was signed\n" in told
+    # In the same second nothing is put over it.
+    assert desk.sync().evidence == found.evidence
+    odd = desk.publish(Log([*entries(280), b"\1odd", *entries(19, 281)])).sync().report
+    assert odd.findings[0].evidence["now"].startswith("no access, with the hash ")
+
+
+def test_what_was_not_looked_at_is_not_said_to_hold(desk):
+    assert desk.publish(log_of(300)).sync().report.holds()
+    assert desk.publish(log_of(200)).sync().report.unchecked == [Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS]
+    (desk.ledger / "checkpoint").write_bytes(b"x")
+    assert set(desk.sync().report.unchecked) == set(Name) - {Name.SIGNATURE}
+    desk.publish(log_of(900))
+    (desk.ledger / "tile" / "entries" / "002").unlink()
+    assert desk.sync().report.unchecked == [Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS]
+    (desk.book.folder / "ledger" / "tile" / "entries" / "000").unlink()
+    assert Name.CONSISTENCY in verify(Book(desk.book.folder), NOW_S).unchecked
+    assert Name.ENTRIES in compare(Book(desk.book.folder), log_of(200).checkpoint(NOW_S, WITNESSES), NOW_S).unchecked
 
 
 def test_a_stolen_key_of_the_ledger_finds_no_honest_witness(desk):

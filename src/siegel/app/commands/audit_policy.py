@@ -1,21 +1,28 @@
 """`siegel audit keys` and `put-policy`: what a policy begins with, and telling the account which witnesses it has."""
 
+import time
 from typing import Annotated, Final
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from siegel.app.commands.audit import Authority, Folder, Region, opened
 from siegel.app.commands.files import read_file
 from siegel.app.output import print_text
 from siegel.customer.audit.book import POLICY_NAME, Book
 from siegel.customer.audit.sources import HttpSource
-from siegel.domain.errors import ConfigurationError
+from siegel.customer.audit.walk import CHECKPOINT
+from siegel.domain.errors import ConfigurationError, SiegelError
 from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.keys import parse_verifier
-from siegel.ledger.policies import POLICY_BYTES_MAX, read_policy
+from siegel.ledger.policies import POLICY_BYTES_MAX
 
 VKEYS: Final = "vkeys"
-POLICY: Final = "policy"
+POLL_S: Final = 0.5
+
+_WAY_OUT: Final = (
+    "try: whether they run, whether the store reaches their URLs, and whether the file `logs` of each has the ledger's keys"
+)
 
 
 def keys(
@@ -37,13 +44,29 @@ def keys(
     print_text("\n".join(f"log {verifier}" for verifier in verifiers))
 
 
-def put_policy(folder: Folder, /, *, region: Region = "us-east-1", ca: Authority = None) -> None:
+def put_policy(
+    folder: Folder,
+    /,
+    *,
+    wait_s: Annotated[int, Parameter(validator=Number(gte=0), help="Seconds to wait for the witnesses.")] = 30,
+    region: Region = "us-east-1",
+    ca: Authority = None,
+) -> None:
     """Put the policy of an audit into its account; the help text is in `audit_cli.py`."""
     book = Book(folder)
-    policy = read_file(folder / POLICY_NAME, POLICY_BYTES_MAX)
-    asked = sum(bool(witness.url) for witness in read_policy(policy).witnesses)
     with opened(book.settings.source, region, ca) as source:
         if not isinstance(source, HttpSource):
             raise ConfigurationError(f"{book.settings.source} is a directory: a policy is put where the account is")
-        source.put(POLICY, policy)
-    print_text(f"{book.settings.source} has the policy; witnesses that its heads are sent to: {asked}")
+        source.put(POLICY_NAME, read_file(folder / POLICY_NAME, POLICY_BYTES_MAX))
+        give_up = time.monotonic() + wait_s
+        while True:
+            judgement = book.trust(source).policy.judge(source.get(CHECKPOINT) or b"")
+            if judgement.has_quorum or time.monotonic() >= give_up:
+                break
+            time.sleep(POLL_S)
+    seen = ", ".join(judgement.witnessed) or "none"
+    if not judgement.has_quorum:
+        raise SiegelError(
+            f"the account has the policy, but in {wait_s} s no quorum has signed a head; who did: {seen}\n{_WAY_OUT}"
+        )
+    print_text(f"the account has the policy, and shows a head that it allows; witnesses that have signed it: {seen}")

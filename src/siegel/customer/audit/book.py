@@ -5,7 +5,7 @@ policy           whom the customer trusts (c2sp.org/tlog-policy); written by han
 last             the head that was verified last, as it was signed
 ledger/          the mirror: the ledger's files under the names that they have everywhere
 incoming/        what was fetched and is not verified yet
-evidence/        heads and reports that contradict what was verified
+evidence/        heads and reports that contradict what was verified, and what was fetched with them
 audit.lock       held while something is fetched
 mirror.lock      held while the mirror is exchanged, and shared while it is read
 """
@@ -197,6 +197,15 @@ class Book:
         except OSError as error:
             raise StorageError(f"{folder} cannot be written: {error.strerror}") from None
         return folder
+
+    def keep_fetched(self, evidence: Path) -> None:
+        """Keep with the evidence what was fetched: with the mirror it shows whoever doubts it what the head is made of."""
+        if self.incoming.exists() and not (evidence / LEDGER_NAME).exists():
+            try:
+                self.incoming.rename(evidence / LEDGER_NAME)
+                sync_folder(evidence)
+            except OSError as error:
+                raise StorageError(f"{evidence} cannot be written: {error.strerror}") from None
 
 
 def _read_settings(folder: Path) -> Settings:

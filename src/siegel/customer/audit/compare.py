@@ -3,7 +3,7 @@
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.sources import SourceError
-from siegel.customer.audit.walk import CHECKPOINT, judge_head, read_tile
+from siegel.customer.audit.walk import CHECKPOINT, OF_ENTRIES, judge_head, read_tile
 from siegel.ledger.proofs import prefix_root, prefix_tiles
 
 
@@ -19,6 +19,7 @@ def compare(book: Book, other: bytes, now_s: int) -> Report:
 def _compare(book: Book, other: bytes, now_s: int) -> Report:
     trust = book.trust(book.mirror)
     report = Report(checked_at_s=now_s)
+    report.leave(Name.FRESHNESS, *OF_ENTRIES)
     judgement = judge_head(other, trust, report)
     mine = judge_head(book.mirror.get(CHECKPOINT), trust, Report(checked_at_s=now_s))
     # Others' heads may be old: that is no fault.

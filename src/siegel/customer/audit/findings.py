@@ -48,7 +48,8 @@ class Finding(Struct, frozen=True):
 class Report(Struct):
     """What an audit has found. Times are in seconds since 1970, of entries in milliseconds; None where there is none.
 
-    `unnamed` counts the entries without an opening, of those whose openings were looked at.
+    `unnamed` counts the entries without an opening, of those whose openings were looked at. `unchecked` are the checks that
+    nothing can be said of, because of what others have found or because nobody asked for them.
     """
 
     origin: str = ""
@@ -62,6 +63,7 @@ class Report(Struct):
     witnesses: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     left_out: int = 0
+    unchecked: list[Name] = field(default_factory=list)
     unnamed: int = 0
 
     def add(self, check: Name, message: str, **evidence: str | int) -> None:
@@ -70,6 +72,10 @@ class Report(Struct):
             self.findings.append(Finding(check, message, evidence))
         else:
             self.left_out += 1
+
+    def leave(self, *checks: Name) -> None:
+        """Note checks that are not made, or not to their end."""
+        self.unchecked += [check for check in checks if check not in self.unchecked]
 
     def holds(self, *checks: Name) -> bool:
         """Tell whether these checks hold, or all of them if none is named."""
@@ -90,7 +96,7 @@ def summary(report: Report) -> str:
     """Return the report as a page: the verdict, what was checked, and the evidence for whatever does not hold."""
     lines = [_verdict(report), ""]
     for name in Name:
-        lines.append(f"  {'ok  ' if report.holds(name) else 'FAIL'}  {TITLES[name]}")
+        lines.append(f"  {_mark(report, name)}  {TITLES[name]}")
         for finding in (finding for finding in report.findings if finding.check is name):
             lines.append(f"          {finding.message}")
             lines += [f"            {key}: {value}" for key, value in finding.evidence.items()]
@@ -110,6 +116,12 @@ def summary(report: Report) -> str:
         f"  checked        {time_text(report.checked_at_s)}",
     ]
     return "\n".join(lines)
+
+
+def _mark(report: Report, name: Name) -> str:
+    if not report.holds(name):
+        return "FAIL"
+    return "-   " if name in report.unchecked else "ok  "
 
 
 def _verdict(report: Report) -> str:

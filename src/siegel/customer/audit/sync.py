@@ -56,11 +56,13 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
             _fetch_new(book, remote, before.frontier.size if before else 0, judgement.checkpoint.size, starting)
             _keep_names(book, source, before.frontier.size if before else 0, judgement.checkpoint.size)
         report = audit(_WithHead(head, source), trust, before, now_s)
-        if report.holds(Name.ENTRIES):
+        if report.holds(Name.ENTRIES) and Name.ENTRIES not in report.unchecked:
             check_openings(source, before.frontier.size if before else 0, report)
         evidence = None
         if not report.holds(*(name for name in Name if name is not Name.FRESHNESS)):
             evidence = book.keep_evidence(head, report)
+            if not report.holds(Name.ENTRIES, Name.TILES, Name.CONSISTENCY):
+                book.keep_fetched(evidence)
         if head is not None and judgement and report.holds(*NEEDED) and _is_newer(judgement, before):
             book.keep(head, report.size, before)
         shutil.rmtree(book.incoming, ignore_errors=True)

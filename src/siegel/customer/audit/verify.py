@@ -27,6 +27,6 @@ def verify(book: Book, now_s: int, starting: Starting = _silently) -> Report:
         before = book.before(trust)
         whole = replace(before, frontier=Frontier()) if before else None
         found = audit(book.mirror, trust, whole, now_s, starting(before.checkpoint.size if before else 0))
-        if found.holds(Name.ENTRIES) and found.size:
+        if found.holds(Name.ENTRIES) and Name.ENTRIES not in found.unchecked and found.size:
             check_openings(book.mirror, 0, found)
         return found

@@ -12,11 +12,14 @@ from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.bundles import encode_bundle, entries_of
 from siegel.ledger.checkpoints import Checkpoint
 from siegel.ledger.frontier import Frontier, Growth, grow
-from siegel.ledger.hashing import HASH_BYTES
+from siegel.ledger.hashing import HASH_BYTES, leaf_hash
+from siegel.ledger.leaves import decode_leaf
 from siegel.ledger.policies import Judgement, Policy
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
 
 CHECKPOINT: Final = "checkpoint"
+# What only a walk over the entries tells.
+OF_ENTRIES: Final = (Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS)
 
 Progress = Callable[[int], None]
 
@@ -42,9 +45,11 @@ def audit(source: Source, trust: Trust, before: Before | None, now_s: int, progr
     report = Report(checked_at_s=now_s, verified_before=before.checkpoint.size if before else 0)
     judgement = judge_head(source.get(CHECKPOINT), trust, report)
     if judgement is None:
+        report.leave(*(name for name in Name if name is not Name.SIGNATURE))
         return report
     head = judgement.checkpoint
     if before and not _comes_after(head, before.checkpoint, report):
+        report.leave(*OF_ENTRIES)
         return report
     _Walk(source, head, before, Dates(report, trust.promise, before.signed_at_s if before else None), report).go(progress)
     return report
@@ -132,6 +137,9 @@ class _Walk:
             start = self._frontier.size
             entries = self._next_entries()
             if entries is None:
+                self._report.leave(*OF_ENTRIES)
+                if self._before and self._frontier.size < self._before.checkpoint.size:
+                    self._report.leave(Name.CONSISTENCY)
                 return
             self._add(entries)
             progress(self._frontier.size - start)
@@ -157,9 +165,22 @@ class _Walk:
             return None
         known = size % TILE_WIDTH
         if known and encode_bundle(found[:known]) != self._frontier.bundle:
-            self._report.add(Name.ENTRIES, f"entries before {size} are others than they were", file=tile.path)
+            self._tell_of_change(tile, found[:known])
             return None
         return found[known:]
+
+    def _tell_of_change(self, tile: Tile, found: list[bytes]) -> None:
+        """Name the first entry of a bundle that is not the one that was verified before."""
+        pairs = enumerate(zip(entries_of(self._frontier.bundle), found, strict=True))
+        place, (before, now) = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+        index = tile.index * TILE_WIDTH + place
+        self._report.add(
+            Name.CONSISTENCY,
+            f"entry {index} is another one than was verified before",
+            file=tile.path,
+            before=told(before),
+            now=told(now),
+        )
 
     def _add(self, entries: list[bytes]) -> None:
         first = self._frontier.size
@@ -202,6 +223,18 @@ class _Walk:
         index = tile.index * TILE_WIDTH + at // HASH_BYTES
         hashes = {"tree": found[at : at + HASH_BYTES].hex(), "computed": content[at : at + HASH_BYTES].hex()}
         self._report.add(check, f"entry {index} does not hash to what the tree says of it", entry=index, file=tile.path, **hashes)
+
+
+def told(entry: bytes) -> str:
+    """Return in one line what an entry says by itself, for evidence."""
+    try:
+        leaf = decode_leaf(entry)
+    except LedgerError:
+        return f"no access, with the hash {leaf_hash(entry).hex()}"
+    facts = leaf.facts
+    words = [f"{facts.kind} {facts.status}", f"at {time_text(leaf.recorded_at_ms / 1000)}", f"by {facts.person.hex()[:16]}..."]
+    words += [f"under the consent {facts.consent_id}"] if facts.consent_id else []
+    return f"{' '.join(words)}, with the hash {leaf_hash(entry).hex()}"
 
 
 def read_tile(source: Source, tile: Tile) -> bytes | None:

@@ -10,7 +10,7 @@ from siegel.kmswire.operations import OPERATIONS
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import FORM_ROUTE, PREFLIGHT_ROUTES
 from siegel.s3wire.routes.consents import CONSENT_ROUTES
-from siegel.s3wire.routes.ledger import LEDGER_ROUTES
+from siegel.s3wire.routes.ledger import LEDGER_ROUTES, WARNINGS_ROUTE
 from siegel.s3wire.routes.row import Route
 from siegel.service.kms.key_rights import KEY_RIGHTS, KeyRights
 from siegel.web.admin import ADMIN_ROUTES
@@ -56,6 +56,7 @@ def render_access_matrix() -> str:
     s3 = [_s3_row(route) for route in (*ROUTES, FORM_ROUTE)]
     own = (*LEDGER_ROUTES, *CONSENT_ROUTES)
     s3 += [f"| {route.operation} | `{route.action}` | yes | by policy | no | no | no | no |" for route in own]
+    s3.append(f"| {WARNINGS_ROUTE.operation} | none | yes | yes | yes | yes | yes | yes |")
     # A preflight asks what a bucket's rules let pages do, and opens nothing.
     s3.append(f"| {PREFLIGHT_ROUTES[0].operation} | none | yes | yes | yes | yes | yes | yes |")
     query = [

@@ -63,6 +63,13 @@ The new key is made in a file or in a PKCS#11 token. Everything that hangs on th
 open the deployment, then the old one opens nothing more. Where this was interrupted, say it again without a target: it goes on.
 """
 
+_ROTATE_LOG: Final = """Give an account's log new keys, also while the service runs.
+
+The hand-over is an entry of the log, under a head that old and new keys sign, and that the witnesses of the account's policy
+sign: whoever trusts the old keys is led to the new ones by it, and a thief of the old ones leads nobody. Where this is
+interrupted, it goes on by itself.
+"""
+
 app = App(
     name="siegel",
     help="Siegel: an S3 store whose provider nobody has to trust.",
@@ -89,6 +96,10 @@ app.command(clock)
 root = App(name="root", help="Look after the root key.")
 root.command("siegel.app.commands.root:rotate", name="rotate", help=_ROTATE)
 app.command(root)
+
+ledger = App(name="ledger", help="Look after the accounts' logs.")
+ledger.command("siegel.app.commands.ledger:rotate_keys", name="rotate-keys", help=_ROTATE_LOG)
+app.command(ledger)
 
 verify = App(name="verify", help="Check the service's promises for yourself.")
 verify.command("siegel.app.commands.verify:sealed", name="sealed", help=_SEALED)

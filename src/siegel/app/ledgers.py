@@ -9,11 +9,13 @@ from siegel.app.wiring import Deployment
 from siegel.domain.errors import SiegelError
 from siegel.service.consents.steward import ConsentSteward
 from siegel.service.ledgers.integrator import Integrator
+from siegel.service.ledgers.keychanges import KeyChanges
 from siegel.service.ledgers.witnessing import Witnessing
-from siegel.web.admin import OK
+from siegel.web.admin import BUT, OK
 
 # An entry is under a signed head within a second of its answer: half of that is for waiting, half for the work.
 ROUND_INTERVAL_S: Final = 0.5
+LOGS_TOLD_MAX: Final = 10
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +35,8 @@ class LedgerKeeper:
             host=settings.domains[0] if settings.domains else f"siegel.{settings.region}",
         )
 
-        self._witnessing = Witnessing(deployment.store, deployment.outbound, deployment.clock)
+        self._changes = KeyChanges(deployment.store, deployment.custodian, deployment.clock, deployment.randomness)
+        self._witnessing = Witnessing(deployment.store, deployment.outbound, deployment.clock, self._changes)
         self._consents = ConsentSteward(deployment.store, deployment.custodian, deployment.clock)
 
     async def run(self) -> None:
@@ -48,6 +51,7 @@ class LedgerKeeper:
     async def _witness(self) -> None:
         while True:
             try:
+                await self._changes.settle()
                 await self._witnessing.run_once()
             except SiegelError as error:
                 _log.error("heads could not be sent to their witnesses, which is tried again: %s", error)
@@ -66,11 +70,23 @@ class LedgerKeeper:
         try:
             done = await self._integrator.run_once()
         except SiegelError as error:
-            if self.finding == OK:
-                _log.error("the ledger stands still until this is mended: %s", error)
-            self.finding = f"the ledger stands still: {error}"
+            self._tell(f"the ledger stands still: {error}")
             return False
-        if self.finding != OK:
-            _log.warning("the ledger goes on")
-        self.finding = OK
+        self._tell(_told(done.standing))
         return done.is_behind
+
+    def _tell(self, finding: str) -> None:
+        """Log what is new."""
+        if finding == OK != self.finding:
+            _log.warning("the ledger goes on")
+        elif finding != self.finding:
+            _log.error("%s", finding)
+        self.finding = finding
+
+
+def _told(standing: dict[str, str]) -> str:
+    """Return one sentence on the logs that stand still: the service is ready nevertheless, since all others go on."""
+    if not standing:
+        return OK
+    some = "; ".join(f"that of {account_id}: {why}" for account_id, why in sorted(standing.items())[:LOGS_TOLD_MAX])
+    return f"{BUT}{len(standing)} of the logs stand still, and what comes for them is set aside: {some}"

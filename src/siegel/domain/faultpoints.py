@@ -33,6 +33,8 @@ FAULT_POINTS: Final = (
     "ledger.after_append",  # entries are in their logs, and no head is over them
     "ledger.before_head",  # heads are signed, none is stored
     "ledger.after_head",  # heads are stored
+    "ledger.before_hand_over",  # the hand-over of a log's keys is proven, the log has the old ones
+    "ledger.after_hand_over",  # the log has the new keys
     "answer.before",  # all is durable, the first byte of the answer has not left
 )
 

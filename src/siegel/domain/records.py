@@ -46,6 +46,10 @@ class Kind(StrEnum):
     CONSENT = "consent"
     CONSENT_KEYS = "consent-keys"
     OPEN_CONSENT = "open-consent"
+    LEDGER_WAITING = "ledger-waiting"
+    LEDGER_KEY_CHANGE = "ledger-key-change"
+    LEDGER_HAND_OVER = "ledger-hand-over"
+    LEDGER_WARNING = "ledger-warning"
 
 
 DEPLOYMENT_SCOPE: Final = "deployment"

@@ -1,6 +1,7 @@
 """The reserved prefixes under which accounts read their logs and answer requests for consent.
 
     /.ledger/<account id>/<file>           level "ledger"
+    /.ledger/warnings                      level "warnings", of no account
     /.consent/<account id>/                level "consents"
     /.consent/<account id>/keys            level "consent-keys"
     /.consent/<account id>/<id>[/<name>]   level "consent"
@@ -13,10 +14,13 @@ from typing import Final
 
 from siegel.domain.errors import InvalidURIError
 
+WARNINGS: Final = "warnings"
+
 _FRONT: Final = b"/."
 _LEDGER: Final = b"/.ledger/"
 _CONSENT: Final = b"/.consent/"
 _FILE: Final = re.compile(rb"/\.ledger/([0-9]{12})/([a-z0-9./]{1,200})")
+_WARNINGS: Final = _LEDGER + WARNINGS.encode()
 _DOCUMENT: Final = re.compile(rb"/\.consent/([0-9]{12})/((?:keys|[0-9a-f]{16}(?:/[a-z]{1,20})?)?)")
 _NONE: Final = ("", "", "")
 
@@ -28,6 +32,8 @@ def split_own_path(raw_path: bytes) -> tuple[str, str, str]:
     """
     if not raw_path.startswith(_FRONT):
         return _NONE
+    if raw_path == _WARNINGS:
+        return WARNINGS, "", WARNINGS
     if raw_path.startswith(_LEDGER):
         found = _FILE.fullmatch(raw_path)
         if found is None:

@@ -67,7 +67,8 @@ class Request(Struct, frozen=True, kw_only=True):
     address. `hoisted`: names of headers that a presigned URL carries in its query; they are in `headers` like all others.
     `control_account`: the account whose S3 Control is asked, else empty; its requests name the bucket that they are about.
     `own_level`: "ledger" or one of "consents", "consent", "consent-keys" where a path is about an account's log or its consents,
-    else empty; then `ledger_account` is the account and `ledger_path` the rest of the path, and there is no bucket.
+    else empty; then `ledger_account` is the account and `ledger_path` the rest of the path, and there is no bucket. "warnings":
+    the public ones, of no account.
     """
 
     method: str

@@ -6,7 +6,7 @@ from typing import Final
 from siegel.s3wire.route import ROUTES
 from siegel.s3wire.routes.browsers import BROWSER_ROUTES
 from siegel.s3wire.routes.consents import CONSENT_ROUTES
-from siegel.s3wire.routes.ledger import LEDGER_ROUTES
+from siegel.s3wire.routes.ledger import LEDGER_ROUTES, WARNINGS_ROUTE
 from siegel.s3wire.routes.row import Route, State
 
 _PATHS: Final = {
@@ -15,6 +15,7 @@ _PATHS: Final = {
     "object": "/{bucket}/{key}",
     "control": "/v20180820/tags/{arn}",
     "ledger": "/.ledger/{account}/{file}",
+    "warnings": "/.ledger/warnings",
     "consents": "/.consent/{account}/",
     "consent": "/.consent/{account}/{id}",
     "consent-keys": "/.consent/{account}/keys",
@@ -39,7 +40,8 @@ def render_status_page() -> str:
         "| Operation | Request | State | Parameters | Permission | Ledger kind |",
         "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *map(_row, (*ROUTES, *BROWSER_ROUTES, *LEDGER_ROUTES, *CONSENT_ROUTES))]) + "\n"
+    shown = (*ROUTES, *BROWSER_ROUTES, *LEDGER_ROUTES, WARNINGS_ROUTE, *CONSENT_ROUTES)
+    return "\n".join([*lines, *map(_row, shown)]) + "\n"
 
 
 def _row(route: Route) -> str:

@@ -16,6 +16,7 @@ from siegel.domain.ports import KeyCustodian, MetaStore, Writer
 from siegel.service.keys import account_context, secret_context
 from siegel.service.kms.keybook import KeyBook, KeyBookWriter
 from siegel.service.kms.material import credential_context, material_context
+from siegel.service.ledgers.keychanges import find_change, put_change
 from siegel.service.ledgers.secrets import secrets_context
 
 AT_ONCE: Final = 100
@@ -151,7 +152,7 @@ class Resealing:
         while page := self._store.reader.ledgers.scan(after, AT_ONCE):
 
             def change(tx: Writer, page: Sequence[Log] = page) -> int:
-                return sum(self._log(tx, log.account_id) for log in page)
+                return sum(self._log(tx, log.account_id) + self._change_of_keys(tx, log) for log in page)
 
             after = page[-1].log_id
             self._done.logs += len(page)
@@ -165,6 +166,16 @@ class Resealing:
         if sealed == log.sealed_secrets:
             return False
         tx.ledgers.reseal(log.log_id, sealed)
+        return True
+
+    def _change_of_keys(self, tx: Writer, log: Log) -> bool:
+        change = find_change(tx, log.account_id)
+        if change is None:
+            return False
+        sealed = self._custodian.renew(change.sealed, secrets_context(log.origin))
+        if sealed == change.sealed:
+            return False
+        put_change(tx, log.account_id, replace(change, sealed=sealed))
         return True
 
     async def _write(self, change: Callable[[Writer], int]) -> None:

@@ -58,6 +58,10 @@ class LedgerFiles(Protocol):
         """Return a file of an account's log, None if there is no such."""
         ...
 
+    def warnings(self) -> bytes:
+        """Return the public warnings, a line each."""
+        ...
+
 
 class LedgerPolicies(Protocol):
     """The policy files of the accounts' logs (`service/ledgers/policies.py`)."""

@@ -25,6 +25,7 @@ from siegel.domain.objects import Bucket
 from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
 from siegel.s3wire.forms import Form, prove_form
+from siegel.s3wire.ledgerpath import WARNINGS
 from siegel.s3wire.refusals import check_control_account, check_expected_owner
 from siegel.s3wire.request import Request, parse_request
 from siegel.s3wire.route import find_route
@@ -101,6 +102,9 @@ class Gateway:
         try:
             request = self._parse(scope, exchange, peer)
             of_control = bool(request.control_account)
+            if request.own_level == WARNINGS:
+                await ledgers.answer_warnings(self._cases, request, exchange)
+                return
             service = door_of(request)
             if service:
                 await self._doors()[service].answer(request, exchange, trail)

@@ -7,6 +7,7 @@ from siegel.domain.absences import NoSuchLedgerFileError
 from siegel.domain.errors import MethodNotAllowedError
 from siegel.domain.limits import LEDGER_POLICY_BYTES_MAX
 from siegel.s3wire.body import plan_body
+from siegel.s3wire.request import Request
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases
 from siegel.web.exchange import Exchange
@@ -28,6 +29,13 @@ async def read_ledger(cases: UseCases, call: Call, exchange: Exchange) -> None:
     await cases.journal.append(call.trail.entry(200))
     headers = [_TEXT if file.is_text else _BYTES, _FIXED if file.is_fixed else _NEVER_STORED]
     await exchange.answer(200, headers, file.content)
+
+
+async def answer_warnings(cases: UseCases, request: Request, exchange: Exchange) -> None:
+    """Tell whoever asks, signed or not, which logs have had no quorum for a day. It makes no entry, as it is nobody's data."""
+    if request.method not in {"GET", "HEAD"}:
+        raise MethodNotAllowedError(fields={"Method": request.method, "ResourceType": "LEDGER"}, headers={"Allow": "GET, HEAD"})
+    await exchange.answer(200, [_TEXT, _NEVER_STORED], cases.ledgers().warnings())
 
 
 async def put_policy(cases: UseCases, call: Call, exchange: Exchange) -> None:

@@ -2,6 +2,8 @@ import pytest
 
 from siegel.domain.errors import InvalidURIError
 from siegel.s3wire.ledgerpath import split_own_path
+from siegel.s3wire.request import parse_request
+from siegel.s3wire.route import find_route
 
 OTHERS = [b"/", b"/box", b"/box/.ledger/111122223333/checkpoint", b"/.ledger", b"/.ledgers/x", b"/.consent", b"/.consents/x"]
 
@@ -54,3 +56,15 @@ def test_a_consent_is_named_with_its_account(rest, level):
 def test_what_names_nothing_is_refused(path):
     with pytest.raises(InvalidURIError):
         split_own_path(path)
+
+
+def test_the_public_warnings_are_of_no_account():
+    assert split_own_path(b"/.ledger/warnings") == ("warnings", "", "warnings")
+
+
+@pytest.mark.parametrize(("path", "account"), [(b"/.ledger/warnings", ""), (b"/.ledger/111122223333/vkeys", "111122223333")])
+def test_a_ledgers_file_is_no_bucket(path, account):
+    request = parse_request("GET", "http", path, b"", [(b"host", b"h")], "192.0.2.7", ())
+    assert (request.bucket, request.object_key, request.ledger_account) == ("", "", account)
+    if account:
+        assert find_route(request).operation == "ReadLedger"

@@ -8,6 +8,7 @@ from siegel.drivers.meta.memory import MemoryStore
 from siegel.drivers.system import SystemRandomness
 from siegel.ledger.bundles import entries_of
 from siegel.ledger.frontier import Frontier, grow
+from siegel.ledger.handover import FIRST_LINE
 from siegel.ledger.keys import parse_verifier
 from siegel.ledger.leaves import check_opening, decode_leaf, decode_opening
 from siegel.ledger.signed_checkpoints import open_checkpoint
@@ -70,6 +71,10 @@ class Books:
     def round(self, steward=None):
         return asyncio.run((steward or self.steward).run_once())
 
+    def stands(self, account_id=ACCOUNT):
+        """Let a new steward try a round; return why the account's log stands still."""
+        return self.round(self.new_steward()).standing[account_id]
+
     def log(self, account_id=ACCOUNT):
         return self.store.reader.ledgers.find(account_id)
 
@@ -83,8 +88,8 @@ class Books:
         assert len(opened.signed) == 2
         return opened
 
-    def leaves(self, account_id=ACCOUNT):
-        """All entries under the head, with their openings; fails unless they hash to its root."""
+    def stored(self, account_id=ACCOUNT):
+        """All entries under the head and their openings, as they are; fails unless they hash to its root."""
         checkpoint = self.checkpoint(account_id).checkpoint
         entries, openings = [], []
         for first in range(0, checkpoint.size, TILE_WIDTH):
@@ -95,6 +100,26 @@ class Books:
         assert growth.frontier.root == checkpoint.root
         for tile, content in growth.files:
             assert self.file(tile.path, account_id) == content, tile.path
+        return entries, openings
+
+    def leaves(self, account_id=ACCOUNT):
+        """All entries under the head, with their openings; fails unless they hash to its root, and are no hand-overs."""
+        entries, openings = self.stored(account_id)
+        return self._read(entries, openings)
+
+    def leaves_beside_hand_overs(self, account_id=ACCOUNT):
+        """The same, the hand-overs of keys left out."""
+        entries, openings = self.stored(account_id)
+        pairs = [pair for pair in zip(entries, openings, strict=True) if not pair[0].startswith(FIRST_LINE)]
+        return self._read(*zip(*pairs, strict=True))
+
+    def hand_overs(self, account_id=ACCOUNT):
+        """How many entries there are, and how many of them are hand-overs."""
+        entries, _ = self.stored(account_id)
+        return len(entries), sum(entry.startswith(FIRST_LINE) for entry in entries)
+
+    @staticmethod
+    def _read(entries, openings):
         leaves = [decode_leaf(entry) for entry in entries]
         for leaf, opening in zip(leaves, openings, strict=True):
             if opening:

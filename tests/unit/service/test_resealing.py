@@ -21,7 +21,8 @@ from siegel.service.accounts import Accounts
 from siegel.service.keys import KeyRing, account_context, secret_context
 from siegel.service.kms.keybook import KeyBook, KeyBookWriter
 from siegel.service.kms.material import Materials, credential_context, material_context
-from siegel.service.ledgers.secrets import create_secrets, secrets_context
+from siegel.service.ledgers.keychanges import KeyChange, find_change, put_change
+from siegel.service.ledgers.secrets import create_secrets, replace_signers, secrets_context
 from siegel.service.resealing import Resealed, Resealing
 
 OLD, NEW = CustodianKey(0, b"o" * 32), CustodianKey(1, b"n" * 32)
@@ -58,6 +59,9 @@ class Story:
             origin = f"siegel.test/{account_id}"
             log = Log(0, account_id, origin, 0, create_secrets(old, randomness, origin))
             await self.store.write(lambda tx, log=log: tx.ledgers.insert(log), None)
+            # Both change their keys just now: there are two sets of secrets.
+            change = KeyChange(sealed=replace_signers(old, randomness, origin, log.sealed_secrets))
+            await self.store.write(lambda tx, a=account_id, change=change: put_change(tx, a, change), None)
 
     def opened(self, keeper):
         """Everything that is sealed, opened by `keeper`."""
@@ -78,6 +82,8 @@ class Story:
                 found[context] = keeper.unwrap(store.sealed_secret, context)
         for log in reader.ledgers.scan(0, 99):
             found[log.origin] = keeper.unwrap(log.sealed_secrets, secrets_context(log.origin))
+            change = find_change(reader, log.account_id)
+            found[log.origin, "change"] = keeper.unwrap(change.sealed, secrets_context(log.origin))
         return found
 
     def reseal(self, progress=None):
@@ -91,9 +97,9 @@ def story():
 
 def test_afterwards_the_new_key_alone_opens_all_that_the_old_one_did(story):
     before = story.opened(custodian(OLD))
-    assert len(before) == 3 + 4 + 3 * KEYS * 2 + 3 + 2
+    assert len(before) == 3 + 4 + 3 * KEYS * 2 + 3 + 4
     generation = story.store.generation()
-    assert story.reseal() == Resealed(accounts=3, access_keys=4, keys=9, key_stores=3, logs=2, renewed=21)
+    assert story.reseal() == Resealed(accounts=3, access_keys=4, keys=9, key_stores=3, logs=2, renewed=23)
     assert story.opened(custodian(NEW)) == before
     assert story.store.generation() > generation, "workers forget what they remember of the old seals"
 
@@ -112,8 +118,8 @@ def test_transactions_are_bounded_and_told(story, monkeypatch):
     steps = [
         tuple(b - a for a, b in zip(one, two, strict=True)) for one, two in zip([(0, 0, 0, 0, 0, 0), *told], told, strict=False)
     ]
-    assert {max(step) for step in steps} <= {1, 2}
-    assert told[-1] == (3, 4, 9, 3, 2, 21)
+    assert {max(step) for step in steps} <= {1, 2, 4}, "of a log whose keys change, two secrets are sealed"
+    assert told[-1] == (3, 4, 9, 3, 2, 23)
 
 
 def test_a_walk_that_ended_anywhere_is_begun_again(story, monkeypatch):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 
 import pytest
 from tests.unit.service.ledger_books import ACCOUNT, OTHER, Books
@@ -10,16 +11,20 @@ from siegel.domain.entry import Entry
 from siegel.domain.errors import InvalidRequestError
 from siegel.domain.outbound import AddressRefusedError, OutboundAnswer, OutboundError
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind
+from siegel.drivers.system import SystemRandomness
 from siegel.ledger.checkpoints import parse_checkpoint
 from siegel.ledger.keys import Algorithm, SignerKey
 from siegel.ledger.notes import parse_note
 from siegel.ledger.proofs import check_consistency
 from siegel.ledger.signed_checkpoints import open_checkpoint
 from siegel.ledger.witness_requests import SIZE_CONTENT_TYPE, parse_add_checkpoint
+from siegel.service.ledgers import witnessing as module
 from siegel.service.ledgers.integrator import HEARTBEAT_MS
+from siegel.service.ledgers.keychanges import KeyChanges
 from siegel.service.ledgers.policies import WitnessPolicies
 from siegel.service.ledgers.reader import WITNESSES_AWAITED_MS
-from siegel.service.ledgers.witnessing import QUORUM_MISSED_MS, RETRY_MS, WARNING_INTERVAL_MS, Witnessing
+from siegel.service.ledgers.warnings import QUORUM_MISSED_MS, LedgerWarning, put_warning
+from siegel.service.ledgers.witnessing import RETRY_MS, WARNING_INTERVAL_MS, Witnessing
 
 ANOTHER = parse_checkpoint("another\n1\n" + "A" * 43 + "=\n")
 
@@ -71,10 +76,12 @@ class Story:
         self.one, self.two = FakeWitness("one"), FakeWitness("two")
         self.network = FakeNetwork(self.one, self.two)
         self.policies = WitnessPolicies(self.books.store, self.network, self.books.clock)
+        books = self.books
+        self.changes = KeyChanges(books.store, books.custodian, books.clock, SystemRandomness())
         self.witnessing = self.new_witnessing()
 
     def new_witnessing(self):
-        return Witnessing(self.books.store, self.network, self.books.clock)
+        return Witnessing(self.books.store, self.network, self.books.clock, self.changes)
 
     def text(self, quorum):
         lines = [f"witness {name} {each.key.verifier} {each.url}/" for name, each in (("w1", self.one), ("w2", self.two))]
@@ -218,11 +225,97 @@ def test_a_day_without_a_quorum_is_told_and_not_too_often(story, caplog):
         return "for more than a day" in caplog.text
 
     assert not told()
+    assert story.books.reader.warnings() == b""
     story.books.clock.ms += QUORUM_MISSED_MS
     assert told()
     assert not told()
     story.books.clock.ms += WARNING_INTERVAL_MS
     assert told()
+
+
+def test_a_day_without_a_quorum_is_a_public_warning_until_it_is_there_again(story):
+    origin = story.books.log().origin
+    story.round()
+    story.one.cheat = lambda _: OutboundError("it is silent")
+    since_ms = story.books.log().witnessed_at_ms
+    story.books.clock.ms = since_ms + QUORUM_MISSED_MS - 1
+    story.books.note()
+    story.books.round()
+    story.round()
+    assert story.books.reader.warnings() == story.books.file("warning") == b""
+    story.books.clock.ms = since_ms + QUORUM_MISSED_MS
+    story.round()
+    since = datetime.fromtimestamp(since_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert story.books.reader.warnings().decode() == story.books.file("warning").decode() == f"{origin} {since}\n"
+    # It is said once, in the account's own log too, and stays however often heads are tried.
+    for _ in range(3):
+        story.grow()
+        story.round(story.new_witnessing())
+    assert story.books.reader.warnings().decode() == f"{origin} {since}\n"
+    story.one.cheat = None
+    story.grow()
+    story.books.clock.ms += RETRY_MS
+    assert story.round() == 1
+    assert story.books.reader.warnings() == story.books.file("warning") == b""
+    story.grow()
+    story.round()
+    kinds = [leaf.facts.kind for leaf in story.books.leaves()[0]]
+    assert [kind for kind in kinds if "witnessed" in kind] == ["ledger.unwitnessed", "ledger.witnessed_again"]
+
+
+def test_who_wants_no_witness_is_not_warned_of(story):
+    story.one.cheat = story.two.cheat = lambda _: OutboundError("it is silent")
+    story.books.clock.ms += QUORUM_MISSED_MS
+    story.round()
+    assert story.books.reader.warnings()
+    story.put(b"quorum none\n")
+    story.round()
+    assert story.books.reader.warnings() == b""
+    story.put(story.text("all").replace(b"group g", b"group h").replace(b"quorum g", b"quorum none"))
+    story.books.clock.ms += QUORUM_MISSED_MS
+    story.books.round()
+    story.round()
+    assert story.books.reader.warnings() == b""
+
+
+def test_a_policy_or_log_that_went_leaves_the_warning(story):
+    warning = LedgerWarning(origin="siegel.test/gone", since_ms=0)
+    for account_id in ("000000000009", ACCOUNT):
+        asyncio.run(story.books.store.write(lambda tx, a=account_id: put_warning(tx, a, warning), None))
+    story.put(story.text("all"), "000000000009")
+    story.round()
+    assert story.books.reader.warnings() == b"siegel.test/gone 1970-01-01T00:00:00Z\n"
+
+
+def test_what_is_remembered_is_bounded(story, monkeypatch):
+    monkeypatch.setattr(module, "REMEMBERED_MAX", 3)
+    memory = {}
+    for number in range(10):
+        module._remember(memory, number, number)
+        assert memory[number] == number
+        assert len(memory) <= 3
+    # Whoever is forgotten is asked for what it knows: one request more, and nothing else.
+    for account_id in (f"00000000000{number}" for number in range(4)):
+        story.put(story.text("all"), account_id)
+        story.books.note(1, account_id)
+    story.books.round()
+    for each in (story.one, story.two):
+        each.cheat = lambda point, each=each: OutboundAnswer(200, (), each.key.sign(point, 1_800_000_000).line.encode())
+    for _ in range(3):
+        assert story.round() == 5 or story.books.clock.ms
+        story.books.clock.ms += HEARTBEAT_MS + 1
+        story.books.round()
+    assert len(story.witnessing._signed) <= 3
+    story.one.cheat = lambda _: OutboundError("it is silent")
+    story.books.clock.ms += HEARTBEAT_MS + 1
+    story.books.round()
+    story.round()
+    assert len(story.witnessing._again_at_ms) <= 3
+    story.one.cheat = story.two.cheat
+    story.one.cheat = lambda point: OutboundAnswer(200, (), story.one.key.sign(point, 1_800_000_000).line.encode())
+    story.books.clock.ms += RETRY_MS
+    story.round()
+    assert story.witnessing._again_at_ms == {}
 
 
 def test_accounts_without_witnesses_ask_nobody(story):

@@ -8,6 +8,9 @@ from cyclopts import Parameter
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_table, print_text
 from siegel.customer.witness.folder import LOGS_NAME, WitnessFolder, initialise
+from siegel.customer.witness.following import follow as follow_log
+from siegel.domain.errors import ConfigurationError
+from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
 
 Folder = Annotated[Path, Parameter(name="DIR", help="The directory of the witness.")]
 
@@ -37,6 +40,22 @@ def init(
         return
     lines = "\n".join(f"  witness {name}{end} {vkey}" for end, vkey in zip(("", "#pq"), vkeys, strict=True))
     print_text(_INIT_TEXT.format(name=name, folder=folder, lines=lines, logs=folder / LOGS_NAME))
+
+
+def follow(
+    folder: Folder,
+    file: Annotated[Path, Parameter(name="FILE", help="The proof file of the hand-over: handover/NNN of the log.")],
+    /,
+) -> None:
+    """Take the new keys of a log in the place of its old ones; the help text is in `witness_cli.py`."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(PROOF_FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+    hand_over = follow_log(WitnessFolder(folder), data)
+    keys = "\n".join(f"  {verifier}" for verifier in hand_over.new)
+    print_text(f"The witness knows {hand_over.origin} by these keys from now on:\n{keys}")
 
 
 def show(folder: Folder, /, *, json: AsJson = False) -> None:

@@ -49,7 +49,9 @@ class Report(Struct):
     """What an audit has found. Times are in seconds since 1970, of entries in milliseconds; None where there is none.
 
     `unnamed` counts the entries without an opening, of those whose openings were looked at. `unchecked` are the checks that
-    nothing can be said of, because of what others have found or because nobody asked for them.
+    nothing can be said of, because of what others have found or because nobody asked for them. `hand_overs`: how often the log's
+    keys were handed over on the way from the policy's to those of now. `warning`: since when, by the provider's own word, no head
+    has had a quorum.
     """
 
     origin: str = ""
@@ -65,6 +67,8 @@ class Report(Struct):
     left_out: int = 0
     unchecked: list[Name] = field(default_factory=list)
     unnamed: int = 0
+    hand_overs: int = 0
+    warning: str = ""
 
     def add(self, check: Name, message: str, **evidence: str | int) -> None:
         """Note a finding; beyond FINDINGS_MAX of one check they are counted only."""
@@ -100,6 +104,8 @@ def summary(report: Report) -> str:
         for finding in (finding for finding in report.findings if finding.check is name):
             lines.append(f"          {finding.message}")
             lines += [f"            {key}: {value}" for key, value in finding.evidence.items()]
+    if report.warning:
+        lines.append(f"  note  The provider itself warns: no quorum of its witnesses has signed a head since {report.warning}")
     if report.left_out:
         lines.append(f"  and {report.left_out} more findings of the same kinds")
     period = (None if at_ms is None else at_ms / 1000 for at_ms in (report.first_entry_at_ms, report.last_entry_at_ms))
@@ -111,6 +117,7 @@ def summary(report: Report) -> str:
         f"  without names  {report.unnamed}",
         f"  recorded       {' to '.join(map(time_text, period))}",
         f"  root           {report.root or 'unknown'}",
+        *([f"  keys           handed over {report.hand_overs} times since the policy was written"] if report.hand_overs else []),
         f"  head signed    {time_text(report.head_at_s)}",
         f"  witnesses      {seen or 'none'}",
         f"  checked        {time_text(report.checked_at_s)}",

@@ -13,7 +13,7 @@ from siegel.customer.audit.book import HAND_OVERS_MAX, Book
 from siegel.customer.audit.findings import NEEDED, Name, Report
 from siegel.customer.audit.openings import check_openings, fill_openings, openings_path
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError
-from siegel.customer.audit.walk import CHECKPOINT, Before, Progress, audit, judge_head, read_bundle, stood_at
+from siegel.customer.audit.walk import CHECKPOINT, WARNING, Before, Progress, audit, judge_head, read_bundle, stood_at
 from siegel.domain.errors import StorageError
 from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.policies import Judgement
@@ -48,6 +48,7 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         shutil.rmtree(book.incoming, ignore_errors=True)
         head = remote.get(CHECKPOINT)
         _fetch_hand_overs(book, remote)
+        _fetch_warning(book, remote)
         source = Layers(FolderSource(book.incoming), book.mirror)
         trust = book.trust(source)
         before = book.before(trust)
@@ -95,6 +96,13 @@ def _fetch_hand_overs(book: Book, remote: Source) -> None:
             if data is None or len(data) > PROOF_FILE_BYTES_MAX:
                 return
             _write(book.incoming / path, data)
+
+
+def _fetch_warning(book: Book, remote: Source) -> None:
+    warning = remote.get(WARNING) or b""
+    # One that is over takes the place of the one before.
+    if warning or book.mirror.get(WARNING):
+        _write(book.incoming / WARNING, warning)
 
 
 def _fetch_new(book: Book, remote: Source, old_size: int, size: int, starting: Starting) -> None:

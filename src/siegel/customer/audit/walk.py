@@ -1,5 +1,6 @@
 """The walk over a ledger: every entry is hashed, the tree is built anew, and what was published and signed is compared."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +21,9 @@ from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
 CHECKPOINT: Final = "checkpoint"
 # What only a walk over the entries tells.
 OF_ENTRIES: Final = (Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS)
+WARNING: Final = "warning"
+# What a time in UTC to the second is written as, at the end of the warning's line.
+_WARNED: Final = re.compile(rb"[^\n]* (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\n", re.ASCII)
 
 Progress = Callable[[int], None]
 
@@ -43,6 +47,9 @@ class Trust(Struct, frozen=True):
 def audit(source: Source, trust: Trust, before: Before | None, now_s: int, progress: Progress = lambda _count: None) -> Report:
     """Return what is to be said of the ledger in `source`. Raises SourceError where a file cannot be had."""
     report = Report(checked_at_s=now_s, verified_before=before.checkpoint.size if before else 0)
+    report.hand_overs = len(trust.earlier)
+    warned = _WARNED.fullmatch(source.get(WARNING) or b"")
+    report.warning = warned[1].decode() if warned else ""
     judgement = judge_head(source.get(CHECKPOINT), trust, report)
     if judgement is None:
         report.leave(*(name for name in Name if name is not Name.SIGNATURE))

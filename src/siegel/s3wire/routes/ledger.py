@@ -15,3 +15,6 @@ LEDGER_ROUTES: Final[tuple[Route, ...]] = (
     _on_ledger("EraseLedgerOpening", "DELETE", "ledger.opening.erase", "siegel:EraseLedgerOpening"),
     _on_ledger("PutLedgerPolicy", "PUT", "ledger.policy.write", "siegel:PutLedgerPolicy"),
 )
+
+WARNINGS_ROUTE: Final = Route("ReadLedgerWarnings", "GET", "none", "", level="warnings", resource="service")
+"""What everybody may read, unsigned: which logs have had no quorum for a day. It is about nobody's data, and makes no entry."""

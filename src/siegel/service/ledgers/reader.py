@@ -3,6 +3,8 @@
     checkpoint                    the newest signed head, signed by the account's witnesses too unless they do not answer
     policy                        the account's policy file
     vkeys                         the log's public keys, one vkey a line
+    handover/<NNN>                proof files of the hand-overs of its keys, from 000 on
+    warning                       since when no head has had its quorum; empty where all is well
     tile/<L>/<N>[.p/<W>]          hashes
     tile/entries/<N>[.p/<W>]      entries
     openings/<N>[.p/<W>]          their openings, framed as entries are; an erased one is empty
@@ -11,6 +13,7 @@
 Nothing is shown that no signed head covers. Source: c2sp.org/tlog-tiles, c2sp.org/tlog-checkpoint, c2sp.org/signed-note.
 """
 
+from itertools import islice
 from typing import Final
 
 from siegel.domain.ledgers import LedgerFormError
@@ -19,13 +22,17 @@ from siegel.domain.ports import KeyCustodian, MetaStore
 from siegel.ledger.tiles import TILE_WIDTH, parse_tile_path
 from siegel.service.consents.files import CONSENTS, read_consent_file
 from siegel.service.ledgers.files import read_file, read_openings
+from siegel.service.ledgers.keychanges import find_hand_over
 from siegel.service.ledgers.policies import find_policy
 from siegel.service.ledgers.secrets import open_secrets
+from siegel.service.ledgers.warnings import WARNINGS_SHOWN_MAX, find_warning, scan_warnings
 
 # A head without its witnesses is shown once they have not signed for this time.
 WITNESSES_AWAITED_MS: Final = 10_000
 
 _OPENINGS: Final = "openings/"
+_HAND_OVERS: Final = "handover/"
+_RECORDS: Final = {"policy", "warning"}
 _ENTRIES: Final = "tile/entries/"
 
 
@@ -39,10 +46,10 @@ class LedgerReader:
 
     def read(self, account_id: str, path: str) -> LedgerFile | None:
         """Return a file of an account's log, None if there is no such. Raises StorageError, SealBrokenError for damage."""
-        if path == "policy":
-            return self._policy(account_id)
         if path.startswith(CONSENTS):
             return read_consent_file(self._reader, account_id, path.removeprefix(CONSENTS))
+        if path in _RECORDS or path.startswith(_HAND_OVERS):
+            return self._record(account_id, path)
         return self._of_log(account_id, path)
 
     def _of_log(self, account_id: str, path: str) -> LedgerFile | None:
@@ -53,9 +60,22 @@ class LedgerReader:
             return LedgerFile(_checkpoint(log), is_text=True)
         if path == "vkeys":
             return self._keys(log)
-        if path.startswith(_OPENINGS):
-            return self._openings(log, path)
-        return self._tile(log, path)
+        return self._openings(log, path) if path.startswith(_OPENINGS) else self._tile(log, path)
+
+    def _record(self, account_id: str, path: str) -> LedgerFile | None:
+        """Return what is kept beside the log."""
+        if path == "policy":
+            return self._policy(account_id)
+        if path == "warning":
+            warning = find_warning(self._reader, account_id)
+            return LedgerFile(warning.line.encode() if warning else b"", is_text=True)
+        file = find_hand_over(self._reader, account_id, path.removeprefix(_HAND_OVERS))
+        return None if file is None else LedgerFile(file, is_fixed=True, is_text=True)
+
+    def warnings(self) -> bytes:
+        """Return what everybody may know: the logs that have had no quorum for a day, a line each. Raises StorageError."""
+        some = islice(scan_warnings(self._reader), WARNINGS_SHOWN_MAX)
+        return "".join(warning.line for _, warning in some).encode()
 
     def _policy(self, account_id: str) -> LedgerFile | None:
         policy = find_policy(self._reader, account_id)

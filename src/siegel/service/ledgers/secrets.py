@@ -44,6 +44,12 @@ def create_secrets(custodian: KeyCustodian, randomness: Randomness, origin: str)
     return custodian.wrap(randomness.bytes(_SECRETS_BYTES), secrets_context(origin))
 
 
+def replace_signers(custodian: KeyCustodian, randomness: Randomness, origin: str, sealed: bytes) -> bytes:
+    """Return secrets with new signing seeds and the old key of the openings, sealed. Raises SealBrokenError."""
+    secrets = custodian.unwrap(sealed, secrets_context(origin))
+    return custodian.wrap(randomness.bytes(2 * SEED_BYTES) + secrets[2 * SEED_BYTES :], secrets_context(origin))
+
+
 def open_secrets(custodian: KeyCustodian, origin: str, sealed: bytes) -> LogSecrets:
     """Open what `create_secrets` made. Raises SealBrokenError."""
     return LogSecrets(origin, custodian.unwrap(sealed, secrets_context(origin)))

@@ -2,47 +2,90 @@
 
 A head counts as witnessed once the quorum of the account's policy has signed it. A witness that cannot be reached holds nothing
 up: the log goes on, and the next head is sent again. Source: c2sp.org/tlog-witness, "add-checkpoint".
+
+While a log changes its keys, its heads have the lines of old and new keys. Once the new ones are the log's, each witness is sent
+the new keys' lines alone; one that does not know them (403) gets all of them. When a quorum knows them, the change is over.
 """
 
 import asyncio
 import logging
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
+
+from msgspec import Struct
 
 from siegel.domain.errors import StorageError
 from siegel.domain.ledgers import LedgerError
 from siegel.domain.logs import Log
 from siegel.domain.outbound import OutboundAnswer, OutboundCall, OutboundError
 from siegel.domain.ports import Clock, MetaStore, Outbound
-from siegel.ledger.notes import NoteSignature, parse_note, parse_signatures, parse_size
+from siegel.ledger.handover import HandOver, parse_hand_over
+from siegel.ledger.notes import NoteSignature, SignedNote, parse_note, parse_signatures, parse_size
 from siegel.ledger.policies import Policy, WitnessLine, read_policy
+from siegel.ledger.proof_files import parse_proof_file
 from siegel.ledger.proofs import consistency_tiles, prove_consistency
 from siegel.ledger.signed_checkpoints import open_checkpoint
 from siegel.ledger.witness_requests import SIZE_CONTENT_TYPE, AddCheckpoint
 from siegel.service.ledgers.files import read_file
-from siegel.service.ledgers.policies import LedgerPolicy, scan_policies
+from siegel.service.ledgers.keychanges import KeyChange, KeyChanges, find_hand_over, scan_changes
+from siegel.service.ledgers.policies import LedgerPolicy, find_policy, scan_policies
+from siegel.service.ledgers.warnings import (
+    QUORUM_MISSED_MS,
+    LedgerWarning,
+    entry_of,
+    find_warning,
+    put_warning,
+    remove_warning,
+    scan_warnings,
+)
 
 ACCOUNTS_AT_ONCE: Final = 32
 ASK_S_MAX: Final = 5.0
 ANSWER_BYTES_MAX: Final = 64 * 1024
 # Where no quorum came, the witnesses are left in peace for this time.
 RETRY_MS: Final = 5000
-QUORUM_MISSED_MS: Final = 24 * 3600 * 1000
 WARNING_INTERVAL_MS: Final = 3600 * 1000
+# What is remembered of logs and witnesses only spares requests: beyond so much of it, it is learned anew.
+REMEMBERED_MAX: Final = 10_000
 
 _OK: Final = 200
 _CONFLICT: Final = 409
+_FORBIDDEN: Final = 403
 
 _log = logging.getLogger(__name__)
+
+K = TypeVar("K")
+
+
+class UnknownKeysError(OutboundError):
+    """The witness knows none of the keys that have signed what it was sent."""
+
+
+class Answer(Struct, frozen=True):
+    """The line of a witness, and whether it knows the log's own keys, not former ones alone."""
+
+    line: NoteSignature
+    knows_keys: bool = True
+
+
+class Due(Struct, frozen=True):
+    """A head to be witnessed. `fresh` is the note without the lines of former keys, where a change of keys comes to its end."""
+
+    log: Log
+    policy: Policy
+    change: KeyChange | None = None
+    fresh: bytes = b""
 
 
 class Witnessing:
     """Runs one round after the other, in one process."""
 
-    def __init__(self, store: MetaStore, outbound: Outbound, clock: Clock) -> None:
+    def __init__(self, store: MetaStore, outbound: Outbound, clock: Clock, changes: KeyChanges) -> None:
         self._store = store
         self._reader = store.reader
         self._outbound = outbound
         self._clock = clock
+        self._changes = changes
         # What each witness has signed last, by log and URL; when a log's witnesses may be asked again; when one was warned of.
         self._signed: dict[tuple[int, str], int] = {}
         self._again_at_ms: dict[int, int] = {}
@@ -54,72 +97,134 @@ class Witnessing:
         Raises StorageError. What is wrong with one account's witnesses or log is logged, and the others go on.
         """
         after, witnessed = "", 0
+        changes = scan_changes(self._reader)
         while page := scan_policies(self._reader, after, ACCOUNTS_AT_ONCE):
             after = page[-1][0]
-            due = [found for account_id, policy in page if (found := self._due(account_id, policy)) is not None]
-            witnessed += sum(await asyncio.gather(*(self._witness(log, policy) for log, policy in due)))
+            due = []
+            for account_id, policy in page:
+                log = self._reader.ledgers.find(account_id)
+                if log is not None and log.head_size and log.witnessed_at_ms < log.signed_at_ms:
+                    await self._warn(log, policy)
+                    due += self._due(log, policy, changes.get(account_id))
+            witnessed += sum(await asyncio.gather(*map(self._witness, due)))
+        await self._end_warnings()
         return witnessed
 
-    def _due(self, account_id: str, policy: LedgerPolicy) -> tuple[Log, Policy] | None:
-        log, now_ms = self._reader.ledgers.find(account_id), self._clock.now_ms()
-        if log is None or not log.head_size or log.witnessed_at_ms >= log.signed_at_ms:
-            return None
-        self._warn(log, policy, now_ms)
-        if now_ms < self._again_at_ms.get(log.log_id, 0):
-            return None
+    def _due(self, log: Log, policy: LedgerPolicy, change: KeyChange | None) -> list[Due]:
+        if self._clock.now_ms() < self._again_at_ms.get(log.log_id, 0):
+            return []
         found = read_policy(policy.text)
-        return (log, found) if any(witness.url for witness in found.witnesses) else None
+        if not any(witness.url for witness in found.witnesses):
+            return []
+        if change is None or not change.is_proven:
+            return [Due(log, found)]
+        return [Due(log, found, change, _without_former(log.checkpoint, self._hand_over(log, change)))]
 
-    def _warn(self, log: Log, policy: LedgerPolicy, now_ms: int) -> None:
-        since_ms = max(log.witnessed_at_ms, policy.put_at_ms)
-        if now_ms - since_ms >= QUORUM_MISSED_MS and now_ms - self._warned_at_ms.get(log.log_id, 0) >= WARNING_INTERVAL_MS:
-            self._warned_at_ms[log.log_id] = now_ms
+    def _hand_over(self, log: Log, change: KeyChange) -> HandOver:
+        file = find_hand_over(self._reader, log.account_id, f"{change.number:03d}") or b""
+        return parse_hand_over(parse_proof_file(file).extra)
+
+    # The public warning.
+
+    async def _warn(self, log: Log, policy: LedgerPolicy) -> None:
+        now_ms, since_ms = self._clock.now_ms(), max(log.witnessed_at_ms, policy.put_at_ms)
+        if now_ms - since_ms < QUORUM_MISSED_MS or read_policy(policy.text).is_quorum(()):
+            return
+        if now_ms - self._warned_at_ms.get(log.log_id, 0) >= WARNING_INTERVAL_MS:
+            _remember(self._warned_at_ms, log.log_id, now_ms)
             _log.warning("no head of the log %s has had a quorum of witnesses for more than a day", log.origin)
+        if find_warning(self._reader, log.account_id) is None:
+            warning = LedgerWarning(origin=log.origin, since_ms=since_ms)
+            await self._store.write(
+                lambda tx: put_warning(tx, log.account_id, warning), entry_of(log.account_id, "ledger.unwitnessed", now_ms)
+            )
 
-    async def _witness(self, log: Log, policy: Policy) -> bool:
+    async def _end_warnings(self) -> None:
+        """Warn no more of logs that have their quorum again, or whose account wants none any more."""
+        for account_id, warning in list(scan_warnings(self._reader)):
+            log, policy = self._reader.ledgers.find(account_id), find_policy(self._reader, account_id)
+            if log is None or policy is None:
+                continue
+            if log.witnessed_at_ms > warning.since_ms or read_policy(policy.text).is_quorum(()):
+                await self._store.write(
+                    partial(remove_warning, account_id=account_id),
+                    entry_of(account_id, "ledger.witnessed_again", self._clock.now_ms()),
+                )
+                self._warned_at_ms.pop(log.log_id, None)
+
+    # Witnesses.
+
+    async def _witness(self, due: Due) -> bool:
         """Ask all witnesses; keep the head with their lines if they are enough, and say whether they are."""
+        log, policy = due.log, due.policy
         asked = [witness for witness in policy.witnesses if witness.url]
-        answers = await asyncio.gather(*(self._ask(log, witness) for witness in asked))
-        lines = {witness.name: line for witness, line in zip(asked, answers, strict=True) if line is not None}
-        if not policy.is_quorum(lines.keys()):
-            self._again_at_ms[log.log_id] = self._clock.now_ms() + RETRY_MS
+        answers = await asyncio.gather(*(self._ask(due, witness) for witness in asked))
+        found = {witness.name: answer for witness, answer in zip(asked, answers, strict=True) if answer is not None}
+        if not policy.is_quorum(found.keys()):
+            _remember(self._again_at_ms, log.log_id, self._clock.now_ms() + RETRY_MS)
             return False
-        note = parse_note(log.checkpoint).with_signatures(*lines.values()).encode()
-        return await self._store.write(
+        self._again_at_ms.pop(log.log_id, None)
+        note = parse_note(log.checkpoint).with_signatures(*(answer.line for answer in found.values())).encode()
+        was_stored = await self._store.write(
             lambda tx: tx.ledgers.put_witnessed(log.log_id, log.head_size, log.signed_at_ms, note), None
         )
+        if due.change is not None and policy.is_quorum([name for name, answer in found.items() if answer.knows_keys]):
+            await self._changes.end(log.account_id, due.change)
+        return was_stored
 
-    async def _ask(self, log: Log, witness: WitnessLine) -> NoteSignature | None:
+    async def _ask(self, due: Due, witness: WitnessLine) -> Answer | None:
         """Return the witness's signature of the log's head, None where none came."""
         try:
-            return await self._line(log, witness)
+            if due.fresh:
+                try:
+                    return Answer(await self._line(due.log, witness, due.fresh))
+                except UnknownKeysError:
+                    return Answer(await self._line(due.log, witness, due.log.checkpoint), knows_keys=False)
+            return Answer(await self._line(due.log, witness, due.log.checkpoint))
         except (OutboundError, LedgerError, StorageError) as error:
-            _log.warning("the witness %s has not signed the log %s: %s", witness.url, log.origin, error)
+            _log.warning("the witness %s has not signed the log %s: %s", witness.url, due.log.origin, error)
             return None
 
-    async def _line(self, log: Log, witness: WitnessLine) -> NoteSignature:
+    async def _line(self, log: Log, witness: WitnessLine, note: bytes) -> NoteSignature:
         place = log.log_id, witness.url
-        answer = await self._send(log, witness, self._signed.get(place, 0))
+        answer = await self._send(log, witness, note, self._signed.get(place, 0))
         if answer.status == _CONFLICT and dict(answer.headers).get("content-type") == SIZE_CONTENT_TYPE:
             # It knows another head than was thought: after a start, or a lost answer.
-            self._signed[place] = parse_size(answer.body.decode("ascii", "replace").removesuffix("\n"))
-            answer = await self._send(log, witness, self._signed[place])
+            size = parse_size(answer.body.decode("ascii", "replace").removesuffix("\n"))
+            _remember(self._signed, place, size)
+            answer = await self._send(log, witness, note, size)
+        if answer.status == _FORBIDDEN:
+            raise UnknownKeysError("it answers 403: it does not know the log's keys")
         if answer.status != _OK:
             raise OutboundError(f"it answers {answer.status}")
         line = _line_of(witness, log.checkpoint, answer.body)
-        self._signed[place] = log.head_size
+        _remember(self._signed, place, log.head_size)
         return line
 
-    async def _send(self, log: Log, witness: WitnessLine, old_size: int) -> OutboundAnswer:
+    async def _send(self, log: Log, witness: WitnessLine, note: bytes, old_size: int) -> OutboundAnswer:
         if old_size > log.head_size:
             raise LedgerError(f"it has signed {old_size} entries, and here are {log.head_size}: the database was put back")
         tiles = consistency_tiles(old_size, log.head_size)
         files = {tile: read_file(self._reader.ledgers, log, tile, log.head_size) or b"" for tile in tiles}
-        body = AddCheckpoint(old_size, prove_consistency(old_size, log.head_size, files), log.checkpoint).encode()
+        body = AddCheckpoint(old_size, prove_consistency(old_size, log.head_size, files), note).encode()
         url = f"{witness.url.removesuffix('/')}/add-checkpoint"
         return await self._outbound.fetch(
             OutboundCall(url=url, method="POST", body=body, timeout_s=ASK_S_MAX, answer_bytes_max=ANSWER_BYTES_MAX)
         )
+
+
+def _remember(memory: dict[K, int], key: K, value: int) -> None:
+    if len(memory) >= REMEMBERED_MAX and key not in memory:
+        memory.clear()
+    memory[key] = value
+
+
+def _without_former(checkpoint: bytes, hand_over: HandOver) -> bytes:
+    """Return the note without the lines of the keys that were handed over, which are the log's no more."""
+    former = {(verifier.name, verifier.key_id) for verifier in set(hand_over.old) - set(hand_over.new)}
+    note = parse_note(checkpoint)
+    lines = tuple(line for line in note.signatures if (line.name, line.key_id) not in former)
+    return SignedNote(note.text, lines).encode()
 
 
 def _line_of(witness: WitnessLine, checkpoint: bytes, answer: bytes) -> NoteSignature:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from tests.unit.customer.ledgers import (
+    BEGAN_S,
     NOW_S,
     WITNESSES,
     Desk,
@@ -22,7 +23,7 @@ from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import summary
 from siegel.customer.audit.openings import read_lines
 from siegel.customer.audit.verify import verify
-from siegel.ledger.leaves import encode_opening
+from siegel.ledger.leaves import Facts, Leaf, encode_leaf, encode_opening
 from siegel.ledger.signed_checkpoints import sign_checkpoint
 
 
@@ -129,6 +130,31 @@ def test_a_mirror_is_not_exchanged_while_it_is_read(desk):
     syncing.join()
     assert (found.findings, found.size) == ([], 300)
     assert verify(Book(desk.book.folder), NOW_S).size == 310
+
+
+def test_the_same_evidence_is_kept_once_and_a_flood_not_at_all(desk, monkeypatch):
+    """A watch looks every minute: who is found out must not fill the disk by it."""
+    desk.publish(log_of(300)).sync()
+    desk.publish(Log([*entries(299), entry(999), *entries(10, 301)]))
+    first = desk.sync(NOW_S).evidence
+    assert (first / "ledger").is_dir()
+    assert [desk.sync(NOW_S + more).evidence for more in (1, 2)] == [first, first]
+    monkeypatch.setattr(books, "FETCHED_BYTES_MAX", 4096)
+    desk.publish(Log([*entries(299), entry(999), *entries(20, 301)]))
+    second = desk.sync(NOW_S + 3).evidence
+    assert second != first
+    assert not (second / "ledger").exists()
+    (second / "report.json").write_bytes(b"{")
+    assert desk.sync(NOW_S + 4).evidence not in {first, second}
+
+
+def test_a_ledgers_words_in_findings_are_shown_on_one_line(desk):
+    facts = Facts(0, "object.read\x1b[2J\n", 200, bytes(32), bytes(32))
+    hostile = encode_leaf(Leaf(BEGAN_S * 1000, "", facts))
+    desk.publish(Log([hostile, *entries(9, 1)])).sync()
+    found = desk.publish(log_of(20)).sync().report
+    assert any("object.read?[2J?" in str(finding.evidence) for finding in found.findings)
+    assert all(line.isprintable() for line in summary(found).split("\n"))
 
 
 def test_a_mirror_that_nobody_may_write_is_read_all_the_same(desk, monkeypatch):

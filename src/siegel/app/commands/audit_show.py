@@ -13,7 +13,7 @@ from msgspec import Struct
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_error
 from siegel.customer.audit.book import Book
-from siegel.customer.audit.findings import time_text
+from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.openings import Line, read_lines
 from siegel.customer.audit.walk import CHECKPOINT
 from siegel.domain.errors import ConfigurationError
@@ -86,7 +86,7 @@ def _words(line: Line) -> Iterator[str]:
     facts = line.leaf.facts
     yield time_text(line.leaf.recorded_at_ms / 1000)
     yield line.leaf.request_id or "-" * 16
-    yield _shown(f"{facts.kind} {facts.status}" + (f" {facts.reason}" if facts.reason else ""))
+    yield shown(f"{facts.kind} {facts.status}" + (f" {facts.reason}" if facts.reason else ""))
     if line.problem:
         yield f"!! {line.problem}"
     elif line.opening is None:
@@ -95,7 +95,7 @@ def _words(line: Line) -> Iterator[str]:
         opening = line.opening
         place = opening.bucket + (f"/{opening.object_key}" if opening.object_key else "")
         told = (opening.principal, place, facts.byte_range, f"from {opening.source}" if opening.source else "")
-        yield from (_shown(word) for word in told if word)
+        yield from (shown(word) for word in told if word)
 
 
 def _fields(line: Line) -> dict[str, object]:
@@ -109,8 +109,3 @@ def _fields(line: Line) -> dict[str, object]:
         names = ("principal", "source", "permit", "bucket", "object_key")
         fields |= {name: getattr(line.opening, name) for name in names}
     return fields | ({"problem": line.problem} if line.problem else {})
-
-
-def _shown(value: str) -> str:
-    """Return a caller's or the ledger's text so that it cannot move the cursor or begin a line of its own."""
-    return "".join(char if char.isprintable() else "?" for char in value)

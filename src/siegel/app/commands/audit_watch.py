@@ -16,7 +16,7 @@ from cyclopts.validators import Number
 from siegel.app.commands.audit import EXIT_BROKEN, Folder, Region, opened
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_error, print_json, print_text
-from siegel.customer.audit.findings import time_text
+from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.notices import Channel, CommandChannel, MailChannel, WebhookChannel
 from siegel.customer.audit.watch import LOCK_NAME, Round, Watch
 from siegel.customer.keybox.folder import locked
@@ -98,16 +98,12 @@ def _words(done: Round) -> str:
     size = "" if done.report is None else f" {done.report.size} entries"
     verdict = "HOLDS" if done.holds else f"{done.standing} findings stand"
     if done.problem:
-        verdict = f"NOT CHECKED: {_shown(done.problem)}"
+        verdict = f"NOT CHECKED: {shown(done.problem)}"
     lines = [f"{time_text(done.at_s)}  {verdict}{size}"]
     for notice in done.notices:
-        lines.append(f"  {'NEW' if notice.event == 'finding' else 'WELL AGAIN'}  {notice.check}: {_shown(notice.message)}")
-        lines += [f"        {name}: {_shown(str(value))}" for name, value in notice.evidence.items()]
+        lines.append(f"  {'NEW' if notice.event == 'finding' else 'WELL AGAIN'}  {notice.check}: {shown(notice.message)}")
+        lines += [f"        {name}: {shown(str(value))}" for name, value in notice.evidence.items()]
     return "\n".join(lines)
-
-
-def _shown(value: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in value)
 
 
 def _leave(done: Round | None) -> NoReturn:

@@ -42,7 +42,9 @@ SETTINGS_NAME: Final = "audit.toml"
 POLICY_NAME: Final = "policy"
 LAST_NAME: Final = "last"
 LEDGER_NAME: Final = "ledger"
+EVIDENCE_NAME: Final = "evidence"
 HAND_OVERS_MAX: Final = 999
+FETCHED_BYTES_MAX: Final = 64 * 1024 * 1024
 _MIRROR_LOCK: Final = "mirror.lock"
 
 _SETTINGS_BYTES_MAX: Final = 64 * 1024
@@ -183,9 +185,13 @@ class Book:
             raise StorageError(f"{self.folder} cannot be written: {error.strerror}") from None
 
     def keep_evidence(self, head: bytes | None, report: Report) -> Path:
-        """Keep a head that contradicts, with what was found, and return where. Raises StorageError."""
-        folder = self.folder / "evidence" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(report.checked_at_s))
+        """Keep a head that contradicts, with what was found, and return where; the same is kept once. Raises StorageError."""
+        evidence = self.folder / EVIDENCE_NAME
+        folder = evidence / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(report.checked_at_s))
         try:
+            newest = max(evidence.iterdir(), default=None) if evidence.is_dir() else None
+            if newest is not None and _is_kept(newest, head, report):
+                return newest
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_whole(folder / "report.json", msgspec.json.format(msgspec.json.encode(report)))
             if head is not None and len(head) <= NOTE_BYTES_MAX:
@@ -199,13 +205,26 @@ class Book:
         return folder
 
     def keep_fetched(self, evidence: Path) -> None:
-        """Keep with the evidence what was fetched: with the mirror it shows whoever doubts it what the head is made of."""
-        if self.incoming.exists() and not (evidence / LEDGER_NAME).exists():
-            try:
+        """Keep with the evidence what was fetched: with the mirror it shows whoever doubts it what the head is made of.
+
+        More than FETCHED_BYTES_MAX is not kept: else whoever is found out could fill the disk by it. Raises StorageError.
+        """
+        try:
+            size_bytes = sum(path.stat().st_size for path in self.incoming.rglob("*") if path.is_file())
+            if 0 < size_bytes <= FETCHED_BYTES_MAX and not (evidence / LEDGER_NAME).exists():
                 self.incoming.rename(evidence / LEDGER_NAME)
                 sync_folder(evidence)
-            except OSError as error:
-                raise StorageError(f"{evidence} cannot be written: {error.strerror}") from None
+        except OSError as error:
+            raise StorageError(f"{evidence} cannot be written: {error.strerror}") from None
+
+
+def _is_kept(folder: Path, head: bytes | None, report: Report) -> bool:
+    """Tell whether a directory of evidence has this head and these findings."""
+    try:
+        kept = msgspec.json.decode(_read(folder / "report.json", FETCHED_BYTES_MAX) or b"", type=Report)
+    except msgspec.DecodeError:
+        return False
+    return kept.findings == report.findings and _read(folder / CHECKPOINT, NOTE_BYTES_MAX + 1) == head
 
 
 def _read_settings(folder: Path) -> Settings:

@@ -71,9 +71,10 @@ class Report(Struct):
     warning: str = ""
 
     def add(self, check: Name, message: str, **evidence: str | int) -> None:
-        """Note a finding; beyond FINDINGS_MAX of one check they are counted only."""
+        """Note a finding; beyond FINDINGS_MAX of one check they are counted only. What cannot be printed is shown as `?`."""
         if sum(finding.check is check for finding in self.findings) < FINDINGS_MAX:
-            self.findings.append(Finding(check, message, evidence))
+            told = {name: shown(value) if isinstance(value, str) else value for name, value in evidence.items()}
+            self.findings.append(Finding(check, shown(message), told))
         else:
             self.left_out += 1
 
@@ -84,6 +85,11 @@ class Report(Struct):
     def holds(self, *checks: Name) -> bool:
         """Tell whether these checks hold, or all of them if none is named."""
         return not any(finding.check in (checks or tuple(Name)) for finding in self.findings)
+
+
+def shown(text: str) -> str:
+    """Return somebody else's text on one line, so that it cannot move the cursor or begin a line of its own."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def time_text(at_s: float | None) -> str:

@@ -22,6 +22,7 @@ from xml.sax.saxutils import unescape
 
 from msgspec import Struct
 
+from siegel.customer.audit.findings import shown
 from siegel.domain.errors import ConfigurationError, SiegelError
 from siegel.s3wire.sigv4 import REGION_ALIAS, signing_key
 
@@ -211,17 +212,16 @@ def _ended_after(time_s: float, connection: http.client.HTTPConnection) -> Itera
             raise TimeoutError(f"no whole answer in {time_s:.0f} s")
 
 
+def _shown(text: str) -> str:
+    return shown(text[:_PROBLEM_CHARS_MAX])
+
+
 def _read_whole(answer: http.client.HTTPResponse) -> bytes:
     """Return a body, up to a byte more than any file has. Raises IncompleteRead where the connection broke."""
     body = answer.read(FILE_BYTES_MAX + 1)
     if answer.length and len(body) <= FILE_BYTES_MAX:
         raise http.client.IncompleteRead(body, answer.length)
     return body
-
-
-def _shown(text: str) -> str:
-    """Return a server's words so that they cannot move the cursor."""
-    return "".join(char if char.isprintable() else "?" for char in text[:_PROBLEM_CHARS_MAX])
 
 
 def _sign(credential: Credential, region: str, begin: str, headers: Mapping[str, str]) -> dict[str, str]:

@@ -86,16 +86,31 @@ class Parties:
 
     def approval(self, consent_id: str, **changes: Any) -> Approval:
         request: AccessRequest = parse_request(self.shown(consent_id)["request"])
-        given = {"expires_s": request.expires_s, "scope": request.scope, "threshold": len(self.signers), **changes}
-        return Approval(request=request, decided_at_s=max(int(time.time()), request.requested_at_s), **given)
+        given: dict[str, Any] = {
+            "request": request,
+            "decided_at_s": max(int(time.time()), request.requested_at_s),
+            "expires_s": request.expires_s,
+            "scope": request.scope,
+            "threshold": len(self.signers),
+        }
+        return Approval(**{**given, **changes})
 
     def approve(self, consent_id: str, **changes: Any) -> Answer:
         return self.call("PUT", f"{consent_id}/approval", note_of(self.approval(consent_id, **changes).text, self.signers))
 
-    def revoke(self, consent_id: str) -> Answer:
+    def put_note(self, consent_id: str, text: str, signers: Sequence[SignerKey]) -> Answer:
+        return self.call("PUT", f"{consent_id}/approval", note_of(text, signers))
+
+    def deny(self, consent_id: str, *, is_signed: bool = True) -> Answer:
+        return self._refuse(consent_id, Verb.DENIAL, is_signed=is_signed)
+
+    def revoke(self, consent_id: str, *, is_signed: bool = True) -> Answer:
+        return self._refuse(consent_id, Verb.REVOCATION, is_signed=is_signed)
+
+    def _refuse(self, consent_id: str, verb: Verb, *, is_signed: bool) -> Answer:
         request = parse_request(self.shown(consent_id)["request"])
-        text = Refusal(verb=Verb.REVOCATION, consent_id=consent_id, origin=request.origin, at_s=int(time.time())).text
-        return self.call("PUT", f"{consent_id}/revocation", note_of(text, self.signers[:1]))
+        text = Refusal(verb=verb, consent_id=consent_id, origin=request.origin, at_s=int(time.time())).text
+        return self.call("PUT", f"{consent_id}/{verb}", note_of(text, self.signers[:1]) if is_signed else b"")
 
     def await_state(self, consent_id: str, state: str) -> None:
         give_up = time.monotonic() + ACTIVE_S
@@ -103,11 +118,13 @@ class Parties:
             assert time.monotonic() < give_up, shown
             time.sleep(0.1)
 
-    def lines(self, consent_id: str, *, at_least: int = 0) -> list[Line]:
-        """The entries with the id of a consent, in their order, once there are so many of them."""
+    def lines(self, consent_id: str, *, at_least: int = 0, kind: str = "") -> list[Line]:
+        """The entries with the id of a consent, perhaps of one kind, in their order, once there are so many of them."""
+        at_least = max(at_least, bool(kind))
         give_up = time.monotonic() + ACTIVE_S
         while True:
             found = [line for line in self.auditor.lines() if line.leaf.facts.consent_id == consent_id]
+            found = [line for line in found if kind in {"", line.leaf.facts.kind}]
             if len(found) >= at_least:
                 return found
             assert time.monotonic() < give_up, [line.leaf.facts.kind for line in found]

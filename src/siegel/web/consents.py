@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from siegel.access.consent import Use
+from siegel.access.consent import LIST, Use
 from siegel.domain.consents import NoSuchConsentError
 from siegel.domain.errors import InvalidArgumentError, S3Error
 from siegel.domain.limits import CONSENT_BODY_BYTES_MAX
@@ -38,6 +38,9 @@ async def admit_use(cases: UseCases, trail: Trail, request: Request, route: Rout
         object_key=request.object_key,
         prefix=request.query.get("prefix", ""),
     )
+    if use.action == LIST:
+        # What a list was of belongs to what was done: without a consent the bucket says enough.
+        trail.object_key = use.prefix
     await cases.live_consents().admit(trail, use)
 
 

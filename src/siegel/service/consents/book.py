@@ -11,7 +11,7 @@ from siegel.domain.entry import Entry
 from siegel.domain.ports import Reader, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, decode_document, encode_document
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
-from siegel.ledger.consents import AccessRequest, parse_request
+from siegel.ledger.consents import AccessRequest, Approval, parse_approval, parse_request
 from siegel.ledger.notes import parse_note
 
 STEWARD: Final = "steward"
@@ -85,10 +85,16 @@ def request_of(consent: Consent) -> AccessRequest:
     return parse_request(consent.request)
 
 
+def approval_of(consent: Consent) -> Approval:
+    """Return what the note says that all who have to have signed. Raises LedgerFormError if it is damaged."""
+    return parse_approval(parse_note(consent.approval).text)
+
+
 def state_of(consent: Consent, now_ms: int) -> ConsentState:
     """Return a consent's state at a time: what time has ended is over, whether or not the steward has come by."""
     request = request_of(consent)
-    return state_at(consent.state, now_ms, answer_by_ms=request.answer_by_s * MS_PER_S, expires_ms=request.expires_s * MS_PER_S)
+    expires_s = approval_of(consent).expires_s if consent.approved_by else request.expires_s
+    return state_at(consent.state, now_ms, answer_by_ms=request.answer_by_s * MS_PER_S, expires_ms=expires_s * MS_PER_S)
 
 
 def stepped(consent: Consent, step: Step, now_ms: int) -> Consent:

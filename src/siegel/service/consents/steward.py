@@ -18,14 +18,23 @@ from siegel.domain.ports import Clock, KeyCustodian, MetaStore, Writer
 from siegel.ledger.bundles import entries_of
 from siegel.ledger.checkpoints import parse_checkpoint
 from siegel.ledger.consent_evidence import APPROVED, Evidence, verify_evidence
-from siegel.ledger.consents import parse_approval
 from siegel.ledger.entry_heads import read_entry_head
 from siegel.ledger.leaves import decode_leaf
 from siegel.ledger.notes import parse_note
 from siegel.ledger.proof_files import ProofFile
 from siegel.ledger.proofs import inclusion_tiles, prove_inclusion
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, tile_at
-from siegel.service.consents.book import MS_PER_S, STEWARD, find_consent, own_entry, put_consent, scan_open, state_of, stepped
+from siegel.service.consents.book import (
+    MS_PER_S,
+    STEWARD,
+    approval_of,
+    find_consent,
+    own_entry,
+    put_consent,
+    scan_open,
+    state_of,
+    stepped,
+)
 from siegel.service.consents.trust import policy_of, require_keys, with_own_keys
 from siegel.service.ledgers.files import read_entries, read_file, read_openings
 from siegel.service.ledgers.secrets import open_secrets
@@ -80,7 +89,7 @@ class ConsentSteward:
             return True
         if state is ConsentState.APPROVED and not consent.evidence:
             return await self._prove(consent)
-        if state is ConsentState.APPROVED and now_ms >= _begins_ms(consent):
+        if state is ConsentState.APPROVED and now_ms >= approval_of(consent).request.not_before_s * MS_PER_S:
             await self._activate(consent)
             return True
         return False
@@ -99,13 +108,12 @@ class ConsentSteward:
 
     async def _activate(self, consent: Consent) -> None:
         now_ms = self._clock.now_ms()
-        approval = parse_approval(parse_note(consent.approval).text)
 
         def change(tx: Writer) -> Consent:
             current = find_consent(tx, consent.account_id, consent.consent_id)
             return put_consent(tx, stepped(current, Step.ACTIVATE, now_ms))
 
-        entry = own_entry(consent, "consent.activate", now_ms, principal=STEWARD, manifest=approval.digest)
+        entry = own_entry(consent, "consent.activate", now_ms, principal=STEWARD, manifest=approval_of(consent).digest)
         await self._store.write(change, entry)
 
     # Evidence.
@@ -156,11 +164,6 @@ class ConsentSteward:
         tiles = {tile: read_file(ledgers, log, tile, size) or b"" for tile in inclusion_tiles(index, size)}
         proof = ProofFile(index, prove_inclusion(index, size, tiles), log.witnessed, entry)
         return Evidence(consent.approval, opening, proof.encode()).encode()
-
-
-def _begins_ms(consent: Consent) -> int:
-    """Return from when on the approval of a consent is good. Raises LedgerFormError."""
-    return parse_approval(parse_note(consent.approval).text).request.not_before_s * MS_PER_S
 
 
 def _is_approval(entry: bytes, consent: Consent) -> bool:

@@ -32,6 +32,18 @@ The check names the first line that does not fit, and the exit status is 1. Line
 that a check prints elsewhere, and hand it to the next check with --head.
 """
 
+_KEYBOX_CONSENT: Final = """Say for whom of the provider's people a key may be used, each use by a consent that you have signed.
+
+The box lets nobody of the provider's pass unless DIR/policy.toml says consents = "required". Then it demands the evidence of an
+approval, and checks it by the keys and the policy that are pinned here: person, objects, action, time, number of reads. It
+believes neither the store nor its own files. Every refusal is in the log, with the reason.
+"""
+
+_KEYBOX_TRUST: Final = """Pin whose signatures count, and under which witnesses, in the place of what was pinned before.
+
+Take both files from where you keep them for your audits, not from the provider.
+"""
+
 keybox = App(name="keybox", help=_KEYBOX)
 for _name, _place, _help in (
     ("init", "keybox:init", _KEYBOX_INIT),
@@ -64,3 +76,12 @@ credential.command(
     help="List the credentials that are valid, without their secrets.",
 )
 keybox.command(credential)
+consent = App(name="consent", help=_KEYBOX_CONSENT)
+for _name, _place, _help in (
+    ("trust", "trust", _KEYBOX_TRUST),
+    ("add", "add", "Give the box the evidence of an approval, from the next call on."),
+    ("list", "list_consents", "List the consents that the box was given, and what they are good for now."),
+    ("revoke", "revoke", "End a consent at the box, from the next call on and for good."),
+):
+    consent.command(f"siegel.app.commands.keybox_consent:{_place}", name=_name, help=_help)
+keybox.command(consent)

@@ -145,7 +145,7 @@ def test_a_file_is_put_and_a_refusal_says_why(server, asking):
         asking().put("policy", b"x")
     with pytest.raises(SourceError, match="status 503"):
         asking().put("policy", b"x")
-    with pytest.raises(SourceError, match="does not take policy"):
+    with pytest.raises(SourceError, match="does not answer"):
         asking().put("policy", b"x")
     assert len(server.asked) == 4
 

@@ -13,7 +13,7 @@ from siegel.customer.keybox.content import Content, Credential, Face
 from siegel.customer.keybox.desk import load_policy
 from siegel.customer.keybox.folder import POLICY_NAME, OpenBox
 from siegel.customer.keybox.keeper import Keeper, Unlocked, initialise
-from siegel.customer.keybox.token import TokenPlace
+from siegel.customer.keybox.tokensession import TokenPlace
 from siegel.customer.keybox.uses import time_of
 from siegel.customer.keybox.xks import PATH
 from siegel.domain.errors import ConfigurationError

@@ -35,6 +35,8 @@ ATTEMPTS_MAX: Final = 3
 _PAUSE_S: Final = 0.5
 _PROBLEM_CHARS_MAX: Final = 200
 
+_NO_QUERY: Final[Mapping[str, str]] = {}
+
 _OK: Final = 200
 _REDIRECT: Final = 300
 _NOT_FOUND: Final = 404
@@ -103,15 +105,24 @@ class HttpSource:
     """A server, by the URL of the ledger: `https://HOST/.ledger/ACCOUNT`. For any number of threads."""
 
     def __init__(
-        self, url: str, credential: Credential | None, *, region: str = REGION_ALIAS, authority: Path | None = None
+        self,
+        url: str,
+        credential: Credential | None,
+        *,
+        region: str = REGION_ALIAS,
+        service: str = "s3",
+        authority: Path | None = None,
     ) -> None:
-        """Ask below `url`. `authority`: a PEM file of authorities to believe, not the system's. Raises ConfigurationError."""
+        """Ask below `url`, with requests that are signed for `region` and `service`.
+
+        `authority`: a PEM file of authorities to believe, not the system's. Raises ConfigurationError.
+        """
         parts = urlsplit(url.rstrip("/"))
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ConfigurationError(f"{url} is no URL of a ledger\ntry: https://HOST/.ledger/ACCOUNT")
         self._parts = parts
         self._credential = credential
-        self._region = region
+        self._scope = region, service
         # Appending and popping need no lock.
         self._idle: list[http.client.HTTPConnection] = []
         self._tls: ssl.SSLContext | None = None
@@ -136,33 +147,37 @@ class HttpSource:
                 return body
             if status == _NOT_FOUND:
                 return None
-            problem = _told(status, body)
+            problem = told(status, body)
             if status < _SERVER_ERROR:
                 break
         raise SourceError(f"{self._parts.netloc} does not give {path}: {problem}")
 
     def put(self, path: str, content: bytes) -> None:
         """Put a file there. Raises SourceError with the server's words; then nobody knows whether it arrived."""
-        try:
-            status, body = self._ask("PUT", path, content)
-        except (OSError, http.client.HTTPException) as error:
-            raise SourceError(
-                f"{self._parts.netloc} does not take {path}: {_shown(str(error) or type(error).__name__)}"
-            ) from None
+        status, body = self.exchange("PUT", path, content)
         if not _OK <= status < _REDIRECT:
-            raise SourceError(f"{self._parts.netloc} does not take {path}: {_told(status, body)}")
+            raise SourceError(f"{self._parts.netloc} does not take {path}: {told(status, body)}")
+
+    def exchange(self, method: str, path: str, data: bytes = b"", query: Mapping[str, str] = _NO_QUERY) -> tuple[int, bytes]:
+        """Send a request, once; return status and body of the answer. Raises SourceError where there is none."""
+        try:
+            return self._ask(method, path, data, query)
+        except (OSError, http.client.HTTPException) as error:
+            raise SourceError(f"{self._parts.netloc} does not answer: {_shown(str(error) or type(error).__name__)}") from None
 
     def close(self) -> None:
         """Close what connections are open; nobody asks any more."""
         while self._idle:
             self._idle.pop().close()
 
-    def _ask(self, method: str, path: str, content: bytes = b"") -> tuple[int, bytes]:
+    def _ask(self, method: str, path: str, data: bytes = b"", query: Mapping[str, str] = _NO_QUERY) -> tuple[int, bytes]:
         connection = self._idle.pop() if self._idle else self._connect()
         quoted = quote(f"{self._parts.path}/{path}", safe="/-._~")
+        asked = "&".join(f"{quote(name, safe='-._~')}={quote(value, safe='-._~')}" for name, value in sorted(query.items()))
+        headers = self._headers(method, quoted, asked, sha256(data).hexdigest())
         try:
             with _ended_after(ANSWER_S_MAX, connection):
-                connection.request(method, quoted, content or None, self._headers(method, quoted, content))
+                connection.request(method, f"{quoted}?{asked}" if asked else quoted, data or None, headers)
                 answer = connection.getresponse()
                 body = _read_whole(answer)
         except BaseException:
@@ -182,12 +197,11 @@ class HttpSource:
             return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self._tls)
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
 
-    def _headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
+    def _headers(self, method: str, path: str, query: str, digest: str) -> dict[str, str]:
         host = self._parts.netloc.rpartition("@")[2]
         if self._credential is None:
             return {"host": host}
-        digest = sha256(content).hexdigest()
-        return _sign(self._credential, self._region, f"{method}\n{path}", {"host": host, "x-amz-content-sha256": digest})
+        return _sign(self._credential, self._scope, (method, path, query), host, digest)
 
 
 @contextmanager
@@ -224,24 +238,27 @@ def _read_whole(answer: http.client.HTTPResponse) -> bytes:
     return body
 
 
-def _sign(credential: Credential, region: str, begin: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return `headers` with those that sign them, method and path, no query (AWS Signature Version 4)."""
+def _sign(credential: Credential, place: tuple[str, str], asked: tuple[str, str, str], host: str, digest: str) -> dict[str, str]:
+    """Return the headers that sign a request (AWS Signature Version 4).
+
+    `place` is region and service, `asked` method, path and query, `digest` the SHA-256 of the body, in hex.
+    """
+    region, service = place
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    sent = {**headers, "x-amz-date": moment}
+    sent = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment}
     if credential.token:
         sent["x-amz-security-token"] = credential.token
     names = ";".join(sent)
-    lines = [f"{name}:{value}" for name, value in sent.items()]
-    canonical = "\n".join([begin, "", *lines, "", names, headers["x-amz-content-sha256"]])
-    scope = f"{moment[:8]}/{region}/s3/aws4_request"
+    canonical = "\n".join([*asked, *(f"{name}:{value}" for name, value in sent.items()), "", names, digest])
+    scope = f"{moment[:8]}/{region}/{service}/aws4_request"
     to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    key = signing_key(credential.secret, moment[:8], region, "s3")
+    key = signing_key(credential.secret, moment[:8], region, service)
     signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
     claim = f"Credential={credential.access_key_id}/{scope},SignedHeaders={names},Signature={signature}"
     return sent | {"authorization": f"AWS4-HMAC-SHA256 {claim}"}
 
 
-def _told(status: int, body: bytes) -> str:
+def told(status: int, body: bytes) -> str:
     """Return what an answer says is wrong."""
     found = _FAULT.search(body.decode("utf-8", "replace"))
     words = f"status {status}"

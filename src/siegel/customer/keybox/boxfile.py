@@ -81,12 +81,13 @@ def read_header(data: bytes) -> Header:
     effort = Effort(iterations, memory_kib, lanes)
     if unlocking == Unlocking.KEY_FILE and effort == NO_EFFORT:
         return Header(Unlocking.KEY_FILE, effort, salt)
-    if unlocking == Unlocking.PASSPHRASE and _is_sensible(effort):
+    if unlocking == Unlocking.PASSPHRASE and is_sensible(effort):
         return Header(Unlocking.PASSPHRASE, effort, salt)
     raise SealBrokenError("the header of the box says something that no box says: it is damaged")
 
 
-def _is_sensible(effort: Effort) -> bool:
+def is_sensible(effort: Effort) -> bool:
+    """Tell whether a file may ask for so much work."""
     return (
         1 <= effort.lanes <= EFFORT_MAX.lanes
         and 1 <= effort.iterations <= EFFORT_MAX.iterations
@@ -101,15 +102,19 @@ def derive_sealing_key(header: Header, secret: bytes) -> bytes:
     """
     root = secret
     if header.unlocking is Unlocking.PASSPHRASE:
-        effort = header.effort
-        root = Argon2id(
-            salt=header.salt,
-            length=SEALING_KEY_BYTES,
-            iterations=effort.iterations,
-            lanes=effort.lanes,
-            memory_cost=effort.memory_kib,
-        ).derive(secret)
+        root = stretch(secret, header.salt, header.effort)
     return HKDF(algorithm=SHA256(), length=SEALING_KEY_BYTES, salt=header.salt, info=_INFO).derive(root)
+
+
+def stretch(passphrase: bytes, salt: bytes, effort: Effort) -> bytes:
+    """Return 32 bytes that cost so much work to try for each guess (Argon2id, RFC 9106)."""
+    return Argon2id(
+        salt=salt,
+        length=SEALING_KEY_BYTES,
+        iterations=effort.iterations,
+        lanes=effort.lanes,
+        memory_cost=effort.memory_kib,
+    ).derive(passphrase)
 
 
 def seal_box(content: Content, header: Header, sealing_key: bytes, nonce: bytes) -> bytes:

@@ -1,16 +1,16 @@
-"""What a call is decided by, as it is on the disk at that moment: the box's content and the policy.
+"""What a call is decided by, as it is on the disk at that moment: the box's content, the policy, the consents.
 
-Both files are looked at with every call, so that `siegel keybox disable` and an edited policy count from the next call on. What
-cannot be read denies: a damaged box or a policy with a typing error lets nothing through.
+The files are looked at with every call, so that `siegel keybox disable`, an edited policy and a revoked consent count from the
+next call on. What cannot be read denies: a damaged box or a policy with a typing error lets nothing through.
 """
 
 import logging
-import os
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from siegel.customer.keybox.ciphers import Secret
+from siegel.customer.keybox.consents import Consents, is_operators, mark_of
 from siegel.customer.keybox.content import Content, Key
 from siegel.customer.keybox.folder import BOX_NAME, POLICY_NAME, OpenBox
 from siegel.customer.keybox.policy import POLICY_BYTES_MAX, Policy, read_policy
@@ -18,8 +18,6 @@ from siegel.customer.keybox.refusals import RefusedError
 from siegel.customer.keybox.token import Token
 from siegel.customer.keybox.uses import Use
 from siegel.domain.errors import ConfigurationError, PolicyError
-
-Mark = tuple[int, int, int] | None
 
 # No label of a cipher: what comes of it is no key of any call.
 _TRIAL: Final = b"siegel keybox trial v1\x00"
@@ -34,11 +32,12 @@ class Desk:
         """Read the policy too. Raises ConfigurationError where it is wrong, and where keys are in a token that is not given."""
         self._box = box
         self._token = token
+        self._consents = Consents(box.folder)
         self._box_path = box.folder / BOX_NAME
         self._policy_path = box.folder / POLICY_NAME
-        self._box_mark = _mark(self._box_path)
+        self._box_mark = mark_of(self._box_path)
         box.reload()
-        self._policy_mark = _mark(self._policy_path)
+        self._policy_mark = mark_of(self._policy_path)
         self._policy: Policy | None = load_policy(self._policy_path)
         for key in box.content.keys:
             if key.material is None:
@@ -46,7 +45,7 @@ class Desk:
 
     def content(self) -> Content:
         """Return the content as it is now. Raises RefusedError (InternalException) where it cannot be read."""
-        mark = _mark(self._box_path)
+        mark = mark_of(self._box_path)
         if mark != self._box_mark:
             try:
                 self._box.reload()
@@ -74,8 +73,8 @@ class Desk:
             raise RefusedError("InternalException", "The token that holds the key cannot be used.") from None
 
     def admit(self, use: Use, key: Key, now_ms: int) -> None:
-        """Let a use of `key` pass by the policy as it is now. Raises RefusedError."""
-        mark = _mark(self._policy_path)
+        """Let a use of `key` pass by the policy as it is now; the provider's people need a consent too. Raises RefusedError."""
+        mark = mark_of(self._policy_path)
         if mark != self._policy_mark:
             try:
                 self._policy = load_policy(self._policy_path)
@@ -87,6 +86,8 @@ class Desk:
                 "AccessDeniedException", "The policy cannot be read, so it allows nothing: siegel keybox policy DIR"
             )
         self._policy.admit(use, key, now_ms)
+        if is_operators(use):
+            self._consents.admit(use, now_ms)
 
 
 def load_policy(path: Path) -> Policy:
@@ -105,12 +106,3 @@ def _token_of(key: Key, token: Token | None) -> Token:
     if token is None:
         raise ConfigurationError(f"the key {key.key_id} is in a token\ntry: --pkcs11-module, --pkcs11-token, --pkcs11-pin-file")
     return token
-
-
-def _mark(path: Path) -> Mark:
-    """Return what changes whenever a file does; None where there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a third of the time that Path.stat takes, and this is done twice for every call
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

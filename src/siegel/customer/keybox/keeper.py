@@ -6,7 +6,7 @@ Every change is in the log twice: that it begins, and, once it is durable, that 
 import os
 from base64 import b32encode, b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -19,11 +19,12 @@ from siegel.customer.keybox.content import KEY_BYTES, Content, Credential, Destr
 from siegel.customer.keybox.durable import replace_whole, sync_folder
 from siegel.customer.keybox.folder import CERTIFICATES_NAME, KEY_NAME, LOG_NAME, POLICY_NAME, OpenBox, create_box
 from siegel.customer.keybox.logfile import LogFile
-from siegel.customer.keybox.token import Token, TokenPlace
+from siegel.customer.keybox.token import Token
+from siegel.customer.keybox.tokensession import TokenPlace
 from siegel.customer.keybox.unlocking import Secret, make_key_file, read_key_file, read_passphrase
 from siegel.customer.keybox.uses import DONE, Use, system_ms, time_of
 from siegel.customer.keybox.xks import PATH
-from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
 
 BEGUN: Final = "begun"
 URI_PATH_CHARS_MAX: Final = 128
@@ -39,6 +40,7 @@ _POLICY: Final = b"""\
 # buckets = ["evidence-*"]
 # objects = ["2026/*"]
 # require_reason = ["xks.decrypt"]
+# consents = "required"
 # rate_per_minute = 60000
 # hours = { from = "07:00", to = "19:00", days = ["mon", "tue", "wed", "thu", "fri"], zone = "Europe/Berlin" }
 #
@@ -199,18 +201,24 @@ class Keeper:
         replace_whole(path, certify(self.content, gone))
         return path
 
-    @contextmanager
-    def _noted(self, operation: str, key_id: str) -> Iterator[None]:
-        self._note(operation, BEGUN, key_id)
-        try:
-            yield
-        except (ConfigurationError, StorageError) as error:
-            self._note(operation, "refused", key_id, str(error).partition("\n")[0])
-            raise
-        self._note(operation, DONE, key_id)
+    def _noted(self, operation: str, key_id: str) -> AbstractContextManager[None]:
+        return noted(self._folder, operation, key_id, self._now_ms)
 
-    def _note(self, operation: str, result: str, key_id: str, detail: str = "") -> None:
-        _write_down(self._folder, Use(time_of(self._now_ms()), operation, result, key_id, detail=detail))
+
+@contextmanager
+def noted(folder: Path, operation: str, key_id: str, now_ms: Callable[[], int]) -> Iterator[None]:
+    """Write into the log of the box that a change begins, and what came of it. Raises StorageError, and what is raised within."""
+
+    def note(result: str, detail: str = "") -> None:
+        _write_down(folder, Use(time_of(now_ms()), operation, result, key_id, detail=detail))
+
+    note(BEGUN)
+    try:
+        yield
+    except SiegelError as error:
+        note("refused", str(error).partition("\n")[0])
+        raise
+    note(DONE)
 
 
 def _prepare(unlocked: Unlocked, random_bytes: RandomBytes) -> Secret:

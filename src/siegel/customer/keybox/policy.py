@@ -8,13 +8,15 @@
     buckets = ["evidence-*"]
     objects = ["2026/*"]
     require_reason = ["xks.decrypt"]                # person and reason in requestMetadata
+    consents = "required"                           # the provider's own people pass, each use by a consent (`consents.py`)
     rate_per_minute = 60000
     hours = { from = "07:00", to = "19:00", days = ["mon", "tue", "wed", "thu", "fri"], zone = "Europe/Berlin" }
 
     [keys.evidence]                                 # further rules, by the name or the id of a key
     principals = ["arn:aws:iam::123456789012:user/recorder"]
 
-What is left out allows everything. Health checks are never subject to the policy, as the specification of the proxy demands.
+What is left out allows everything, but for `consents`: without it nobody of the provider's passes. Health checks are never
+subject to the policy, as the specification of the proxy demands.
 """
 
 import tomllib
@@ -28,6 +30,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from siegel.access.wildcards import arn_matcher, like, read_atoms
+from siegel.customer.keybox.consents import is_operators
 from siegel.customer.keybox.content import Key
 from siegel.customer.keybox.rates import Rate
 from siegel.customer.keybox.refusals import RefusedError
@@ -80,6 +83,7 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     require_reason: tuple[Operation, ...] = ()
     rate_per_minute: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
     hours: Hours | None = None
+    consents: Literal["required"] | None = None
 
 
 class File(Rules, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +108,10 @@ class Policy:
     def admit(self, use: Use, key: Key, now_ms: int) -> None:
         """Let a use of `key` pass. Raises RefusedError (AccessDeniedException, ThrottlingException) naming the rule."""
         judges = [self._general, *(self._by_key[name] for name in (key.name, key.key_id) if name in self._by_key)]
+        if is_operators(use) and not any(judge.takes_consents for judge in judges):
+            raise RefusedError(
+                "AccessDeniedException", "The policy lets nobody of the provider's pass: it says nothing of consents."
+            )
         for judge in judges:
             judge.allow(use, now_ms)
         for judge in judges:
@@ -135,6 +143,11 @@ class _Judge:
             if (tests := _tests(patterns, _text_test)) is not None
         }
         self._rate = Rate(rules.rate_per_minute) if rules.rate_per_minute else None
+
+    @property
+    def takes_consents(self) -> bool:
+        """Whether somebody of the provider's may pass, by a consent."""
+        return self._rules.consents == "required"
 
     def allow(self, use: Use, now_ms: int) -> None:
         """Raise RefusedError (AccessDeniedException) unless every rule allows the use."""

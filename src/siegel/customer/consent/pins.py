@@ -1,0 +1,101 @@
+"""Whose signatures count, as the customer keeps it in his directory of audits: `consent-keys/<since>`, one file for each change.
+
+The newest counts for what is signed now. Each is kept, since an approval of before was signed by the keys of before.
+"""
+
+import calendar
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.customer.keybox.durable import sync_folder, write_new
+from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ledgers import LedgerError
+from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
+from siegel.ledger.consent_lines import DOCUMENT_BYTES_MAX
+
+FOLDER_NAME: Final = "consent-keys"
+
+_FORMAT: Final = "%Y%m%dT%H%M%SZ"
+_NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
+_TRY: Final = "try: siegel consent keys put DIR FILE"
+
+
+class Pin(Struct, frozen=True):
+    """A file of keys, and since when it counts, in seconds since 1970."""
+
+    since_s: int
+    keys: ConsentKeys
+    data: bytes
+
+
+class Pins(Struct, frozen=True):
+    """All that was pinned in a directory, the oldest first."""
+
+    pins: tuple[Pin, ...] = ()
+
+    @property
+    def current(self) -> ConsentKeys:
+        """The keys that sign now. Raises ConfigurationError if none are pinned."""
+        if not self.pins:
+            raise ConfigurationError(f"no consent keys are pinned\n{_TRY}")
+        return self.pins[-1].keys
+
+    def at(self, at_s: float, slack_s: float) -> list[ConsentKeys]:
+        """Return the keys that counted at a time: those of before and after where it was about the time of a change.
+
+        What is older than every pin is judged by the oldest one.
+        """
+        found = [
+            pin
+            for pin, after in zip(self.pins, (*self.pins[1:], None), strict=False)
+            if pin.since_s <= at_s + slack_s and (after is None or after.since_s > at_s - slack_s)
+        ]
+        return [pin.keys for pin in found or self.pins[:1]]
+
+
+def read_pins(folder: Path) -> Pins:
+    """Return what is pinned in a directory of audits. Raises ConfigurationError for a file that is none."""
+    try:
+        paths = sorted(path for path in (folder / FOLDER_NAME).iterdir() if _NAME.fullmatch(path.name))
+    except FileNotFoundError:
+        return Pins()
+    except OSError as error:
+        raise ConfigurationError(f"{folder / FOLDER_NAME} cannot be read: {error.strerror}") from None
+    return Pins(tuple(_read(path) for path in paths))
+
+
+def pin(folder: Path, data: bytes, now_s: int) -> None:
+    """Pin a file of keys from now on; the one that counts already changes nothing. Raises ConfigurationError, StorageError."""
+    _parse(data, "the file")
+    known = read_pins(folder).pins
+    if known and known[-1].data == data:
+        return
+    since_s = max(now_s, known[-1].since_s + 1) if known else now_s
+    place = folder / FOLDER_NAME / time.strftime(_FORMAT, time.gmtime(since_s))
+    try:
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder)
+        write_new(place, data)
+    except OSError as error:
+        raise StorageError(f"{place} cannot be written: {error.strerror}") from None
+
+
+def _read(path: Path) -> Pin:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(DOCUMENT_BYTES_MAX + 1)
+        since = calendar.timegm(time.strptime(path.name, _FORMAT))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    return Pin(since, _parse(data, str(path)), data)
+
+
+def _parse(data: bytes, what: str) -> ConsentKeys:
+    try:
+        return parse_consent_keys(data)
+    except LedgerError as error:
+        raise ConfigurationError(f"{what}: {error}") from None

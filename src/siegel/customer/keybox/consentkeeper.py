@@ -1,0 +1,94 @@
+"""What the box's owner does about consents: pin whose signatures count, put in what was signed, end it.
+
+It needs nothing of what opens the box: who may write into its directory may change its policy as well. Every change is in the log
+twice, as all changes of a box are.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from siegel.customer.keybox.consents import FOLDER_NAME, KEYS_NAME, POLICY_NAME, REVOKED, Consents, Held
+from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
+from siegel.customer.keybox.folder import BOX_NAME
+from siegel.customer.keybox.keeper import noted
+from siegel.customer.keybox.uses import system_ms
+from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ledgers import LedgerError
+from siegel.ledger.consent_evidence import Proven
+from siegel.ledger.consent_keys import parse_consent_keys
+from siegel.ledger.consents import is_consent_id
+from siegel.ledger.policies import read_policy
+
+_TRY_TRUST: Final = "try: siegel keybox consent trust DIR --keys FILE --policy FILE"
+
+
+class ConsentKeeper:
+    """The owner's hand on the consents of a box; works beside the server that runs on it."""
+
+    def __init__(self, folder: Path, now_ms: Callable[[], int] = system_ms) -> None:
+        """Take the box in `folder`. Raises ConfigurationError if there is none."""
+        if not (folder / BOX_NAME).exists():
+            raise ConfigurationError(f"{folder} holds no box\ntry: siegel keybox init {folder}")
+        self._folder = folder
+        self._shelf = folder / FOLDER_NAME
+        self._now_ms = now_ms
+
+    def trust(self, keys: bytes, policy: bytes) -> None:
+        """Pin whose signatures count, and which log under which witnesses, in the place of what was pinned.
+
+        Raises ConfigurationError for files that are none, or a policy that demands no witness; StorageError.
+        """
+        try:
+            parse_consent_keys(keys)
+            trusted = read_policy(policy)
+        except LedgerError as error:
+            raise ConfigurationError(str(error)) from None
+        if trusted.is_quorum(()):
+            raise ConfigurationError("a consent needs a quorum: the policy demands no witness")
+        with noted(self._folder, "box.consent-trust", "", self._now_ms):
+            self._make_shelf()
+            replace_whole(self._shelf / KEYS_NAME, keys)
+            replace_whole(self._shelf / POLICY_NAME, policy)
+
+    def add(self, data: bytes) -> Proven:
+        """Put in the evidence of an approval, from the next call on. Raises ConfigurationError unless it holds, StorageError."""
+        try:
+            proven = Consents(self._folder).verify(data)
+        except LedgerError as error:
+            raise ConfigurationError(f"the consent does not hold: {error}{self._hint()}") from None
+        consent_id = proven.approval.request.consent_id
+        with noted(self._folder, "box.consent-add", consent_id, self._now_ms):
+            self._make_shelf()
+            replace_whole(self._shelf / consent_id, data)
+        return proven
+
+    def revoke(self, consent_id: str) -> None:
+        """End a consent, from the next call on, for good; also one that the box was not given yet.
+
+        Raises ConfigurationError, StorageError.
+        """
+        if not is_consent_id(consent_id):
+            raise ConfigurationError(f"{consent_id!r} is no id of a consent: 16 hexadecimal digits")
+        with noted(self._folder, "box.consent-revoke", consent_id, self._now_ms):
+            self._make_shelf()
+            try:
+                write_new(self._shelf / f"{consent_id}{REVOKED}", b"")
+            except FileExistsError:
+                return
+
+    def list(self) -> list[tuple[Held, str]]:
+        """Return the consents that the box was given, each with its state now."""
+        now_ms = self._now_ms()
+        return [(held, held.state_at(now_ms)) for held in Consents(self._folder).list()]
+
+    def _hint(self) -> str:
+        is_pinned = all((self._shelf / name).exists() for name in (KEYS_NAME, POLICY_NAME))
+        return "" if is_pinned else f"\n{_TRY_TRUST}"
+
+    def _make_shelf(self) -> None:
+        try:
+            self._shelf.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self._folder)
+        except OSError as error:
+            raise StorageError(f"{self._shelf} cannot be made: {error.strerror}") from None

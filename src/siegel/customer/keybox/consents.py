@@ -1,0 +1,273 @@
+"""Consents that a box was given: what its owner has signed, and for whom therefore a key may be used by the provider's support.
+
+    consents/keys           whose signatures count, and how many are needed (`siegel.ledger.consent_keys`); pinned by the owner
+    consents/policy         the account's log and the witnesses whom the owner trusts (c2sp.org/tlog-policy); pinned as well
+    consents/<id>           the evidence of an approval (`siegel.ledger.consent_evidence`)
+    consents/<id>.revoked   it counts no more, whatever else there is
+
+Nothing in such a file is believed because it is here: it is verified by the two that are pinned, and again whenever one of the
+files changes. What the caller says is held against it: the account, bucket and object that the data is bound to, the person, the
+operation, the time. The operation is the caller's own word; everything else he cannot bend without another consent.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from siegel.access.consent import HEAD, READ
+from siegel.customer.keybox.folder import LOG_NAME
+from siegel.customer.keybox.refusals import RefusedError
+from siegel.customer.keybox.uses import DONE, Use, time_of
+from siegel.domain.consents import ARN_FRONT
+from siegel.domain.ledgers import LedgerError, LedgerFormError
+from siegel.ledger.consent_evidence import Proven, verify_evidence
+from siegel.ledger.consent_keys import parse_consent_keys
+from siegel.ledger.consents import Approval, is_consent_id
+from siegel.ledger.policies import read_policy
+
+FOLDER_NAME: Final = "consents"
+KEYS_NAME: Final = "keys"
+POLICY_NAME: Final = "policy"
+REVOKED: Final = ".revoked"
+# An approval, an opening, a proof file with its checkpoint, each in base64.
+EVIDENCE_BYTES_MAX: Final = 2 * 1024 * 1024
+
+_REMEMBERED_MAX: Final = 1000
+_BLOCK_BYTES: Final = 1024 * 1024
+_MS_PER_S: Final = 1000
+_DECRYPT: Final = "xks.decrypt"
+_STATE: Final = "xks.metadata"
+_OPERATORS: Final = ("operator/", "arn:aws:siegel:")
+_CONSENT_ID: Final = "consentId"
+_CONSENT_PERSON: Final = "consentPerson"
+_CONSENT_ACTION: Final = "consentAction"
+
+Mark = tuple[int, int, int] | None
+Read = tuple[str, str, str]
+"""A read, as it is counted: the request, and which version of which object."""
+
+
+class Held(Struct, frozen=True):
+    """A consent in the box's folder: what it says if it holds, else why not."""
+
+    consent_id: str
+    proven: Proven | None
+    problem: str = ""
+    is_revoked: bool = False
+
+    def state_at(self, now_ms: int) -> str:
+        """Return in one word what it is good for at a time."""
+        if self.proven is None:
+            return "invalid"
+        if self.is_revoked:
+            return "revoked"
+        approval = self.proven.approval
+        if now_ms < approval.request.not_before_s * _MS_PER_S:
+            return "waiting"
+        return "live" if now_ms < approval.expires_s * _MS_PER_S else "expired"
+
+
+class _Kept(Struct):
+    """What was verified, and of which files; `reads` tells the reads under it from each other, None until counted."""
+
+    marks: tuple[Mark, ...]
+    held: Held
+    reads: set[Read] | None = None
+
+
+def mark_of(path: Path) -> Mark:
+    """Return what changes whenever a file does; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a third of the time that Path.stat takes, and this is done for every call
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def is_operators(use: Use) -> bool:
+    """Tell whether a use is in the name of somebody of the provider's, by any of the words that say so."""
+    return use.principal.lower().startswith(_OPERATORS) or _CONSENT_ID in use.metadata
+
+
+class Consents:
+    """The consents of one box, as they are on the disk at that moment."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look into `folder`, which is the box's."""
+        self._folder = folder / FOLDER_NAME
+        self._log = folder / LOG_NAME
+        self._kept: dict[str, _Kept] = {}
+
+    def list(self) -> list[Held]:
+        """Return all consents in the folder, by their ids."""
+        try:
+            names = sorted(path.name for path in self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+        return [self._look(name).held for name in names if is_consent_id(name)]
+
+    def verify(self, data: bytes) -> Proven:
+        """Return what a file of evidence says, if it holds by what is pinned here. Raises LedgerError."""
+        keys, policy = (self._pinned(name) for name in (KEYS_NAME, POLICY_NAME))
+        return verify_evidence(data, parse_consent_keys(keys), read_policy(policy))
+
+    def admit(self, use: Use, now_ms: int) -> None:
+        """Let a use by somebody of the provider's pass, if a consent that holds permits it. Raises RefusedError."""
+        consent_id, person = _named(use)
+        kept = self._look(consent_id)
+        held = kept.held
+        state = held.state_at(now_ms)
+        if held.proven is None:
+            raise _refused(consent_id, held.problem)
+        if state != "live":
+            raise _refused(consent_id, _WHY[state])
+        approval = held.proven.approval
+        if person != approval.request.person:
+            raise _refused(consent_id, f"it is for {approval.request.person}")
+        if use.operation == _STATE:
+            return
+        if use.operation != _DECRYPT:
+            raise _refused(consent_id, f"no consent permits {use.operation}")
+        _check_object(use, approval)
+        if _action(use, approval) == READ and approval.request.max_reads:
+            self._count(kept, approval, use)
+
+    def _look(self, consent_id: str) -> _Kept:
+        path = self._folder / consent_id
+        paths = (path, path.with_name(consent_id + REVOKED), self._folder / KEYS_NAME, self._folder / POLICY_NAME)
+        marks = tuple(mark_of(each) for each in paths)
+        kept = self._kept.get(consent_id)
+        if kept is None or kept.marks != marks:
+            reads = kept.reads if kept else None
+            kept = _Kept(marks, self._verify_one(path, is_revoked=marks[1] is not None), reads)
+            self._kept.pop(consent_id, None)
+            while len(self._kept) >= _REMEMBERED_MAX:
+                del self._kept[next(iter(self._kept))]
+            self._kept[consent_id] = kept
+        return kept
+
+    def _verify_one(self, path: Path, *, is_revoked: bool) -> Held:
+        try:
+            proven = self.verify(_read(path, "the box was given none"))
+        except LedgerError as error:
+            return Held(path.name, None, str(error), is_revoked)
+        if proven.approval.request.consent_id != path.name:
+            return Held(path.name, None, "the file is the evidence of another consent", is_revoked)
+        return Held(path.name, proven, is_revoked=is_revoked)
+
+    def _pinned(self, name: str) -> bytes:
+        return _read(self._folder / name, f"{FOLDER_NAME}/{name} is missing: siegel keybox consent trust DIR")
+
+    def _count(self, kept: _Kept, approval: Approval, use: Use) -> None:
+        """Count a read: one that goes on for long asks several times, and one request for many objects is many reads."""
+        if kept.reads is None:
+            try:
+                kept.reads = set(_reads_in(self._log, approval))
+            except OSError:
+                raise _refused(approval.request.consent_id, "the reads under it cannot be counted") from None
+        read = _read_of(use)
+        if read not in kept.reads and len(kept.reads) >= approval.request.max_reads:
+            raise _refused(approval.request.consent_id, f"it permits {approval.request.max_reads} reads, and they are used up")
+        kept.reads.add(read)
+
+
+_WHY: Final = {"revoked": "it was revoked", "waiting": "it is not valid yet", "expired": "it has expired"}
+
+
+def _named(use: Use) -> tuple[str, str]:
+    """Return consent and person as the principal names them; whatever else names them must say the same. Raises RefusedError."""
+    consent_id, _, person = use.principal.removeprefix(ARN_FRONT).partition("/")
+    if not use.principal.startswith(ARN_FRONT) or not is_consent_id(consent_id) or not person:
+        raise RefusedError("AccessDeniedException", "Somebody of the provider's asks, and names no consent.")
+    said = use.metadata.get(_CONSENT_ID, consent_id), use.metadata.get(_CONSENT_PERSON, person)
+    if said != (consent_id, person):
+        raise _refused(consent_id, "principal and requestMetadata name different ones")
+    return consent_id, person
+
+
+def _check_object(use: Use, approval: Approval) -> None:
+    request, context = approval.request, use.context or {}
+    account, bucket, key = (context.get(name) for name in ("account", "bucket", "key"))
+    if account is None or bucket is None:
+        raise _refused(request.consent_id, "the data says not readably to which account and bucket it belongs")
+    if account != request.account_id:
+        raise _refused(request.consent_id, "it is of another account")
+    if key is None:
+        is_within = any(scope.has_prefix(bucket, "") for scope in approval.scope)
+    else:
+        is_within = any(scope.has_object(bucket, key) for scope in approval.scope)
+    if not is_within:
+        raise _refused(request.consent_id, "it is about other objects")
+
+
+def _action(use: Use, approval: Approval) -> str:
+    """Return what the caller says that he does: to read, unless he says otherwise. Raises RefusedError if he may not."""
+    action = _said(use.metadata)
+    if action not in approval.request.actions and not (action == HEAD and READ in approval.request.actions):
+        raise _refused(approval.request.consent_id, f"it does not permit to {action}")
+    return action
+
+
+def _said(metadata: dict[str, Any]) -> str:
+    return HEAD if metadata.get(_CONSENT_ACTION) == HEAD else READ
+
+
+def _read_of(use: Use) -> Read:
+    context = use.context or {}
+    return use.request_id, context.get("key", ""), context.get("version", "")
+
+
+def _reads_in(log: Path, approval: Approval) -> Iterator[Read]:
+    """Yield the reads under a consent, as the log tells them, back to the time of its decision."""
+    wanted = f"{ARN_FRONT}{approval.request.consent_id}/".encode()
+    since = time_of(approval.decided_at_s * _MS_PER_S)
+    for line in _backwards(log):
+        if wanted not in line:
+            if b'"at":' in line and _at(line) < since:
+                return
+            continue
+        told = msgspec.json.decode(line, type=Use)
+        is_read = told.operation == _DECRYPT and told.result == DONE and _said(told.metadata) == READ
+        if is_read and told.principal.startswith(wanted.decode()):
+            yield _read_of(told)
+
+
+def _at(line: bytes) -> str:
+    return line.partition(b'"at":"')[2][:24].decode(errors="replace")
+
+
+def _backwards(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, the last one first; what a crash left without its newline is none."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        # Of the line whose newline was seen; before that, nothing is a line yet.
+        rest: bytes | None = None
+        while end:
+            start = max(0, end - _BLOCK_BYTES)
+            stream.seek(start)
+            *lines, last = stream.read(end - start).split(b"\n")
+            lines += [] if rest is None else [last + rest]
+            if lines:
+                rest = lines[0]
+                yield from (line for line in reversed(lines[1:]) if line)
+            end = start
+        if rest:
+            yield rest
+
+
+def _read(path: Path, missing: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(EVIDENCE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise LedgerFormError(missing) from None
+    except OSError as error:
+        raise LedgerFormError(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+def _refused(consent_id: str, why: str) -> RefusedError:
+    return RefusedError("AccessDeniedException", f"The consent {consent_id} does not allow it: {why}.")

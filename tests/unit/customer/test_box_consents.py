@@ -1,0 +1,272 @@
+"""Consents at the box: what passes by one, and each way in which one does not do."""
+
+import os
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from tests.unit.ledger.consenting import APPROVAL, AT_S, KEYS, REQUEST, SIGNERS, WITNESS, approval_note, evidence
+from tests.unit.ledger.log import log_keys, policy_text, witness_key
+
+from siegel.customer.keybox import consents as module
+from siegel.customer.keybox.consents import Consents, is_operators
+from siegel.customer.keybox.content import Key
+from siegel.customer.keybox.logfile import LogFile
+from siegel.customer.keybox.policy import read_policy
+from siegel.customer.keybox.refusals import RefusedError
+from siegel.customer.keybox.uses import Use, time_of
+from siegel.ledger.consent_scope import Scope
+from siegel.ledger.consents import Action
+
+ID = REQUEST.consent_id
+PRINCIPAL = f"arn:aws:siegel:::support/{ID}/{REQUEST.person}"
+OBJECT = {"account": REQUEST.account_id, "bucket": "film", "key": "case 7/video.mp4", "version": "v1"}
+NOW_MS = (AT_S + 3600) * 1000
+KEY = Key("key-id", "main", 0, bytes(32))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shelf = tmp_path / "consents"
+    shelf.mkdir()
+    (shelf / "keys").write_bytes(KEYS.encode())
+    (shelf / "policy").write_bytes(policy_text(witnesses=[WITNESS]))
+    put(tmp_path, evidence())
+    (tmp_path / "log.jsonl").touch()
+    return tmp_path
+
+
+def put(folder, data, name=ID):
+    fresh = folder / "fresh"
+    fresh.write_bytes(data)
+    fresh.rename(folder / "consents" / name)
+
+
+def use(operation="xks.decrypt", principal=PRINCIPAL, context=OBJECT, request_id="r1", **metadata):
+    return Use("", operation, principal=principal, context=context, request_id=request_id, metadata=metadata)
+
+
+def refusal(consents, asked=None, now_ms=NOW_MS):
+    try:
+        consents.admit(asked or use(), now_ms)
+    except RefusedError as refused:
+        return refused.message if refused.name == "AccessDeniedException" else repr(refused)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        use(),
+        use(consentAction="read", consentId=ID, consentPerson=REQUEST.person),
+        # Whoever may read may look at the head.
+        use(consentAction="head"),
+        use(context={**OBJECT, "key": "täglich/1.log"}),
+        use("xks.metadata", context=None),
+    ],
+)
+def test_what_was_consented_to_passes(folder, asked):
+    assert refusal(Consents(folder), asked) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (use(context={**OBJECT, "key": "case 7/other.mp4"}), "other objects"),
+        (use(context={**OBJECT, "bucket": "other"}), "other objects"),
+        (use(context={"account": REQUEST.account_id, "bucket": "film"}), "other objects"),
+        (use(context={**OBJECT, "account": "444455556666"}), "another account"),
+        (use(context=None), "says not readably"),
+        (use(context={"account": REQUEST.account_id}), "says not readably"),
+        (use(principal=f"arn:aws:siegel:::support/{ID}/somebody.else"), f"it is for {REQUEST.person}"),
+        (use(principal=f"arn:aws:siegel:::support/{ID}"), "names no consent"),
+        (use(principal="arn:aws:siegel:::support/nonsense/jane"), "names no consent"),
+        (use(principal="operator/AKIA"), "names no consent"),
+        (use(principal="ARN:AWS:SIEGEL:::support/x/y"), "names no consent"),
+        (use(principal="arn:aws:iam::111122223333:root", consentId=ID), "names no consent"),
+        (use(consentId="0000000000000000"), "name different ones"),
+        (use(consentPerson="somebody.else"), "name different ones"),
+        (use("xks.encrypt"), "no consent permits xks.encrypt"),
+        (use(principal=f"arn:aws:siegel:::support/{'0' * 16}/{REQUEST.person}"), "was given none"),
+    ],
+)
+def test_whatever_else_is_refused(folder, asked, why):
+    assert why in refusal(Consents(folder), asked)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "why"),
+    [(REQUEST.not_before_s, ""), (REQUEST.not_before_s - 1, "not valid yet"), (REQUEST.expires_s, "has expired")],
+)
+def test_a_consent_has_its_time(folder, at_s, why):
+    told = refusal(Consents(folder), now_ms=at_s * 1000)
+    assert why in told if why else not told
+
+
+def test_what_was_narrowed_is_not_as_long_and_as_wide_as_was_asked(folder):
+    narrow = replace(APPROVAL, expires_s=AT_S + 600, scope=(Scope("film", "täglich/1.log"),))
+    put(folder, evidence(narrow))
+    consents = Consents(folder)
+    assert "other objects" in refusal(consents, now_ms=(AT_S + 599) * 1000)
+    log = use(context={**OBJECT, "key": "täglich/1.log"})
+    assert refusal(consents, log, (AT_S + 599) * 1000) == ""
+    assert "has expired" in refusal(consents, log, (AT_S + 600) * 1000)
+
+
+def test_a_revoked_consent_ends_with_the_next_call_and_one_that_comes_counts_from_it(folder):
+    consents = Consents(folder)
+    assert refusal(consents) == ""
+    (folder / "consents" / f"{ID}.revoked").touch()
+    assert "was revoked" in refusal(consents)
+    (folder / "consents" / f"{ID}.revoked").unlink()
+    (folder / "consents" / ID).unlink()
+    assert "was given none" in refusal(consents)
+    put(folder, evidence())
+    assert refusal(consents) == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "lacks" + "|this is no access|this is no consent evidence"),
+        (evidence(note=approval_note(signers=SIGNERS[:1])), "1 of the customer's keys"),
+        (evidence(witnesses=()), "lacks the quorum"),
+        (evidence(witnesses=[witness_key(9)]), "lacks the quorum"),
+        (evidence(kind="consent.request"), "not that of this consent's approval"),
+        (evidence(content=bytes(32)), "about another approval"),
+        (evidence(log_keys=log_keys("provider.example/444455556666")), "no trusted key of the log|another account"),
+        (evidence(replace(APPROVAL, request=replace(REQUEST, consent_id="0" * 16))), "of another consent"),
+        (evidence(note=approval_note(replace(APPROVAL, decided_at_s=AT_S + 61))), "about another approval"),
+    ],
+    ids=["empty", "k-of-n", "unwitnessed", "stranger", "kind", "content", "foreign-account", "replayed", "edited"],
+)
+def test_what_is_no_evidence_opens_nothing(folder, data, why):
+    put(folder, data)
+    told = refusal(Consents(folder))
+    assert told
+    assert any(each in told for each in why.split("|")), told
+
+
+def test_no_changed_byte_of_the_evidence_grants_anything_else(folder):
+    whole, consents, passed = evidence(), Consents(folder), 0
+    for at in range(0, len(whole) - 1, 37):
+        put(folder, whole[:at] + (b"A" if whole[at : at + 1] != b"A" else b"B") + whole[at + 1 :])
+        if not refusal(consents):
+            # One of the log's two signatures became somebody else's: that proves nothing, and the other one is enough.
+            (held,) = consents.list()
+            assert held.proven.approval == APPROVAL
+            passed += 1
+    assert passed < 10
+
+
+@pytest.mark.parametrize("name", ["keys", "policy"])
+def test_nothing_passes_without_what_is_pinned(folder, name):
+    (folder / "consents" / name).unlink()
+    assert f"consents/{name} is missing" in refusal(Consents(folder))
+    put(folder, b"nonsense\n", name)
+    assert refusal(Consents(folder))
+
+
+def test_other_keys_and_a_policy_without_witnesses_are_not_enough(folder):
+    put(folder, replace(KEYS, threshold=1, keys=(SIGNERS[2].verifier,)).encode(), "keys")
+    assert "none of the customer's keys" in refusal(Consents(folder))
+    put(folder, KEYS.encode(), "keys")
+    put(folder, policy_text(witnesses=[]), "policy")
+    assert "needs a quorum" in refusal(Consents(folder))
+
+
+def test_an_action_that_was_not_consented_to_is_refused(folder):
+    only_head = replace(APPROVAL, request=replace(REQUEST, actions=(Action.LIST, Action.HEAD)))
+    put(folder, evidence(only_head))
+    consents = Consents(folder)
+    assert refusal(consents, use(consentAction="head")) == ""
+    for told in ("read", "list", "whatever", ["head"], None):
+        assert "does not permit to read" in refusal(consents, use(consentAction=told))
+    put(folder, evidence(replace(APPROVAL, request=replace(REQUEST, actions=(Action.LIST,)))))
+    assert "does not permit to head" in refusal(consents, use(consentAction="head"))
+
+
+def test_reads_are_counted_by_requests_also_those_before_a_start(folder):
+    consents = Consents(folder)
+    for request in ("r1", "r1", "r2", "r2", "r1"):
+        assert refusal(consents, use(request_id=request)) == ""
+    assert refusal(consents, use(request_id="h", consentAction="head")) == ""
+    assert refusal(consents, use(request_id="r3")) == ""
+    assert "3 reads, and they are used up" in refusal(consents, use(request_id="r4"))
+    # One request for many objects is many reads.
+    assert "3 reads" in refusal(consents, use(request_id="r1", context={**OBJECT, "key": "täglich/1.log"}))
+    assert "3 reads" in refusal(consents, use(request_id="r1", context={**OBJECT, "version": "v2"}))
+    assert refusal(consents, use(request_id="r3")) == ""
+
+    log = LogFile(folder / "log.jsonl")
+    other = use(request_id="r9", principal="arn:aws:iam::111122223333:root", note=PRINCIPAL)
+    before = use(request_id="r0")
+    told = [
+        before,
+        other,
+        *(use(request_id=name) for name in ("r1", "r2", "r2", "r3", "r5")),
+        use(request_id="r6", consentAction="head"),
+    ]
+    for place, each in enumerate(told):
+        each.at = time_of((AT_S + 70) * 1000 + place if each is not before else (AT_S - 60) * 1000)
+        each.result = "ok" if each.request_id != "r5" else "AccessDeniedException"
+        log.append([each.entry()])
+    log.close()
+    with (folder / "log.jsonl").open("ab") as stream:
+        stream.write(b'{"v":1,' + PRINCIPAL.encode())
+    fresh = Consents(folder)
+    assert refusal(fresh, use(request_id="r2")) == ""
+    assert "3 reads" in refusal(fresh, use(request_id="r4"))
+    (folder / "log.jsonl").unlink()
+    assert "cannot be counted" in refusal(Consents(folder))
+
+
+def test_a_log_is_read_backwards_whatever_its_blocks(tmp_path, monkeypatch):
+    path = tmp_path / "log"
+    lines = [os.urandom(size).hex().encode() for size in (1, 40, 7, 3, 90)]
+    path.write_bytes(b"\n".join(lines) + b"\n" + b"cut")
+    for block in (1, 2, 7, 64, 4096):
+        monkeypatch.setattr(module, "_BLOCK_BYTES", block)
+        assert list(module._backwards(path)) == lines[::-1]
+    path.write_bytes(b"cut")
+    assert list(module._backwards(path)) == []
+
+
+def test_the_box_lists_what_it_was_given(folder):
+    put(folder, b"nonsense", "f" * 16)
+    (folder / "consents" / f"{ID}.revoked").touch()
+    held = Consents(folder).list()
+    assert [(one.consent_id, one.state_at(NOW_MS)) for one in held] == [(ID, "revoked"), ("f" * 16, "invalid")]
+    (folder / "consents" / f"{ID}.revoked").unlink()
+    (one,) = (each for each in Consents(folder).list() if each.consent_id == ID)
+    states = [one.state_at((AT_S + at) * 1000) for at in (-1, 0, 28_800)]
+    assert states == ["waiting", "live", "expired"]
+    assert Consents(folder / "nowhere").list() == []
+
+
+def test_no_more_is_remembered_than_so_many(folder, monkeypatch):
+    monkeypatch.setattr(module, "_REMEMBERED_MAX", 3)
+    consents = Consents(folder)
+    for number in range(10):
+        refusal(consents, use(principal=f"arn:aws:siegel:::support/{number:016x}/jane"))
+    assert len(consents._kept) == 3
+
+
+@pytest.mark.parametrize("text", ["", 'principals = ["*"]', '[keys.other]\nconsents = "required"'])
+def test_without_the_policys_word_nobody_of_the_providers_passes(text):
+    with pytest.raises(RefusedError, match="nobody of the provider's"):
+        read_policy(text).admit(use(), KEY, NOW_MS)
+    read_policy(text).admit(use(principal="arn:aws:iam::111122223333:root"), KEY, NOW_MS)
+
+
+@pytest.mark.parametrize("text", ['consents = "required"', '[keys.main]\nconsents = "required"'])
+def test_with_it_the_other_rules_still_count(text):
+    read_policy(text).admit(use(), KEY, NOW_MS)
+    with pytest.raises(RefusedError, match="principals"):
+        read_policy(f'principals = ["arn:aws:iam::*"]\n{text}').admit(use(), KEY, NOW_MS)
+
+
+def test_who_is_of_the_providers():
+    assert all(map(is_operators, (use(), use(principal="operator/A"), use(principal="x", consentId=""))))
+    assert not is_operators(use(principal="arn:aws:iam::111122223333:user/operator"))
+    assert msgspec.to_builtins(use())

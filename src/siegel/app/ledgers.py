@@ -52,7 +52,7 @@ class LedgerKeeper:
         while True:
             try:
                 await self._changes.settle()
-                await self._witnessing.run_once()
+                await self._witnessing.begin_round()
             except SiegelError as error:
                 _log.error("heads could not be sent to their witnesses, which is tried again: %s", error)
             await asyncio.sleep(ROUND_INTERVAL_S)

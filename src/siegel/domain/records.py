@@ -50,6 +50,7 @@ class Kind(StrEnum):
     LEDGER_KEY_CHANGE = "ledger-key-change"
     LEDGER_HAND_OVER = "ledger-hand-over"
     LEDGER_WARNING = "ledger-warning"
+    LEDGER_SHOWN = "ledger-shown"
 
 
 DEPLOYMENT_SCOPE: Final = "deployment"

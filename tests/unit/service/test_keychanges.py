@@ -26,7 +26,7 @@ from siegel.ledger.witness_requests import parse_add_checkpoint
 from siegel.service.ledgers import keychanges
 from siegel.service.ledgers.integrator import HEARTBEAT_MS
 from siegel.service.ledgers.keychanges import KeptHandOver, KeyChanges, find_change, put_change
-from siegel.service.ledgers.reader import WITNESSES_AWAITED_MS
+from siegel.service.ledgers.showing import WITNESSES_AWAITED_MS
 
 
 class Change(Story):

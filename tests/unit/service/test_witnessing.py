@@ -8,7 +8,7 @@ import pytest
 from tests.unit.service.ledger_books import ACCOUNT, OTHER, Books
 
 from siegel.domain.entry import Entry
-from siegel.domain.errors import InvalidRequestError
+from siegel.domain.errors import InvalidRequestError, StorageError
 from siegel.domain.outbound import AddressRefusedError, OutboundAnswer, OutboundError
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind
 from siegel.drivers.system import SystemRandomness
@@ -22,7 +22,7 @@ from siegel.service.ledgers import witnessing as module
 from siegel.service.ledgers.integrator import HEARTBEAT_MS
 from siegel.service.ledgers.keychanges import KeyChanges
 from siegel.service.ledgers.policies import WitnessPolicies
-from siegel.service.ledgers.reader import WITNESSES_AWAITED_MS
+from siegel.service.ledgers.showing import WITNESSES_AWAITED_MS
 from siegel.service.ledgers.warnings import QUORUM_MISSED_MS, LedgerWarning, put_warning
 from siegel.service.ledgers.witnessing import RETRY_MS, WARNING_INTERVAL_MS, Witnessing
 
@@ -147,11 +147,109 @@ def test_until_the_quorum_has_signed_the_head_before_is_shown_and_then_the_newes
     assert story.shown() == (3, {"w1", "w2"})
     story.books.clock.ms += WITNESSES_AWAITED_MS
     story.grow()
+    story.round()
     assert story.shown() == (5, set())
     story.two.cheat = None
     story.books.clock.ms += RETRY_MS
     assert story.round() == 1
     assert story.shown() == (5, {"w1", "w2"})
+
+
+def test_a_head_of_an_idle_log_waits_for_its_witnesses_too(story):
+    story.round()
+    story.books.clock.ms += HEARTBEAT_MS + 1
+    story.books.round()
+    # The head before is ten minutes old; the new one has not waited for a moment.
+    assert story.shown() == (3, {"w1", "w2"})
+    story.two.cheat = lambda _: OutboundError("it is silent")
+    story.round()
+    story.books.clock.ms += WITNESSES_AWAITED_MS - 1
+    story.round()
+    assert story.shown() == (3, {"w1", "w2"})
+    story.books.clock.ms += 1
+    story.round()
+    assert story.shown() == (3, set())
+
+
+def test_what_is_shown_never_goes_back(story):
+    """A quorum that comes late is of an older head than the one that was shown without it."""
+    story.round()
+    story.two.cheat = lambda _: OutboundError("it is silent")
+    story.grow()
+    story.round()
+    late = story.books.log()
+    lines = [each.key.sign(parse_checkpoint(parse_note(late.checkpoint).text), 1_800_000_000) for each in (story.one, story.two)]
+    story.grow()
+    story.books.clock.ms += WITNESSES_AWAITED_MS
+    story.round()
+    assert story.shown() == (5, set())
+    note = parse_note(late.checkpoint).with_signatures(*lines).encode()
+    store = story.books.store
+    assert asyncio.run(store.write(lambda tx: tx.ledgers.put_witnessed(late.log_id, 4, late.signed_at_ms, note), None))
+    assert story.shown() == (5, set())
+    # The next quorum is of that head or a later one.
+    story.two.cheat = None
+    story.books.clock.ms += RETRY_MS
+    story.round()
+    assert story.shown() == (5, {"w1", "w2"})
+
+
+def test_another_policy_shows_nothing_older(story):
+    story.put(b"quorum none\n")
+    story.grow()
+    assert story.shown() == (5, set())
+    story.grow(2)
+    story.one.cheat = lambda _: OutboundError("it is silent")
+    story.put(story.text("all"))
+    size, _ = story.shown()
+    story.grow()
+    story.round()
+    assert story.shown()[0] >= size
+
+
+def test_nobody_waits_for_the_witnesses_of_others(story):
+    """One account's witness drips; the other accounts' heads are signed meanwhile, round after round."""
+    tarpit = FakeWitness("tarpit")
+    story.network.witnesses[f"{tarpit.url}/add-checkpoint"] = tarpit
+    story.books.note(1, OTHER)
+    story.books.round()
+    story.put(f"witness t {tarpit.key.verifier} {tarpit.url}/\nquorum none\n".encode(), OTHER)
+
+    async def run():
+        stuck = asyncio.Event()
+        fetch = story.network.fetch
+
+        async def dripping(call):
+            if "tarpit" in call.url:
+                await stuck.wait()
+            return await fetch(call)
+
+        story.network.fetch = dripping
+        heads = []
+        for _ in range(3):
+            begun = await story.witnessing.begin_round()
+            await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+            heads.append(story.shown())
+            story.books.clock.ms += 1000
+            await story.books.store.append(Entry(story.books.clock.ms, "", "k", ACCOUNT, "ann", ""))
+            await story.books.steward.run_once()
+        # The one that drips is asked once, and goes on when it has answered.
+        assert (len(story.witnessing._asking), tarpit.asked) == (1, 0)
+        stuck.set()
+        await asyncio.gather(*story.witnessing._asking.values())
+        assert tarpit.asked == 1
+        return heads
+
+    assert asyncio.run(run()) == [(3, {"w1", "w2"}), (4, {"w1", "w2"}), (5, {"w1", "w2"})]
+
+
+def test_what_cannot_be_kept_is_told_and_ends_nothing(story, caplog, monkeypatch):
+    async def failing(_due):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(story.witnessing, "_witness", failing)
+    assert story.round() == 0
+    assert "could not be kept: the disk is full" in caplog.text
 
 
 def test_any_is_enough_where_the_policy_says_so(story):

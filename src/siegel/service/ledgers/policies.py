@@ -10,9 +10,10 @@ from siegel.domain.errors import InvalidRequestError
 from siegel.domain.ledgers import LedgerFormError
 from siegel.domain.limits import LEDGER_WITNESSES_MAX
 from siegel.domain.outbound import OutboundError
-from siegel.domain.ports import Clock, MetaStore, Outbound, Reader
+from siegel.domain.ports import Clock, MetaStore, Outbound, Reader, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Document, Kind, decode_document, encode_document
 from siegel.ledger.policies import read_policy
+from siegel.service.ledgers.showing import show_newest
 
 
 class LedgerPolicy(Document, frozen=True, array_like=True):
@@ -39,7 +40,13 @@ class WitnessPolicies:
         """
         self._check(text)
         document = encode_document(LedgerPolicy(text=text, put_at_ms=self._clock.now_ms()))
-        await self._store.write(lambda tx: tx.records.put(DEPLOYMENT_SCOPE, Kind.LEDGER_POLICY, account_id, document), entry)
+
+        def change(tx: Writer) -> None:
+            tx.records.put(DEPLOYMENT_SCOPE, Kind.LEDGER_POLICY, account_id, document)
+            # What was shown so far was shown by the policy before: nothing older is shown by this one.
+            show_newest(tx, account_id)
+
+        await self._store.write(change, entry)
 
     def _check(self, text: bytes) -> None:
         try:

@@ -25,10 +25,8 @@ from siegel.service.ledgers.files import read_file, read_openings
 from siegel.service.ledgers.keychanges import find_hand_over
 from siegel.service.ledgers.policies import find_policy
 from siegel.service.ledgers.secrets import open_secrets
+from siegel.service.ledgers.showing import shown_head
 from siegel.service.ledgers.warnings import WARNINGS_SHOWN_MAX, find_warning, scan_warnings
-
-# A head without its witnesses is shown once they have not signed for this time.
-WITNESSES_AWAITED_MS: Final = 10_000
 
 _OPENINGS: Final = "openings/"
 _HAND_OVERS: Final = "handover/"
@@ -57,7 +55,9 @@ class LedgerReader:
         if log is None or not log.head_size:
             return None
         if path == "checkpoint":
-            return LedgerFile(_checkpoint(log), is_text=True)
+            policy = find_policy(self._reader, account_id)
+            note = shown_head(self._reader, log, policy.text if policy else None)
+            return LedgerFile(note, is_text=True) if note else None
         if path == "vkeys":
             return self._keys(log)
         return self._openings(log, path) if path.startswith(_OPENINGS) else self._tile(log, path)
@@ -102,8 +102,3 @@ class LedgerReader:
             return None
         content = read_file(self._ledgers, log, tile, log.head_size)
         return None if content is None else LedgerFile(content, is_fixed=True)
-
-
-def _checkpoint(log: Log) -> bytes:
-    is_awaited = log.witnessed and log.signed_at_ms - log.witnessed_at_ms <= WITNESSES_AWAITED_MS
-    return log.witnessed if is_awaited else log.checkpoint

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from siegel.domain.errors import StorageError
+from siegel.domain.errors import SiegelError, StorageError
 from siegel.domain.ledgers import LedgerError
 from siegel.domain.logs import Log
 from siegel.domain.outbound import OutboundAnswer, OutboundCall, OutboundError
@@ -29,6 +29,7 @@ from siegel.ledger.witness_requests import SIZE_CONTENT_TYPE, AddCheckpoint
 from siegel.service.ledgers.files import read_file
 from siegel.service.ledgers.keychanges import KeyChange, KeyChanges, find_hand_over, scan_changes
 from siegel.service.ledgers.policies import LedgerPolicy, find_policy, scan_policies
+from siegel.service.ledgers.showing import WITNESSES_AWAITED_MS, asks_witnesses, find_shown, show_newest
 from siegel.service.ledgers.warnings import (
     QUORUM_MISSED_MS,
     LedgerWarning,
@@ -40,6 +41,8 @@ from siegel.service.ledgers.warnings import (
 )
 
 ACCOUNTS_AT_ONCE: Final = 32
+# So many logs' witnesses are asked at a time: the machine's connections are not endless.
+LOGS_AT_ONCE: Final = 256
 ASK_S_MAX: Final = 5.0
 ANSWER_BYTES_MAX: Final = 64 * 1024
 # Where no quorum came, the witnesses are left in peace for this time.
@@ -90,25 +93,62 @@ class Witnessing:
         self._signed: dict[tuple[int, str], int] = {}
         self._again_at_ms: dict[int, int] = {}
         self._warned_at_ms: dict[int, int] = {}
+        # Since when a log's newest head waits for its witnesses, and who is asking them just now.
+        self._waiting_since_ms: dict[int, int] = {}
+        self._asking: dict[int, asyncio.Task[bool]] = {}
+        self._slots = asyncio.Semaphore(LOGS_AT_ONCE)
 
     async def run_once(self) -> int:
         """Send every newest head to the witnesses that have not signed it; return how many have a quorum by that.
 
         Raises StorageError. What is wrong with one account's witnesses or log is logged, and the others go on.
         """
-        after, witnessed = "", 0
+        witnessed = await asyncio.gather(*await self.begin_round())
+        await self._end_warnings()
+        return sum(witnessed)
+
+    async def begin_round(self) -> list[asyncio.Task[bool]]:
+        """Begin to ask for every newest head, log by log: none waits for the witnesses of another. Raises StorageError.
+
+        A log whose witnesses are still being asked is left to that.
+        """
+        after, tasks = "", []
         changes = scan_changes(self._reader)
         while page := scan_policies(self._reader, after, ACCOUNTS_AT_ONCE):
             after = page[-1][0]
-            due = []
             for account_id, policy in page:
                 log = self._reader.ledgers.find(account_id)
-                if log is not None and log.head_size and log.witnessed_at_ms < log.signed_at_ms:
-                    await self._warn(log, policy)
-                    due += self._due(log, policy, changes.get(account_id))
-            witnessed += sum(await asyncio.gather(*map(self._witness, due)))
+                if log is None or not log.head_size:
+                    continue
+                if log.witnessed_at_ms >= log.signed_at_ms:
+                    self._waiting_since_ms.pop(log.log_id, None)
+                    continue
+                await self._warn(log, policy)
+                await self._show(log, policy)
+                if log.log_id not in self._asking:
+                    tasks += [self._begin(due) for due in self._due(log, policy, changes.get(account_id))]
         await self._end_warnings()
-        return witnessed
+        return tasks
+
+    def _begin(self, due: Due) -> asyncio.Task[bool]:
+        log_id = due.log.log_id
+        task = self._asking[log_id] = asyncio.create_task(self._witness_safely(due))
+        task.add_done_callback(lambda _: self._asking.pop(log_id, None))
+        return task
+
+    async def _show(self, log: Log, policy: LedgerPolicy) -> None:
+        """Show the newest head without its witnesses where they have been awaited long enough, or nothing was shown yet."""
+        if not asks_witnesses(policy.text):
+            return
+        now_ms = self._clock.now_ms()
+        if log.log_id not in self._waiting_since_ms:
+            _remember(self._waiting_since_ms, log.log_id, now_ms)
+        shown = find_shown(self._reader, log.account_id)
+        is_first = shown is None and not log.witnessed
+        if is_first or now_ms - self._waiting_since_ms[log.log_id] >= WITNESSES_AWAITED_MS:
+            self._waiting_since_ms[log.log_id] = now_ms
+            if shown is None or shown.signed_at_ms < log.signed_at_ms:
+                await self._store.write(lambda tx: show_newest(tx, log.account_id), None)
 
     def _due(self, log: Log, policy: LedgerPolicy, change: KeyChange | None) -> list[Due]:
         if self._clock.now_ms() < self._again_at_ms.get(log.log_id, 0):
@@ -154,6 +194,14 @@ class Witnessing:
 
     # Witnesses.
 
+    async def _witness_safely(self, due: Due) -> bool:
+        try:
+            async with self._slots:
+                return await self._witness(due)
+        except SiegelError as error:
+            _log.error("what the witnesses of the log %s have signed could not be kept: %s", due.log.origin, error)
+            return False
+
     async def _witness(self, due: Due) -> bool:
         """Ask all witnesses; keep the head with their lines if they are enough, and say whether they are."""
         log, policy = due.log, due.policy
@@ -164,6 +212,7 @@ class Witnessing:
             _remember(self._again_at_ms, log.log_id, self._clock.now_ms() + RETRY_MS)
             return False
         self._again_at_ms.pop(log.log_id, None)
+        self._waiting_since_ms.pop(log.log_id, None)
         note = parse_note(log.checkpoint).with_signatures(*(answer.line for answer in found.values())).encode()
         was_stored = await self._store.write(
             lambda tx: tx.ledgers.put_witnessed(log.log_id, log.head_size, log.signed_at_ms, note), None

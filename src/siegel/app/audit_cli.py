@@ -58,6 +58,13 @@ provider cannot be reached; and that all is well again. A notice that did not ar
 the exit status is 3 where something does not hold, and 1 where it could not be checked or nobody could be told.
 """
 
+_RECONCILE: Final = """Compare the ledger with the log of your own key server, and with the receipts that your clients keep.
+
+Every use of a key in your own book must be in the ledger, as it was; every use and every read of what is under your keys that the
+ledger tells of must be in your own book; every receipt must be included. Needs no network: sync before. Without --from it begins
+where it ended the last time. The exit status is 1 where the books differ; what could not be compared is said.
+"""
+
 audit = App(name="audit", help=_AUDIT)
 audit.command("siegel.app.commands.audit_policy:keys", name="keys", help=_KEYS)
 for _name, _help in (
@@ -73,3 +80,4 @@ for _name, _help in (
 audit.command("siegel.app.commands.audit_policy:put_policy", name="put-policy", help=_PUT_POLICY)
 audit.command("siegel.app.commands.audit_show:show", name="show", help=_SHOW)
 audit.command("siegel.app.commands.audit_watch:watch", name="watch", help=_WATCH)
+audit.command("siegel.app.commands.audit_reconcile:reconcile", name="reconcile", help=_RECONCILE)

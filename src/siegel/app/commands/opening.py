@@ -18,6 +18,7 @@ from siegel.app.commands.sealing_options import (
     Account,
     AtKeyServer,
     Endpoint,
+    Receipts,
     Requests,
     State,
     load_seen,
@@ -75,6 +76,7 @@ def open_object(
     requests: Requests = REQUESTS,
     account_id: Account = "",
     endpoint_url: Endpoint = None,
+    receipts: Receipts = None,
     state: State = None,
     json: AsJson = False,
 ) -> None:
@@ -87,7 +89,7 @@ def open_object(
         raise SealingError("say what opens it\ntry: --key KEY-FILE, or --keybox URL")
     place = _place(uri, account_id, secret, sealed_name=sealed_name)
     trusted = [*([secret.sealer] if secret else []), *(one.sealer for one in read_recipients(from_ or []))]
-    client, seen = connect(endpoint_url), load_seen(state)
+    client, seen = connect(endpoint_url, receipts=receipts), load_seen(state)
     try:
         file = open_sealed(
             S3Source(client, place, requests),

@@ -11,6 +11,7 @@ from siegel.app.commands.sealing_options import (
     Account,
     AtKeyServer,
     Endpoint,
+    Receipts,
     Requests,
     State,
     load_seen,
@@ -41,6 +42,7 @@ def seal(
     keybox: AtKeyServer = NO_KEY_SERVER,
     account_id: Account = "",
     endpoint_url: Endpoint = None,
+    receipts: Receipts = None,
     state: State = None,
     json: AsJson = False,
 ) -> None:
@@ -55,7 +57,7 @@ def seal(
         raise SealingError("nobody could open it\ntry: --key KEY-FILE, --keybox URL, or --to RECIPIENT")
     places = _places([Path(file) for file in files], uri, account_id, sealer, seal_names=seal_names)
     shipping = Shipping(
-        client=connect(endpoint_url),
+        client=connect(endpoint_url, receipts=receipts),
         seen=load_seen(state),
         sealer=sealer,
         sealer_opens=not sign_only,

@@ -25,6 +25,10 @@ Account = Annotated[
 State = Annotated[
     Path | None, Parameter(help="Memory of what was seen, against rollbacks; ~/.local/state/siegel/seen.db unless given.")
 ]
+Receipts = Annotated[
+    Path | None,
+    Parameter(env_var="SIEGEL_RECEIPTS", help="File that a receipt of each answer is added to, for `siegel audit reconcile`."),
+]
 Requests = Annotated[int, Parameter(help="Requests to the store at once.")]
 _RECIPIENT_BYTES_MAX = 64 * 1024
 

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
+from siegel.customer.receipts import ReceiptFile, keep_receipts
 from siegel.customer.sealing.opening import FIRST_READ_BYTES
 from siegel.customer.sealing.place import ObjectPlace
 from siegel.customer.sealing.refusals import ChangedWhileReadingError, NoSuchObjectError, NotSealedError, SealingError, StoreError
@@ -25,8 +27,11 @@ _MISSING: Final = {"NoSuchKey": "does not exist", "NoSuchBucket": "does not exis
 Progress = Callable[[int], None]
 
 
-def connect(endpoint_url: str | None = None, region: str | None = None) -> Any:
-    """Return a client of S3. Raises StoreError if the library is missing, or nobody says who is asking."""
+def connect(endpoint_url: str | None = None, region: str | None = None, receipts: Path | None = None) -> Any:
+    """Return a client of S3; it keeps a receipt of every answer in the file `receipts`, if one is named.
+
+    Raises StoreError if the library is missing, or nobody says who is asking; StorageError for a file that cannot be opened.
+    """
     try:
         import boto3  # noqa: PLC0415  an extra: only who stores anything needs it, and it takes its time
         from botocore.config import Config  # noqa: PLC0415  the same
@@ -36,9 +41,12 @@ def connect(endpoint_url: str | None = None, region: str | None = None) -> Any:
     try:
         # A session of its own: the library's default one keeps the first credentials that it ever found.
         settings = Config(max_pool_connections=REQUESTS_MAX)
-        return boto3.session.Session().client("s3", endpoint_url=endpoint_url, region_name=region, config=settings)
+        client = boto3.session.Session().client("s3", endpoint_url=endpoint_url, region_name=region, config=settings)
     except (BotoCoreError, ValueError) as error:
         raise StoreError(str(error)) from None
+    if receipts is not None:
+        keep_receipts(client, ReceiptFile(receipts))
+    return client
 
 
 def nothing(_count: int) -> None:

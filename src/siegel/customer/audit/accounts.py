@@ -1,0 +1,150 @@
+"""A reconciliation from files to outcome: what is read, how far each book goes, and what is remembered for the next one.
+
+`DIR/reconcile.json` remembers up to when the books were compared, and where the log of each key server ended: a log that was cut
+since does not pass for a whole one.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from siegel.customer.audit.balance import Balance, Kind
+from siegel.customer.audit.book import Book
+from siegel.customer.audit.findings import Name, Report
+from siegel.customer.audit.keylog import KeyLog, log_path, read_key_log
+from siegel.customer.audit.ledgerbook import Span, read_ledger_book
+from siegel.customer.audit.reconcile import Books, Terms, reconcile
+from siegel.customer.audit.walk import CHECKPOINT, Progress, judge_head
+from siegel.customer.keybox.durable import replace_whole
+from siegel.customer.receipts import ClientReceipt, read_receipts
+from siegel.domain.errors import ConfigurationError
+
+STATE_NAME: Final = "reconcile.json"
+_STATE_BYTES_MAX: Final = 1024 * 1024
+
+Starting = Callable[[str, int], Progress]
+
+
+def _silently(_what: str, _count: int) -> Progress:
+    return lambda _done: None
+
+
+class Memory(Struct):
+    """What is remembered. `heads` are hashes of the last lines of logs, by their paths."""
+
+    version: int = 1
+    until_ms: int = 0
+    heads: dict[str, str] = field(default_factory=dict)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What is to be compared. `from_ms` None: where the last comparison ended; `to_ms` None: as far as the books go."""
+
+    logs: Sequence[Path]
+    receipts: Sequence[Path] = ()
+    from_ms: int | None = None
+    to_ms: int | None = None
+    terms: Terms = Terms(from_ms=0, to_ms=0)
+
+
+def balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting = _silently) -> Balance:
+    """Compare the mirror in `book` with the logs and receipts of `wanted`, and remember how far that went.
+
+    Raises ConfigurationError: nothing to compare, files that cannot be read. Else SourceError, LedgerFormError, StorageError.
+    """
+    if not wanted.logs and not wanted.receipts:
+        raise ConfigurationError("there is nothing to compare the ledger with\ntry: --keybox DIR")
+    memory = _read_memory(book.folder / STATE_NAME)
+    report = _head_of(book)
+    delay_ms = book.settings.delay_s * 1000
+    until_ms = (report.head_at_s or 0) * 1000 - delay_ms
+    from_ms = memory.until_ms if wanted.from_ms is None else wanted.from_ms
+    terms = replace(wanted.terms, from_ms=from_ms, to_ms=until_ms if wanted.to_ms is None else wanted.to_ms)
+    if terms.to_ms < terms.from_ms:
+        raise ConfigurationError(
+            "the interval ends before it begins: the ledger that is here goes no further\ntry: siegel audit sync"
+        )
+    balance = Balance(ledger=report.origin, from_ms=terms.from_ms, to_ms=terms.to_ms, checked_at_s=now_ms // 1000)
+    balance.head_at_s, balance.size = report.head_at_s, report.size
+    logs = _read_logs(wanted.logs, terms, memory, balance, starting)
+    keys = frozenset[str]().union(*(log.key_ids for log in logs))
+    span = Span(terms.ledger_since_ms, terms.to_ms + terms.clock_ms)
+    ledger = read_ledger_book(book.mirror, report.size, keys, span, starting("entries", report.size))
+    ends_ms = [now_ms if path.is_dir() else (log.last_ms or 0) for path, log in zip(wanted.logs, logs, strict=True)]
+    receipts = [one for path in wanted.receipts for one in _read_receipts(path, balance)]
+    if not terms.from_ms:
+        # From the beginning: that nothing is there before it is no gap.
+        begun = [at_ms for at_ms in (ledger.first_ms, *(log.first_ms for log in logs)) if at_ms is not None]
+        balance.from_ms = min(begun, default=0)
+    reconcile(Books(ledger, logs, ends_ms, receipts), terms, until_ms, balance)
+    if wanted.from_ms is None:
+        memory.until_ms = max(memory.until_ms, balance.until_ms)
+    replace_whole(book.folder / STATE_NAME, msgspec.json.format(msgspec.json.encode(memory)))
+    return balance
+
+
+def _head_of(book: Book) -> Report:
+    """Return what is to be said of the mirror's head. Raises ConfigurationError unless it can be compared with."""
+    report = Report(checked_at_s=int(time.time()))
+    if judge_head(book.mirror.get(CHECKPOINT), book.trust(book.mirror), report) is None or not report.holds(Name.QUORUM):
+        (problem, *_) = report.findings
+        raise ConfigurationError(f"the ledger in {book.folder} cannot be compared: {problem.message}\ntry: siegel audit sync DIR")
+    if report.head_at_s is None:
+        raise ConfigurationError(f"nobody says when the head of the ledger in {book.folder} was signed")
+    return report
+
+
+def _read_logs(places: Sequence[Path], terms: Terms, memory: Memory, balance: Balance, starting: Starting) -> list[KeyLog]:
+    logs = []
+    for path in map(log_path, places):
+        progress = starting("bytes of the log", _size_of(path))
+        logs.append(read_key_log(path, terms.log_since_ms, memory.heads.get(str(path.absolute())), progress))
+    ends = {log.finding.head.hash for log in logs}
+    for log in logs:
+        name, finding = str(log.path.absolute()), log.finding
+        expected = memory.heads.get(name)
+        if finding.broken_at is not None:
+            balance.add(Kind.ALTERED, f"the key server's log is broken: {finding.problem}", log=name, line=finding.broken_at)
+        elif not finding.expected_found and expected not in ends:
+            message = "the key server's log was cut or exchanged: a line that was its last one before is not in it"
+            balance.add(Kind.ALTERED, message, log=name, hash=expected or "", lines=finding.head.seq)
+        else:
+            # Whole; or begun anew, and the one before is here too.
+            memory.heads[name] = finding.head.hash
+    return logs
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read_receipts(path: Path, balance: Balance) -> list[tuple[str, ClientReceipt]]:
+    found, bad = [], 0
+    for number, receipt in read_receipts(path):
+        if receipt is None:
+            bad += 1
+        else:
+            found.append((f"{path}:{number}", receipt))
+    if bad:
+        balance.say(f"{bad} lines of {path}, which are no receipts")
+    return found
+
+
+def _read_memory(path: Path) -> Memory:
+    try:
+        with path.open("rb") as stream:
+            return msgspec.json.decode(stream.read(_STATE_BYTES_MAX), type=Memory)
+    except FileNotFoundError:
+        return Memory()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is damaged: {error}\ntry: remove it, and say --from") from None

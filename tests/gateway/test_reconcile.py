@@ -1,0 +1,235 @@
+"""Two books that must balance: a real service, a real key server of the customer's, and a client that keeps its receipts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import ClientError
+
+from siegel.customer.keybox.chain import EMPTY, link
+from siegel.customer.receipts import ReceiptFile, keep_receipts
+from tests.keybox.box import Box, Serving
+
+from .conftest import NEAR
+from .key_servers import b64, connected, external_key, patient
+from .log import INTEGRATED_S
+from .service import Service, make_deployment, serving
+from .shelf import MIB, new_name, seeded
+from .test_audit import Desk
+
+DELAY_S = 2
+"""How soon an entry must be in the ledger; what is younger than that behind the head is not compared yet."""
+
+
+class Stage:
+    """A provider, a customer with a box, and an auditor's directory."""
+
+    def __init__(self, folder: Path, service: Service, box: Box, box_url: str) -> None:
+        self.folder, self.service, self.box, self.box_url = folder, service, box, box_url
+        self.kms: Any = patient(service, "kms")
+        self.s3: Any = patient(service, "s3")
+        self.receipts = folder / "receipts.jsonl"
+        self.file = ReceiptFile(self.receipts)
+        keep_receipts(self.s3, self.file)
+        options = {
+            "CustomKeyStoreName": "premises",
+            "CustomKeyStoreType": "EXTERNAL_KEY_STORE",
+            "XksProxyConnectivity": "PUBLIC_ENDPOINT",
+            "XksProxyUriEndpoint": box_url,
+            **box.made["xks"],
+        }
+        self.store = connected(self.kms, options)
+        self.key = self.new_key()
+        self.bucket = new_name()
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        self.under(self.bucket, self.key)
+        self.desk = Desk(folder, service)
+        settings = self.desk.audits / "audit.toml"
+        settings.write_text(settings.read_text().replace("delay_s = 120", f"delay_s = {DELAY_S}"))
+
+    def new_key(self) -> str:
+        return str(external_key(self.kms, self.store, self.box.create_key(new_name()))["Arn"])
+
+    def under(self, bucket: str, key: str) -> None:
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+        self.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    def read(self, key: str, **more: Any) -> bytes:
+        with self.s3.get_object(Bucket=self.bucket, Key=key, **more)["Body"] as stream:
+            return bytes(stream.read())
+
+    def reconcile(self, *words: object, log: Path | None = None) -> dict[str, Any]:
+        """Compare once everything that was done until now is under a head that is old enough."""
+        now_ms = time.time() * 1000
+        give_up = time.monotonic() + 2 * INTEGRATED_S
+        while True:
+            # Something has to happen for a new head to be signed at once.
+            self.s3.list_buckets()
+            ended = self.desk.run("sync", self.desk.audits, "--json")
+            if json.loads(ended.stdout)["head_at_s"] * 1000 - DELAY_S * 1000 > now_ms:
+                break
+            assert time.monotonic() < give_up
+            time.sleep(0.3)
+        given = ("--keybox", log or self.box.folder, "--receipts", self.receipts, "--json", *words)
+        ended = self.desk.run("reconcile", self.desk.audits, *given)
+        assert "Traceback" not in ended.stderr, ended.stderr
+        assert ended.stdout, ended.stderr
+        found: dict[str, Any] = json.loads(ended.stdout)
+        assert ended.returncode == (0 if found["balances"] else 1)
+        return found
+
+    def log_without(self, is_gone: Callable[[dict[str, Any]], bool]) -> Path:
+        """Write the log of a box that was never asked for some of what it was asked for."""
+        head, lines = EMPTY, []
+        for raw in (self.box.folder / "log.jsonl").read_bytes().splitlines():
+            if not is_gone(json.loads(raw)):
+                fields = raw[raw.index(b'"prev":"') + 74 :]
+                line, head = link(head, b"{" + fields)
+                lines.append(line)
+        path = self.folder / "other.jsonl"
+        path.write_bytes(b"".join(lines))
+        return path
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("books")
+    box = Box(folder / "box")
+    provider = folder / "provider"
+    people = make_deployment(provider)
+    with Serving(box) as box_serving, serving(provider, people, "--workers", "2", env=NEAR) as service:
+        made = Stage(folder, service, box, box_serving.url.geturl())
+        with closing(made.s3), closing(made.kms):
+            yield made
+        made.file.close()
+
+
+def test_whatever_an_honest_service_does_balances(stage: Stage) -> None:
+    s3, bucket = stage.s3, stage.bucket
+    s3.put_object(Bucket=bucket, Key="film", Body=seeded(200))
+    for _ in range(4):
+        assert stage.read("film") == seeded(200)
+    s3.head_object(Bucket=bucket, Key="film")
+    s3.get_object_attributes(Bucket=bucket, Key="film", ObjectAttributes=["ETag"])
+    with pytest.raises(ClientError):
+        stage.read("no such film")
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "film"})
+    s3.copy_object(Bucket=bucket, Key="open", CopySource={"Bucket": bucket, "Key": "film"}, ServerSideEncryption="AES256")
+    assert stage.read("copy") == stage.read("open") == seeded(200)
+    # Under another key, then under none of the customer's, then under one again.
+    other = stage.new_key()
+    for choice in ({"SSEKMSKeyId": other, "ServerSideEncryption": "aws:kms"}, {"ServerSideEncryption": "AES256"}, {}):
+        s3.put_object(Bucket=bucket, Key="changing", Body=b"1", **choice)
+        assert stage.read("changing") == b"1"
+    parts(stage, "large")
+    assert len(stage.read("large")) == 5 * MIB + 100
+    # Versions, and a key that is changed beneath them.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket=bucket, Key="film", Body=b"2")["VersionId"]
+    parts(stage, "large")
+    assert stage.read("film", VersionId=first) == b"2"
+    assert len(stage.read("large")) == 5 * MIB + 100
+    s3.update_object_encryption(
+        Bucket=bucket, Key="film", VersionId=first, ObjectEncryption={"SSEKMS": {"KMSKeyArn": other, "BucketKeyEnabled": False}}
+    )
+    assert stage.read("film", VersionId=first) == b"2"
+    # The service of keys itself.
+    sealed = stage.kms.encrypt(KeyId=stage.key, Plaintext=b"a", EncryptionContext={"a": "b"})["CiphertextBlob"]
+    assert stage.kms.decrypt(CiphertextBlob=sealed, EncryptionContext={"a": "b"})["Plaintext"] == b"a"
+    stage.kms.generate_data_key(KeyId=stage.key, KeySpec="AES_256")
+    stage.kms.re_encrypt(CiphertextBlob=sealed, SourceEncryptionContext={"a": "b"}, DestinationKeyId=other)
+    # A key that is disabled opens nothing, and that is no difference either.
+    external = next(line["key_id"] for line in stage.box.log() if line["operation"] == "xks.encrypt")
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "siegel:data-key-seconds", "Value": "0"}]})
+    stage.box.command("disable", external)
+    with pytest.raises(ClientError):
+        stage.read("copy")
+    stage.box.command("enable", external)
+    assert stage.read("copy") == seeded(200)
+
+    found = stage.reconcile()
+    assert found["mismatches"] == []
+    counts = found["counts"]
+    assert counts["unwraps"] > 10
+    assert counts["leases"] > 4
+    assert counts["reads"] > 10
+    assert counts["receipts"] >= 25
+
+
+def parts(stage: Stage, key: str) -> None:
+    s3, bucket = stage.s3, stage.bucket
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    told: dict[str, Any] = {"Bucket": bucket, "Key": key, "UploadId": upload}
+    one = s3.upload_part(**told, PartNumber=1, Body=seeded(5 * MIB))["ETag"]
+    source = {"Bucket": bucket, "Key": "copy"}
+    two = s3.upload_part_copy(**told, PartNumber=2, CopySource=source, CopySourceRange="bytes=0-99")["CopyPartResult"]["ETag"]
+    made = [{"PartNumber": 1, "ETag": one}, {"PartNumber": 2, "ETag": two}]
+    s3.complete_multipart_upload(**told, MultipartUpload={"Parts": made})
+
+
+def test_an_unwrap_around_the_journal_is_found_within_one_interval(stage: Stage) -> None:
+    """Somebody who has the service's credentials asks the key server himself."""
+    assert stage.reconcile()["balances"]
+    caller = stage.box.caller(urlsplit(stage.box_url))
+    stage.s3.put_object(Bucket=stage.bucket, Key="victim", Body=b"1")
+    victim = stage.box.last("xks.encrypt")
+    aad = b64(json.dumps(victim["context"], separators=(",", ":")).encode())
+    metadata = {**victim["metadata"], "awsPrincipalArn": victim["principal"], "reason": "object.read", "kmsOperation": "Decrypt"}
+
+    def ask(operation: str, request_id: str, **body: str) -> dict[str, str]:
+        body |= {"encryptionAlgorithm": "AES_GCM", "additionalAuthenticatedData": aad}
+        asked = body | {"requestMetadata": metadata | {"kmsRequestId": request_id}}
+        answer = caller.key(victim["key_id"], operation, asked)
+        assert answer.status == 200
+        return dict(answer.json)
+
+    made_up = "00000000DEADBEEF"
+    layer = ask("encrypt", made_up, plaintext=b64(b"a layer of the provider's"))
+    opened = {name: layer[name] for name in ("ciphertext", "initializationVector", "authenticationTag", "ciphertextMetadata")}
+    ask("decrypt", made_up, **opened)
+    # And once more under the number of a request that there was.
+    ask("decrypt", victim["request_id"], **opened)
+    found = stage.reconcile()
+    last = len(stage.box.log())
+    lines = {one["evidence"]["line"]: one["kind"] for one in found["mismatches"]}
+    assert lines[last] == "extra"
+    assert {kind for line, kind in lines.items() if line < last} == {"missing"}
+    assert {one["evidence"]["request"] for one in found["mismatches"]} == {made_up, victim["request_id"]}
+    # Told once: the next interval begins behind it.
+    assert stage.reconcile()["balances"]
+
+
+def test_a_read_that_the_key_server_was_never_asked_for_is_found(stage: Stage) -> None:
+    stage.s3.put_object(Bucket=stage.bucket, Key="secret", Body=b"3")
+    assert stage.read("secret") == b"3"
+    read = stage.box.log()[-1]["request_id"]
+    # A log that was copied tells of nothing behind its end.
+    stage.s3.put_object(Bucket=stage.bucket, Key="later", Body=b"4")
+    log = stage.log_without(lambda line: line.get("request_id") == read)
+    found = stage.reconcile("--from", "2000-01-01", log=log)
+    stated = [one for one in found["mismatches"] if one["evidence"]["request"] == read]
+    assert [(one["kind"], "the key server was asked" in one["message"]) for one in stated] == [("missing", True)]
+    assert stated[0]["evidence"]["kind"] == "kms.decrypt 200"
+
+
+def test_a_longer_lease_than_was_granted_is_found(stage: Stage) -> None:
+    free = new_name()
+    stage.s3.create_bucket(Bucket=free, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    stage.under(free, stage.key)
+    stage.s3.put_object(Bucket=free, Key="k", Body=b"4")
+    time.sleep(1.5)
+    # Until both workers have answered: one of them has the key since the write.
+    for _ in range(6):
+        with stage.s3.get_object(Bucket=free, Key="k")["Body"] as stream:
+            stream.read()
+    found = stage.reconcile("--lease", f"{free}=0", "--clock-s", "1")
+    assert {one["kind"] for one in found["mismatches"]} == {"late"}
+    assert "0 s are granted" in found["mismatches"][0]["message"]
+    assert stage.reconcile("--from", "2000-01-01", "--clock-s", "1")["counts"]["leases"] > 0

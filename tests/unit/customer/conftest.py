@@ -1,0 +1,13 @@
+"""Two books that balance, for the tests that change one of them."""
+
+import pytest
+from tests.unit.customer.two_books import Story
+
+
+@pytest.fixture
+def story(tmp_path):
+    made = Story(tmp_path)
+    made.write()
+    made.read()
+    made.read(call=made.read(), later_ms=30_000)
+    return made

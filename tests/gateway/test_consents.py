@@ -18,7 +18,7 @@ from siegel.service.consents.book import digest
 
 from .consenting import SIGNERS, Parties, in_time, parties
 from .service import Service
-from .shelf import MIB, fails
+from .shelf import MIB, fails, new_name
 
 BIG = 96 * MIB
 
@@ -319,3 +319,15 @@ def test_what_cannot_be_asked_for(theirs: Parties, changes: dict[str, Any]) -> N
     status, fault = theirs.ask("POST", body=theirs.wanted("case/1", **changes))
     assert (status, fault["code"]) == (400, "InvalidRequest")
     assert theirs.call("GET", "").body == before
+
+
+def test_names_of_buckets_cannot_be_guessed(theirs: Parties) -> None:
+    """A refusal is the same, whether a bucket is the account's, another's or nobody's."""
+    consent_id = theirs.granted("case/*", actions=["list"])
+    s3 = theirs.engineer(consent_id)
+    own = new_name()
+    theirs.s3.create_bucket(Bucket=own)
+    for name in (own, new_name()):
+        with fails(403, "AccessDenied") as refused:
+            s3.list_objects_v2(Bucket=name, Prefix="case/")
+        assert refused.value.response["Error"]["Message"] == f"The consent {consent_id} is about other objects."

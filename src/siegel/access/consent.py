@@ -137,10 +137,9 @@ def refusal_of(bounds: Bounds, use: Use, now_ms: int) -> str:
         return "has expired"
     if action not in bounds.actions and not (action == HEAD and READ in bounds.actions):
         return f"does not permit to {action}"
-    if use.account_id != bounds.account_id:
-        return "is about another account"
     if action == LIST:
         is_within = any(scope.has_prefix(use.bucket, use.prefix) for scope in bounds.scope)
     else:
         is_within = any(scope.has_object(use.bucket, use.object_key) for scope in bounds.scope)
-    return "" if is_within else "is about other objects"
+    # One word for both: else whoever guesses names of buckets would learn which of them are the account's.
+    return "" if is_within and use.account_id == bounds.account_id else "is about other objects"

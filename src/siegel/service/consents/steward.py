@@ -7,6 +7,7 @@ checked here as it will be checked by everybody else, and only then does the con
 import logging
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.access.consent import Step
@@ -29,6 +30,7 @@ from siegel.service.consents.book import (
     STEWARD,
     approval_of,
     find_consent,
+    find_keys,
     own_entry,
     put_consent,
     scan_open,
@@ -37,6 +39,7 @@ from siegel.service.consents.book import (
 )
 from siegel.service.consents.trust import policy_of, require_keys, with_own_keys
 from siegel.service.ledgers.files import read_entries, read_file, read_openings
+from siegel.service.ledgers.policies import find_policy
 from siegel.service.ledgers.secrets import open_secrets
 
 PAGE: Final = 100
@@ -48,6 +51,19 @@ _BY_TIME: Final = {ConsentState.LAPSED: "consent.lapse", ConsentState.EXPIRED: "
 _log = logging.getLogger(__name__)
 
 
+class _Memory(Struct):
+    """What a steward knows of a consent: where its approval's entry is, or from where on it is still looked for.
+
+    `held` is the evidence that was found good, with the keys and the policy by which it was. `has_warned`: it was said already
+    why the consent does not become active.
+    """
+
+    searched_from: int
+    index: int | None = None
+    held: tuple[bytes, ...] = ()
+    has_warned: bool = False
+
+
 class ConsentSteward:
     """Runs one round after the other, in one process; a second one does the same again, which changes nothing."""
 
@@ -56,39 +72,40 @@ class ConsentSteward:
         self._reader = store.reader
         self._custodian = custodian
         self._clock = clock
-        # By consent: where in the log the approval's entry is, or from where on it is still looked for.
-        self._found: dict[str, int] = {}
-        self._searched: dict[str, int] = {}
-        self._warned: set[str] = set()
+        # By the names of consents that are open.
+        self._memories: dict[str, _Memory] = {}
 
     async def run_once(self) -> int:
-        """Take every open consent as far as it can go; return how many went further. Raises StorageError.
+        """Take every open consent as far as it can go; return how many went further. Raises StorageError if none can be read.
 
         What is wrong with one of them is logged once, and the others go on.
         """
+        before, self._memories = self._memories, {}
         after, done = "", 0
         while page := scan_open(self._reader, after, PAGE):
             after = page[-1][0]
-            for _, consent in page:
+            for name, consent in page:
+                memory = self._memories[name] = before.get(name) or _Memory(consent.searched_from)
                 try:
-                    done += await self._look_after(consent)
-                except (SiegelError, ValueError) as error:
-                    self._warn(consent, error)
+                    done += await self._look_after(consent, memory)
+                except SiegelError as error:
+                    if not memory.has_warned:
+                        memory.has_warned = True
+                        _log.warning("consent %s does not go on, which is tried again: %s", consent.consent_id, error)
         return done
 
-    def _warn(self, consent: Consent, error: Exception) -> None:
-        if consent.consent_id not in self._warned:
-            self._warned.add(consent.consent_id)
-            _log.warning("the consent %s does not become active, which is tried again: %s", consent.consent_id, error)
-
-    async def _look_after(self, consent: Consent) -> bool:
+    async def _look_after(self, consent: Consent, memory: _Memory) -> bool:
         now_ms = self._clock.now_ms()
         state = state_of(consent, now_ms)
         if state is not consent.state:
             await self._end(consent, state)
             return True
-        if state is ConsentState.APPROVED and not consent.evidence:
-            return await self._prove(consent)
+        log = self._reader.ledgers.find(consent.account_id)
+        if state is ConsentState.REQUESTED or log is None:
+            return False
+        if not self._holds(consent, log, memory):
+            # For the first time, or because the log has other keys by now.
+            return await self._prove(consent, log, memory)
         if state is ConsentState.APPROVED and now_ms >= approval_of(consent).request.not_before_s * MS_PER_S:
             await self._activate(consent)
             return True
@@ -118,17 +135,35 @@ class ConsentSteward:
 
     # Evidence.
 
-    async def _prove(self, consent: Consent) -> bool:
-        log = self._reader.ledgers.find(consent.account_id)
-        if log is None or not log.witnessed:
+    def _holds(self, consent: Consent, log: Log, memory: _Memory) -> bool:
+        if not consent.evidence:
             return False
-        index = self._find(consent, log)
+        keys, policy = find_keys(self._reader, consent.account_id), find_policy(self._reader, consent.account_id)
+        by = (consent.evidence, log.sealed_secrets, keys.text if keys else b"", policy.text if policy else b"")
+        if memory.held != by:
+            try:
+                self._verify(consent, log, consent.evidence)
+            except LedgerError:
+                return False
+            memory.held = by
+        return True
+
+    def _verify(self, consent: Consent, log: Log, evidence: bytes) -> None:
+        policy = with_own_keys(policy_of(self._reader, consent.account_id), self._custodian, log)
+        verify_evidence(evidence, require_keys(self._reader, consent.account_id), policy)
+
+    async def _prove(self, consent: Consent, log: Log, memory: _Memory) -> bool:
+        """Put the evidence together, if there is enough for it by now. Raises LedgerError if it does not hold."""
+        if not log.witnessed:
+            return False
+        index = self._find(consent, log, memory)
         size = parse_checkpoint(parse_note(log.witnessed).text).size
         if index is None or index >= size:
             return False
         evidence = self._evidence(consent, log, index, size)
-        policy = with_own_keys(policy_of(self._reader, consent.account_id), self._custodian, log)
-        verify_evidence(evidence, require_keys(self._reader, consent.account_id), policy)
+        if evidence == consent.evidence:
+            return False
+        self._verify(consent, log, evidence)
 
         def change(tx: Writer) -> None:
             current = find_consent(tx, consent.account_id, consent.consent_id)
@@ -136,24 +171,17 @@ class ConsentSteward:
                 put_consent(tx, replace(current, evidence=evidence))
 
         await self._store.write(change, None)
-        self._found.pop(consent.consent_id, None)
         return True
 
-    def _find(self, consent: Consent, log: Log) -> int | None:
+    def _find(self, consent: Consent, log: Log, memory: _Memory) -> int | None:
         """Return the index of the approval's entry, None as long as it is not integrated."""
-        known = self._found.get(consent.consent_id)
-        if known is not None:
-            return known
-        first = self._searched.get(consent.consent_id, consent.searched_from)
-        while first < log.head_size:
-            stop = min(first + SEARCHED_AT_ONCE, log.head_size)
-            for index, entry in enumerate(read_entries(self._reader.ledgers, log.log_id, first, stop), first):
-                if _is_approval(entry, consent):
-                    self._searched.pop(consent.consent_id, None)
-                    self._found[consent.consent_id] = index
-                    return index
-            first = self._searched[consent.consent_id] = stop
-        return None
+        memory.searched_from = max(memory.searched_from, consent.searched_from)
+        while memory.index is None and memory.searched_from < log.head_size:
+            first, stop = memory.searched_from, min(memory.searched_from + SEARCHED_AT_ONCE, log.head_size)
+            entries = read_entries(self._reader.ledgers, log.log_id, first, stop)
+            memory.index = next((at for at, entry in enumerate(entries, first) if _is_approval(entry, consent)), None)
+            memory.searched_from = stop
+        return memory.index
 
     def _evidence(self, consent: Consent, log: Log, index: int, size: int) -> bytes:
         ledgers = self._reader.ledgers

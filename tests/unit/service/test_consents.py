@@ -278,7 +278,7 @@ def test_rows_that_let_nobody_in(scene, changes, why):
     ("use", "person", "why"),
     [
         (replace(READ, object_key="b"), "jane", "is about other objects"),
-        (replace(READ, account_id="999900001111"), "jane", "is about another account"),
+        (replace(READ, account_id="999900001111"), "jane", "is about other objects"),
         (replace(READ, operation="DeleteObject"), "jane", "permits no DeleteObject"),
         (READ, "john", "is another person's"),
     ],

@@ -130,7 +130,10 @@ class KeyStory(RuleBasedStateMachine):
         return {
             "ServerSideEncryption": "aws:kms:dsse" if seal.is_dsse else "aws:kms",
             "SSEKMSKeyId": self.arns[seal.key],
-            **({"BucketKeyEnabled": True} if seal.bucket_key else {}),
+            # Said or not, where it is said nowhere else: a request that says nothing gets what the bucket says.
+            **(
+                {"BucketKeyEnabled": seal.bucket_key} if seal.bucket_key or (self.default.bucket_key and not seal.is_dsse) else {}
+            ),
             **({"SSEKMSEncryptionContext": context} if seal.context else {}),
         }
 

@@ -19,6 +19,7 @@ from tests.unit.customer.ledgers import (
 from tests.unit.ledger.log import Log, cosigned
 
 from siegel.customer.audit import book as books
+from siegel.customer.audit.accounts import Wanted, balance_books
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import summary
 from siegel.customer.audit.openings import read_lines
@@ -130,6 +131,23 @@ def test_a_mirror_is_not_exchanged_while_it_is_read(desk):
     syncing.join()
     assert (found.findings, found.size) == ([], 300)
     assert verify(Book(desk.book.folder), NOW_S).size == 310
+
+
+def test_a_mirror_is_not_exchanged_while_it_is_compared(desk, tmp_path):
+    desk.publish(log_of(300)).sync()
+    desk.publish(log_of(310))
+    (tmp_path / "receipts").touch()
+    syncing = threading.Thread(target=desk.sync)
+
+    def starting(what, _count):
+        if what == "entries":
+            syncing.start()
+            syncing.join(0.5)
+        return lambda _done: None
+
+    wanted = Wanted(logs=(), receipts=(tmp_path / "receipts",), from_ms=0)
+    assert balance_books(Book(desk.book.folder), wanted, NOW_S * 1000, starting).size == 300
+    syncing.join()
 
 
 def test_the_same_evidence_is_kept_once_and_a_flood_not_at_all(desk, monkeypatch):

@@ -59,6 +59,11 @@ def balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting = 
     """
     if not wanted.logs and not wanted.receipts:
         raise ConfigurationError("there is nothing to compare the ledger with\ntry: --keybox DIR")
+    with book.reading():
+        return _balance_books(book, wanted, now_ms, starting)
+
+
+def _balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting) -> Balance:
     memory = _read_memory(book.folder / STATE_NAME)
     report = _head_of(book)
     delay_ms = book.settings.delay_s * 1000

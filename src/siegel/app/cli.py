@@ -16,6 +16,7 @@ from siegel.app.consent_cli import consent
 from siegel.app.keybox_cli import keybox
 from siegel.app.output import print_error
 from siegel.app.sealing_cli import add_sealing
+from siegel.app.support_cli import support
 from siegel.app.witness_cli import witness
 from siegel.domain.errors import ConfigurationError, SiegelError
 
@@ -109,6 +110,7 @@ app.command(keybox)
 app.command(witness)
 app.command(audit)
 app.command(consent)
+app.command(support)
 add_sealing(app)
 
 

@@ -1,7 +1,5 @@
 """`siegel consent`: what the provider's people ask for, and what the customer says to it. It needs nothing of the server's."""
 
-import re
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,6 +22,7 @@ from siegel.app.commands.consent_options import (
     reached,
 )
 from siegel.app.commands.files import write_file
+from siegel.app.commands.moments import read_moment
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_table, print_text
 from siegel.customer.audit.findings import shown as printable
@@ -39,8 +38,6 @@ from siegel.ledger.consent_scope import parse_scope
 from siegel.ledger.consents import AccessRequest, Approval, Verb, parse_approval
 from siegel.ledger.notes import SignedNote
 
-_SPAN: Final = re.compile(r"\+([1-9][0-9]{0,5})([mh])", re.ASCII)
-_UNITS_S: Final = {"m": 60, "h": 3600}
 _COLUMNS: Final = ("consent_id", "state", "person", "cause", "ticket", "answer_by", "expires")
 _REQUESTED: Final = "requested"
 Reason = Annotated[str, Parameter(help="Why, in a line that the provider reads.")]
@@ -206,7 +203,7 @@ def _to_sign(
     except LedgerError as error:
         raise ConsentError(str(error)) from None
     if note is None or not keys.signers(note):
-        return grant(request, keys, now_s(), until_s=_time_of(until), scope=scope), None
+        return grant(request, keys, now_s(), until_s=None if until is None else read_moment(until), scope=scope), None
     signed = parse_approval(note.text)
     if signed.request != request:
         raise ConsentError("the store shows signatures below another request than this one")
@@ -264,19 +261,3 @@ def _described(shown: Shown, request: AccessRequest, approval: Approval | None) 
     if approval:
         told |= {"granted_until": time_text(approval.expires_s), "granted_objects": [str(scope) for scope in approval.scope]}
     return told | {"signed": shown.signed, "threshold": shown.threshold}
-
-
-def _time_of(text: str | None) -> int | None:
-    """Return the end that was named. Raises ConsentError."""
-    if text is None:
-        return None
-    span = _SPAN.fullmatch(text)
-    if span:
-        return now_s() + int(span[1]) * _UNITS_S[span[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConsentError(f"{text!r} is no time\ntry: +30m, +2h, or 2027-01-15T12:00:00Z") from None
-    if moment.tzinfo is None:
-        raise ConsentError(f"{text!r} lacks its time zone\ntry: {text}Z")
-    return int(moment.timestamp())

@@ -56,4 +56,4 @@ def encode_context(purpose: Purpose, place: Place, detail: bytes = b"") -> bytes
     object_key = place.object_key.encode()
     version_id = place.version_id
     head = _HEAD.pack(_MARKER, purpose, place.bucket_id, len(account_id), len(object_key), len(version_id))
-    return head + account_id + object_key + version_id + detail
+    return b"".join((head, account_id, object_key, version_id, detail))

@@ -234,6 +234,8 @@ def open_segment(data_key: bytes, place: Place, data_id: bytes, part_number: int
     keys = _checked_keys(data_key, place, data_id, part_number, bytes(view[:HEADER_BYTES]))
     decrypt, nonce = keys.cipher.decrypt, keys.nonce
     try:
+        if plain_size < CHUNK_BYTES:
+            return decrypt(nonce(0), view[HEADER_BYTES:], None)
         return b"".join(
             [
                 decrypt(nonce(chunk), view[start : start + SEALED_CHUNK_BYTES], None)

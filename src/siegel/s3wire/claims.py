@@ -9,6 +9,7 @@ Parameters", "Browser-Based Uploads Using POST".
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -40,7 +41,8 @@ STREAMING_PAYLOADS: Final = frozenset(
 
 _PAYLOAD_HEADER: Final = "x-amz-content-sha256"
 _SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
-_ACCESS_KEY_ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
+_ACCESS_KEY_ID: Final = re.compile(r"[A-Za-z0-9_]+")
+_ACCESS_KEY_ID_CHARS_MAX: Final = 128
 _AUTHORIZATION_PARTS: Final = frozenset({"Credential", "SignedHeaders", "Signature"})
 _QUERY_PARTS: Final = SIGNING_QUERY_NAMES - {"X-Amz-Security-Token"}
 _FORM_PARTS: Final = ("policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
@@ -50,6 +52,9 @@ _SCOPE_END: Final = "aws4_request"
 _REGION_CHARS_MAX: Final = 64
 _EXPIRES_DIGITS_MAX: Final = len(str(PRESIGNED_EXPIRES_S_MAX))
 _TIMESTAMP_CHARS: Final = len("YYYYMMDDTHHMMSSZ")
+# Requests of the same second, and presigned URLs that were made together, say the same moment.
+_MOMENTS_MAX: Final = 64
+_IDS_MAX: Final = 256
 _SIGNATURE_V2: Final = (
     "Signature Version 2 is not supported. Please use AWS4-HMAC-SHA256; with boto3 or the AWS CLI set signature_version = s3v4."
 )
@@ -140,9 +145,8 @@ def _from_header(request: Request, authorization: str, service: str) -> Claim:
 
 def _from_query(request: Request, service: str) -> Claim:
     query = request.query
-    missing = _QUERY_PARTS - query.keys()
-    if missing:
-        names = ", ".join(sorted(missing))
+    if not _QUERY_PARTS.issubset(query):
+        names = ", ".join(sorted(_QUERY_PARTS - query.keys()))
         raise AuthorizationQueryParametersError(f"A presigned URL must also have these query parameters: {names}.")
     if query["X-Amz-Algorithm"] != ALGORITHM:
         raise AuthorizationQueryParametersError(f"X-Amz-Algorithm must be {ALGORITHM}.")
@@ -152,7 +156,11 @@ def _from_query(request: Request, service: str) -> Claim:
     at_ms = _moment_ms(timestamp)
     if at_ms is None:
         raise AuthorizationQueryParametersError("X-Amz-Date must be in the ISO 8601 basic form YYYYMMDDTHHMMSSZ.")
-    parts = {name: query[f"X-Amz-{name}"] for name in _AUTHORIZATION_PARTS}
+    parts = {
+        "Credential": query["X-Amz-Credential"],
+        "SignedHeaders": query["X-Amz-SignedHeaders"],
+        "Signature": query["X-Amz-Signature"],
+    }
     return _claim("query", parts, (timestamp, at_ms), _expires_s(query["X-Amz-Expires"]), request=request, expected=service)
 
 
@@ -200,7 +208,7 @@ def _claim(
         raise _malformed(source, "The Credential's date is not that of the request's own date.")
     if len(region) > _REGION_CHARS_MAX:
         raise _malformed(source, f"The region of a scope has at most {_REGION_CHARS_MAX} characters.")
-    if not _ACCESS_KEY_ID.fullmatch(access_key_id):
+    if len(access_key_id) > _ACCESS_KEY_ID_CHARS_MAX or not _is_access_key_id(access_key_id):
         raise InvalidAccessKeyIdError
     return Claim(
         access_key_id=access_key_id,
@@ -216,6 +224,11 @@ def _claim(
         payload_hash=read_payload_hash(request) if service == "s3" else "",
         session_token=_session_token(request, source),
     )
+
+
+@lru_cache(maxsize=_IDS_MAX)
+def _is_access_key_id(text: str) -> bool:
+    return _ACCESS_KEY_ID.fullmatch(text) is not None
 
 
 def _session_token(request: Request, source: str) -> str:
@@ -256,6 +269,7 @@ def _header_time(headers: dict[str, str]) -> tuple[str, int]:
     return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y%m%dT%H%M%SZ"), moment_ms
 
 
+@lru_cache(maxsize=_MOMENTS_MAX)
 def _moment_ms(text: str) -> int | None:
     digits = text[:8] + text[9:-1]
     if len(text) != _TIMESTAMP_CHARS or not (digits.isascii() and digits.isdigit()) or text[8] + text[-1] != "TZ":

@@ -10,9 +10,10 @@ Source: AWS S3 API Reference, "Signature Calculations for the Authorization Head
 import hmac
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 from itertools import product
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -23,7 +24,10 @@ from siegel.s3wire.dates import format_iso
 from siegel.s3wire.request import Request
 from siegel.s3wire.uri import decode, encode, encode_path
 
-__all__ = ["Claim", "VerifiedRequest", "admit_anonymous", "parse_claim", "signing_key", "verify", "verify_form"]
+if TYPE_CHECKING:
+    from hashlib import _Hash as HASH
+
+__all__ = ["Claim", "VerifiedRequest", "admit_anonymous", "keyed_digest", "parse_claim", "signing_key", "verify", "verify_form"]
 
 REGION_ALIAS: Final = "us-east-1"
 """The region that clients sign for when nobody told them one; accepted beside the deployment's own."""
@@ -36,6 +40,11 @@ _SECRET_HEADERS: Final = (
 )
 _SKEW_MS_MAX: Final = CLOCK_SKEW_S_MAX * 1000
 _FORM_AGE_MS_MAX: Final = PRESIGNED_EXPIRES_S_MAX * 1000
+# SHA-256 hashes blocks of this size; HMAC sets its two keys apart by these bytes (RFC 2104, section 2).
+_BLOCK_BYTES: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+_KEYS_READY_MAX: Final = 256
 
 
 class VerifiedRequest(Struct, frozen=True):
@@ -71,6 +80,22 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     return key
 
 
+@lru_cache(maxsize=_KEYS_READY_MAX)
+def _ready(signing_key: bytes) -> "tuple[HASH, HASH]":
+    """Return the two hashes of HMAC, each with its key taken in already."""
+    padded = signing_key.ljust(_BLOCK_BYTES, b"\0")
+    return sha256(padded.translate(_INNER)), sha256(padded.translate(_OUTER))
+
+
+def keyed_digest(signing_key: bytes, text: bytes) -> bytes:
+    """Return the HMAC-SHA256 of `text` under a key that `signing_key` made, which is made ready once, not for each text."""
+    inner, outer = _ready(signing_key)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(text)
+    outer.update(inner.digest())
+    return outer.digest()
+
+
 def verify(request: Request, claim: Claim, signing_key: bytes, *, now_ms: int, region: str) -> VerifiedRequest:
     """Return the evidence that `claim`, which `parse_claim` read from `request`, holds at `now_ms` in `region`.
 
@@ -80,12 +105,16 @@ def verify(request: Request, claim: Claim, signing_key: bytes, *, now_ms: int, r
     _check_region(claim, region)
     _check_time(claim, now_ms)
     _check_coverage(request, claim)
-    signature = claim.signature.encode()
-    canonical = to_sign = ""
-    for canonical in _canonical_requests(request, claim):
-        digest = sha256(canonical.encode("latin-1")).hexdigest()
-        to_sign = f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{digest}"
-        if hmac.compare_digest(hmac.digest(signing_key, to_sign.encode(), "sha256").hex().encode(), signature):
+    tail = _signed_tail(request, claim)
+    sent = _query_as_sent(request)
+    canonical = f"{request.method}\n{request.raw_path.decode('latin-1')}\n{sent}\n{tail}"
+    to_sign = _string_to_sign(canonical, claim)
+    if _is_signed(to_sign, claim, signing_key):
+        return VerifiedRequest(request, claim, signing_key)
+    for path, query in list(product(_paths(request), _queries(request, sent)))[1:]:
+        canonical = f"{request.method}\n{path}\n{query}\n{tail}"
+        to_sign = _string_to_sign(canonical, claim)
+        if _is_signed(to_sign, claim, signing_key):
             return VerifiedRequest(request, claim, signing_key)
     raise SignatureDoesNotMatchError(
         fields={
@@ -107,8 +136,7 @@ def verify_form(request: Request, claim: Claim, policy: str, signing_key: bytes,
         raise AccessDeniedError("Request has expired", fields={"ServerTime": format_iso(now_ms)})
     if claim.at_ms - now_ms > _SKEW_MS_MAX:
         raise AccessDeniedError("Request is not valid yet", fields={"ServerTime": format_iso(now_ms)})
-    computed = hmac.digest(signing_key, policy.encode(), "sha256").hex().encode()
-    if hmac.compare_digest(computed, claim.signature.encode()):
+    if _is_signed(policy, claim, signing_key):
         return VerifiedRequest(request, claim, signing_key)
     raise SignatureDoesNotMatchError(
         fields={"AWSAccessKeyId": claim.access_key_id, "StringToSign": policy, "SignatureProvided": claim.signature}
@@ -149,7 +177,8 @@ def _check_coverage(request: Request, claim: Claim) -> None:
     """Refuse headers that decide something and that nobody signed; those of a presigned query are signed with the URL."""
     signed = claim.signed_headers
     unsigned = [name for name in request.headers if name.startswith("x-amz-") and name not in signed]
-    unsigned = [name for name in unsigned if name not in request.hoisted]
+    if unsigned:
+        unsigned = [name for name in unsigned if name not in request.hoisted]
     if "host" not in signed:
         unsigned.append("host")
     if unsigned:
@@ -162,16 +191,22 @@ def _check_coverage(request: Request, claim: Claim) -> None:
             raise SignatureDoesNotMatchError(f"The header {name} was signed but is not in the request.")
 
 
-def _canonical_requests(request: Request, claim: Claim) -> Iterator[str]:
-    """Yield the canonical request as sent, then, where the URL was not in canonical form, those of its canonical encoding."""
+def _signed_tail(request: Request, claim: Claim) -> str:
+    """Return the canonical request from its headers on."""
     headers = request.headers
     signed = claim.signed_headers
     lines = "".join([f"{name}:{_collapsed(headers[name])}\n" for name in signed])
-    tail = f"{lines}\n{';'.join(signed)}\n{claim.payload_hash}"
-    query = _query_as_sent(request)
-    yield f"{request.method}\n{request.raw_path.decode('latin-1')}\n{query}\n{tail}"
-    for path, other_query in list(product(_paths(request), _queries(request, query)))[1:]:
-        yield f"{request.method}\n{path}\n{other_query}\n{tail}"
+    return f"{lines}\n{';'.join(signed)}\n{claim.payload_hash}"
+
+
+def _string_to_sign(canonical: str, claim: Claim) -> str:
+    digest = sha256(canonical.encode("latin-1")).hexdigest()
+    return f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{digest}"
+
+
+def _is_signed(text: str, claim: Claim, signing_key: bytes) -> bool:
+    signature = keyed_digest(signing_key, text.encode()).hex()
+    return hmac.compare_digest(signature.encode(), claim.signature.encode())
 
 
 def _collapsed(value: str) -> str:
@@ -182,7 +217,8 @@ def _query_as_sent(request: Request) -> str:
     if not request.raw_query:
         return ""
     pairs = [pair.partition("=") for pair in request.raw_query.decode("latin-1").split("&") if pair]
-    return "&".join([f"{name}={value}" for name, _, value in sorted(pairs) if name != "X-Amz-Signature"])
+    pairs.sort()
+    return "&".join([f"{name}={value}" for name, _, value in pairs if name != "X-Amz-Signature"])
 
 
 def _paths(request: Request) -> Iterator[str]:

@@ -290,7 +290,7 @@ def _select(call: Call, opened: Opened) -> _Selection:
 def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
     head, version, request = opened.head, opened.version, call.request
     headers: HeaderList = [
-        (b"etag", b'"%s"' % head.etag.encode()),
+        (b"etag", f'"{head.etag}"'.encode()),
         (b"last-modified", format_http_date(version.modified_at_ms).encode()),
         _ACCEPT_RANGES,
         *head.headers,
@@ -304,7 +304,8 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
     if version.sealed_tags and is_permitted(cases, call, read_tags, version.object_key, version_id):
         tags = open_tags(opened.keys.metadata, place_of(opened.bucket.account_id, version), version.sealed_tags)
         headers.append((b"x-amz-tagging-count", b"%d" % len(tags)))
-    headers += shown_lock(cases, call, version)
+    if version.lock:
+        headers += shown_lock(cases, call, version)
     if version_id is None:
         headers += expiration_headers(cases, call, version)
     byte_range = selection.byte_range
@@ -315,7 +316,7 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
     else:
         headers.append((b"content-length", b"%d" % byte_range.length))
         headers.append((b"content-range", byte_range.content_range.encode()))
-    if b"response-" in request.raw_query:
+    if request.raw_query.find(b"response-") >= 0:
         overrides = parse_response_overrides(request.query, is_signed=True)
         replaced = {name.lower().encode() for name in overrides}
         headers = [pair for pair in headers if pair[0] not in replaced] + encode_headers(overrides)

@@ -264,7 +264,7 @@ class GroupCommit:
         engine.begin()
         entries: list[Entry] = []
         for job in jobs:
-            made = cast("Entries", job.entry) if job.change is None else self._apply(job, job.change)
+            made: Any = job.entry if job.change is None else self._apply(job, job.change)
             if isinstance(made, tuple):
                 entries += made
             elif made is not None:

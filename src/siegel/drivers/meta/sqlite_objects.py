@@ -45,6 +45,9 @@ _SCAN_VERSIONS: Final = f"""
     ORDER BY object_key, sequence DESC LIMIT ?4"""
 
 _NEWEST_SEQUENCE: Final = f"SELECT sequence FROM object WHERE {_OF_KEY}"
+_NEWEST_SEQUENCES: Final = f"SELECT ({_NEWEST_SEQUENCE}), (SELECT max(sequence) FROM past WHERE {_OF_KEY})".replace(
+    _OF_KEY, "bucket_id = ?1 AND object_key = ?2"
+)
 _NEWEST_PAST: Final = f"SELECT sequence, is_marker FROM past WHERE {_OF_KEY} {_NEWEST_FIRST} LIMIT 1"
 _DELETE_CURRENT: Final = f"DELETE FROM object WHERE {_OF_KEY}"
 _DELETE_PAST: Final = f"DELETE FROM past WHERE {_OF_KEY}"
@@ -123,17 +126,17 @@ class SqliteObjects:
     def insert(self, version: ObjectVersion, body: bytes | None) -> ObjectVersion:
         """Add a version or marker as the newest of its key; return it with `sequence` and `body_id`."""
         of_key = (version.bucket_id, key_bytes(version.object_key))
-        current = self._statements.row(_NEWEST_SEQUENCE, of_key)
-        newest = current or self._statements.row(_NEWEST_PAST, of_key)
+        current, past = self._statements.rows(_NEWEST_SEQUENCES, of_key)[0]
+        newest = past if current is None else current
         sequence = self._clock.now_ms() * 1000
-        if newest:
-            sequence = max(sequence, newest[0] + 1)
+        if newest is not None:
+            sequence = max(sequence, newest + 1)
         version = msgspec.structs.replace(version, sequence=sequence, body_id=self._insert_body(body), body=None)
-        if current:
+        if current is not None:
             self._statements.write(_DEMOTE, of_key)
         if version.is_marker:
             self._statements.write(_INSERT_PAST, (*of_key, True, *_values(version)))
-            if current:
+            if current is not None:
                 self._statements.write(_DELETE_CURRENT, of_key)
         else:
             self._statements.write(_INSERT_CURRENT, (*of_key, *_values(version)))

@@ -1,7 +1,7 @@
 """Statements on one connection: run, counted, undone; database errors leave here under the domain's names."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import apsw
 
@@ -29,9 +29,10 @@ class Statements:
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return all rows of a query. Raises StorageError."""
         try:
-            return cast("list[Row]", self._cursor.execute(sql, values).fetchall())
+            found: list[Row] = self._cursor.execute(sql, values).fetchall()
         except apsw.Error as error:
             raise storage_error(error) from error
+        return found
 
     def row(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
         """Return the first row of a query, or None. Raises StorageError."""

@@ -275,6 +275,10 @@ def test_a_policy_of_the_bucket_that_denies_still_denies(theirs: Parties) -> Non
     theirs.s3.put_bucket_policy(Bucket=theirs.bucket, Policy=statement)
     with fails(403, "AccessDenied"):
         read(s3, theirs.bucket, "case/2")
+    line = theirs.lines(consent_id, kind="object.read", at_least=2)[1]
+    assert line.opening is not None
+    # It was not permitted, and the entry names nothing that would have done so.
+    assert (line.leaf.facts.status, line.opening.permit) == (403, "")
     assert read(theirs.s3, theirs.bucket, "case/2") == b"case/2"
     theirs.s3.delete_bucket_policy(Bucket=theirs.bucket)
     assert read(s3, theirs.bucket, "case/2") == b"case/2"

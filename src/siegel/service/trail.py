@@ -60,8 +60,11 @@ class Trail:
         self.called: list[str] = []
 
     def note(self, permit: Permit) -> None:
-        """Note what allows the request. Of several permits the first counts: it is for the operation itself."""
-        self.permit = self.permit or permit.because
+        """Note what allows the request. Of several permits the first counts: it is for the operation itself.
+
+        Under a consent it is that: what the policies say beside it could only deny.
+        """
+        self.permit = self.permit or (f"consent {self.consent_id}" if self.consent_id else permit.because)
 
     def entry(
         self,

@@ -129,7 +129,7 @@ def test_from_request_to_use(scene):
         scene.use(consent_id)
     scene.pass_by()
     trail = scene.use(consent_id)
-    assert (trail.permit, trail.consent["consentAction"]) == (f"consent {consent_id}", "read")
+    assert (trail.consent_id, trail.consent["consentAction"]) == (consent_id, "read")
     scene.pass_by()
     assert scene.kinds(consent_id) == ["consent.request", "consent.approve", "consent.activate"]
     assert (scene.row(consent_id).uses, scene.row(consent_id).reads) == (1, 1)

@@ -38,7 +38,7 @@ class LiveConsents:
         self._proven: dict[bytes, Proven] = {}
 
     async def admit(self, trail: Trail, use: Use) -> None:
-        """Return if the consent of the trail's caller permits a use, which counts from now on; the trail says so then.
+        """Return if the consent of the trail's caller permits a use, which counts from now on.
 
         Raises AccessDeniedError, which says why not; StorageError.
         """
@@ -50,7 +50,6 @@ class LiveConsents:
             raise _denied(caller.consent_id, reason)
         await self._store.write(lambda tx: self._count(tx, caller.account_id, caller.consent_id, proven, use), None)
         request = proven.approval.request
-        trail.permit = f"consent {caller.consent_id}"
         trail.consent = {
             "consentId": request.consent_id,
             "consentPerson": request.person,

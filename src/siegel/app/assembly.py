@@ -11,7 +11,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from siegel.app.http import Application
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
 from siegel.envelope.objectkeys import EXTERNAL_CUSTODY, LOCAL_CUSTODY
@@ -41,6 +40,7 @@ from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
 from siegel.service.reseal import Resealer
 from siegel.service.session_tokens import SessionTokens
+from siegel.service.unproven import Unproven
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
 from siegel.web.call import LedgerEraser, LedgerFiles, LedgerPolicies, Rules, UseCases
@@ -66,7 +66,7 @@ class Shared(Struct, frozen=True):
 Doors = Callable[[Deployment, Settings, DoorParts, Shared], Mapping[str, Door]]
 
 
-def build_s3(deployment: Deployment, settings: Settings) -> Application:
+def build_s3(deployment: Deployment, settings: Settings) -> Gateway:
     """Return the ASGI application of the S3 port."""
     store, blobs, clock, randomness = deployment.store, deployment.blobs, deployment.clock, deployment.randomness
     executor = ThreadPoolExecutor(max_workers=BODY_THREADS, thread_name_prefix="body")
@@ -118,6 +118,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Application:
             ledgers=cache(partial(_ledger_reader, deployment)),
             witness_policies=cache(partial(_witness_policies, deployment)),
             eraser=cache(partial(_eraser, deployment)),
+            unproven=Unproven(store, clock),
             live_consents=cache(partial(_live_consents, deployment)),
             consents=cache(partial(_consents, deployment)),
         ),

@@ -35,6 +35,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
         settle_memory()
         report_ready_soon()
         await server.run()
+        await application.close()
     finally:
         deployment.close()
 

@@ -35,6 +35,7 @@ from siegel.service.multipart import Multipart
 from siegel.service.put import Putter
 from siegel.service.reseal import Resealer
 from siegel.service.trail import Trail
+from siegel.service.unproven import Unproven
 from siegel.web.alarms import Alarms
 from siegel.web.body import IdleReaper
 from siegel.web.consent_cases import CustomerConsents, LiveUses
@@ -107,6 +108,7 @@ class UseCases(Struct, frozen=True):
     ledgers: Callable[[], LedgerFiles]
     witness_policies: Callable[[], LedgerPolicies]
     eraser: Callable[[], LedgerEraser]
+    unproven: Unproven
     live_consents: Callable[[], LiveUses]
     consents: Callable[[], CustomerConsents]
 

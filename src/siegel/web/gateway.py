@@ -123,6 +123,10 @@ class Gateway:
             fault = to_s3_error(error) if isinstance(error, SiegelError) else InternalError()
             await self._refuse(exchange, trail, fault, scope, of_control=of_control)
 
+    async def close(self) -> None:
+        """Write down what is only counted yet; requests are over."""
+        await self._cases.unproven.close()
+
     def _parse(self, scope: Message, exchange: Exchange, peer: Peer) -> Request:
         _expect_body(scope, exchange)
         return parse_request(
@@ -232,7 +236,7 @@ class Gateway:
     async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message, *, of_control: bool) -> None:
         if trail.account_id:
             try:
-                await self._cases.journal.append(trail.entries(status_of(fault), reason=fault.code))
+                await self._cases.unproven.append(trail, status_of(fault), fault.code)
             except StorageError as error:
                 _log_failure(error, exchange.request_id)
                 trail.has_entry = False

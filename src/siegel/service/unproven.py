@@ -1,0 +1,123 @@
+"""Refusals of requests that prove nobody: unsigned, or signed by no key that there is. Anybody can send them without end.
+
+Of one bucket, the first EACH_MAX in a minute have an entry each. Then an entry `refused.counting` says that further ones are
+counted, and at the end of the minute an entry `refused.counted` says how many there were of each reason. Nothing is counted
+before the entry that says so is durable: of a process that is killed in between, the log tells that it was counting, and for
+how long. What is signed by a key that there is always has an entry of its own, and so has what any statement allows.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Final
+
+from siegel.access.caller import CallerKind
+from siegel.domain.entry import Entry
+from siegel.domain.errors import StorageError
+from siegel.domain.ports import Clock, Journal
+from siegel.service.trail import Trail
+
+EACH_MAX: Final = 60
+WINDOW_MS: Final = 60_000
+# Buckets and accounts that are counted at a time; beyond them each refusal has its entry.
+PLACES_MAX: Final = 10_000
+COUNTING: Final = "refused.counting"
+COUNTED: Final = "refused.counted"
+
+_FORBIDDEN: Final = 403
+_log = logging.getLogger(__name__)
+
+
+class _Window:
+    """One minute of refusals of one bucket, or of what is an account's and in no bucket."""
+
+    __slots__ = ("counts", "is_told", "own", "trail")
+
+    def __init__(self, trail: Trail) -> None:
+        self.trail = trail
+        self.own = 0
+        self.is_told = False
+        self.counts: Counter[str] = Counter()
+
+
+class Unproven:
+    """Writes refusals down, each or counted. For one event loop."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._windows: dict[tuple[str, int], _Window] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def append(self, trail: Trail, status: int, reason: str) -> None:
+        """Return when the refusal is durable, or counted. Raises StorageError.
+
+        Counted ones leave `trail.has_entry` unset: no entry is theirs alone.
+        """
+        window = None if trail.permit or trail.caller.kind is not CallerKind.ANONYMOUS else self._window(trail)
+        if window is None:
+            await self._journal.append(trail.entries(status, reason=reason))
+        elif window.is_told:
+            window.counts[reason] += 1
+        else:
+            window.own += 1
+            entry = trail.entry(status, reason=reason)
+            if window.own <= EACH_MAX:
+                await self._journal.append(entry)
+            else:
+                told = _entry(trail, COUNTING, trail.at_ms, f"{WINDOW_MS // 1000} s", trail.request_id)
+                await self._journal.append((entry, told))
+                window.is_told = True
+
+    async def close(self) -> None:
+        """Write down what is counted; nothing is refused any more."""
+        for place in list(self._windows):
+            self._begin_to_end(place)
+        await asyncio.gather(*self._closing)
+
+    def _window(self, trail: Trail) -> _Window | None:
+        place = trail.account_id, trail.bucket_id
+        window = self._windows.get(place)
+        return self._begin(place, trail) if window is None and len(self._windows) < PLACES_MAX else window
+
+    def _begin(self, place: tuple[str, int], trail: Trail) -> _Window:
+        window = self._windows[place] = _Window(trail)
+        asyncio.get_running_loop().call_later(WINDOW_MS / 1000, self._begin_to_end, place, window)
+        return window
+
+    def _begin_to_end(self, place: tuple[str, int], window: _Window | None = None) -> None:
+        found = self._windows.get(place)
+        if found is None or (window is not None and found is not window):
+            return
+        del self._windows[place]
+        if found.is_told or found.counts:
+            task = asyncio.get_running_loop().create_task(self._end(place, found))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _end(self, place: tuple[str, int], window: _Window) -> None:
+        told = ", ".join(f"{reason} {count}" for reason, count in sorted(window.counts.items())) or "none"
+        try:
+            await self._journal.append(_entry(window.trail, COUNTED, self._clock.now_ms(), told, ""))
+        except StorageError as error:
+            _log.error("refusals of requests that prove nobody could not be written down, %s: %s", told, error)
+            self._keep(place, window)
+
+    def _keep(self, place: tuple[str, int], window: _Window) -> None:
+        """Keep counts that could not be written down for the next minute's entry; what is new then has entries of its own."""
+        later = self._windows.get(place) or self._begin(place, window.trail)
+        later.counts += window.counts
+
+
+def _entry(trail: Trail, kind: str, at_ms: int, reason: str, request_id: str) -> Entry:
+    return Entry(
+        at_ms,
+        request_id,
+        kind,
+        trail.account_id,
+        trail.caller.arn,
+        trail.bucket,
+        status=_FORBIDDEN,
+        reason=reason,
+        bucket_id=trail.bucket_id,
+    )

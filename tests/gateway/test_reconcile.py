@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,7 +22,7 @@ from tests.keybox.box import Box, Serving
 from .conftest import NEAR
 from .key_servers import b64, connected, external_key, patient
 from .log import INTEGRATED_S
-from .service import Service, make_deployment, serving
+from .service import SIEGEL, Service, make_deployment, serving
 from .shelf import MIB, new_name, seeded
 from .test_audit import Desk
 
@@ -174,6 +176,30 @@ def parts(stage: Stage, key: str) -> None:
     s3.complete_multipart_upload(**told, MultipartUpload={"Parts": made})
 
 
+def test_what_streams_for_long_has_an_entry_for_each_call(stage: Stage) -> None:
+    """Nothing is kept in this bucket, so a body that a client takes slowly asks for its key again every few seconds."""
+    slow = new_name()
+    stage.s3.create_bucket(Bucket=slow, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    stage.under(slow, stage.key)
+    stage.s3.put_bucket_tagging(Bucket=slow, Tagging={"TagSet": [{"Key": "siegel:data-key-seconds", "Value": "0"}]})
+    stage.s3.put_object(Bucket=slow, Key="long", Body=seeded(48 * MIB))
+    before = len(stage.box.log())
+    answer = stage.s3.get_object(Bucket=slow, Key="long")
+    with answer["Body"] as stream:
+        for _ in range(48):
+            stream.read(MIB)
+            time.sleep(0.25)
+    request = answer["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    calls = [line for line in stage.box.log()[before:] if line.get("request_id") == request]
+    assert len(calls) > 1
+    found = stage.reconcile("--lease", f"{slow}=0")
+    assert found["mismatches"] == []
+    shown = stage.desk.run("show", stage.desk.audits, "--request", request, "--kind", "kms.decrypt", "--json")
+    entries = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [entry["reason"] for entry in entries] == ["", *["renewal"] * (len(calls) - 1)]
+    assert {entry["key_call_id"] for entry in entries} == {request}
+
+
 def test_an_unwrap_around_the_journal_is_found_within_one_interval(stage: Stage) -> None:
     """Somebody who has the service's credentials asks the key server himself."""
     assert stage.reconcile()["balances"]
@@ -233,3 +259,26 @@ def test_a_longer_lease_than_was_granted_is_found(stage: Stage) -> None:
     assert {one["kind"] for one in found["mismatches"]} == {"late"}
     assert "0 s are granted" in found["mismatches"][0]["message"]
     assert stage.reconcile("--from", "2000-01-01", "--clock-s", "1")["counts"]["leases"] > 0
+
+
+def test_what_is_sealed_before_sending_leaves_receipts_too(stage: Stage, tmp_path: Path) -> None:
+    plain, key, receipts = tmp_path / "plain", tmp_path / "key", tmp_path / "sealed.jsonl"
+    plain.write_bytes(b"5")
+    credential = stage.service.owner
+    account = {"AWS_ACCESS_KEY_ID": credential.access_key_id, "AWS_SECRET_ACCESS_KEY": credential.secret_access_key}
+    environment = {**os.environ, **account, "AWS_REGION": "eu-central-1", "XDG_STATE_HOME": str(tmp_path)}
+
+    def siegel(*words: object) -> None:
+        ended = subprocess.run(
+            [SIEGEL, *map(str, words)], capture_output=True, text=True, check=False, timeout=60, env=environment
+        )
+        assert ended.returncode == 0, ended.stderr
+
+    store = ("--endpoint-url", stage.service.url, "--account-id", credential.account_id, "--receipts", receipts)
+    siegel("keys", "new", key)
+    siegel("seal", plain, f"s3://{stage.bucket}/sealed", "--key", key, *store)
+    siegel("open", f"s3://{stage.bucket}/sealed", "--key", key, "-o", tmp_path / "out", *store)
+    assert (tmp_path / "out").read_bytes() == b"5"
+    assert [json.loads(line)["method"] for line in receipts.read_bytes().splitlines()] == ["PUT", "GET"]
+    found = stage.reconcile("--receipts", receipts)
+    assert (found["mismatches"], found["counts"]["receipts"] >= 2) == ([], True)

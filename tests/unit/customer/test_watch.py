@@ -5,12 +5,14 @@ from contextlib import nullcontext
 
 import pytest
 from tests.unit.customer.ledgers import BEGAN_S, NOW_S, Desk, entries, entry, log_of, publish_openings
+from tests.unit.customer.two_books import Story
 from tests.unit.ledger.log import Log
 
+from siegel.customer.audit.accounts import Wanted
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.notices import CommandChannel, MailChannel, Notice, NoticeError, WebhookChannel
 from siegel.customer.audit.sources import FolderSource, SourceError
-from siegel.customer.audit.watch import WAITING_MAX, Watch
+from siegel.customer.audit.watch import WAITING_MAX, Comparing, Watch
 from siegel.domain.errors import ConfigurationError
 
 
@@ -209,6 +211,59 @@ def test_what_this_machine_cannot_check_is_told(stage):
     with Book(stage.desk.book.folder).changing():
         assert "another audit runs" in stage.round().problem
     assert stage.channel.told == []
+
+
+def test_differences_of_the_books_are_told_once(tmp_path):
+    story = Story(tmp_path)
+    story.write()
+    story.read()
+    story.publish()
+    channel = Channel()
+    wanted = Wanted(logs=[tmp_path / "box"], receipts=[tmp_path / "receipts.jsonl"])
+
+    def watching():
+        source = FolderSource(story.desk.ledger)
+        return Watch(
+            story.desk.book.folder, lambda _place: nullcontext(source), [channel], verify_every_s=86_400,
+            comparing=Comparing(wanted, 3600), now_s=lambda: story.now_ms / 1000 + 1,
+        )  # fmt: skip
+
+    assert watching().round().holds
+    stray = story.begin()
+    story.line(stray, "decrypt")
+    story.read()
+    # Not yet: the hour is not over.
+    story.publish()
+    assert watching().round().holds
+    story.publish(end_ms=3_600_000)
+    done = watching().round()
+    (told,) = channel.taken
+    assert (told.check, told.evidence["request"], told.message.partition(":")[0]) == ("books", stray, "missing")
+    assert not done.holds
+    story.publish(end_ms=3_600_000)
+    assert watching().round().holds
+    assert len(channel.taken) == 1
+    # A book that cannot be read is a finding that passes.
+    (tmp_path / "box" / "log.jsonl").rename(tmp_path / "away")
+    story.publish_ledger(end_ms=3_600_000)
+    watching().round()
+    assert "cannot be compared here" in channel.taken[-1].message
+    (tmp_path / "away").rename(tmp_path / "box" / "log.jsonl")
+    watching().round()
+    assert channel.taken[-1].event == "well"
+
+
+def test_a_ledger_that_has_not_grown_is_compared_with_nothing(tmp_path):
+    story = Story(tmp_path)
+    story.read()
+    story.publish()
+    watch = Watch(
+        story.desk.book.folder, lambda _place: nullcontext(FolderSource(story.desk.ledger)), [], verify_every_s=86_400,
+        comparing=Comparing(Wanted(logs=[tmp_path / "box"]), 1), now_s=lambda: story.now_ms / 1000 + 1,
+    )  # fmt: skip
+    assert watch.round().holds
+    story.now_ms += 5000
+    assert watch.round().holds
 
 
 def test_a_state_that_is_damaged_is_refused(stage):

@@ -37,10 +37,10 @@ def name_of(number):
 class Story:
     """Requests one after the other, a second apart, as they go into both books."""
 
-    def __init__(self, folder, delay_s=1):
+    def __init__(self, folder, delay_s=1, began_ms=BEGAN_MS):
         self.folder = folder
         self.desk = Desk(folder, promise=Promise(delay_s=delay_s))
-        self.now_ms, self.number = BEGAN_MS, FIRST_ID
+        self.now_ms, self.number = began_ms, FIRST_ID
         self.entries, self.lines, self.receipts = [], [], []
 
     # The books, entry by entry and line by line
@@ -113,8 +113,8 @@ class Story:
             lines.append(line)
         return b"".join(lines)
 
-    def publish(self, end_ms=60_000):
-        """Put the ledger into the mirror, and the log into a box's directory, some time later."""
+    def publish_ledger(self, end_ms=60_000):
+        """Publish the ledger under a head of some time later."""
         leaves = [_leaf(fields, number) for number, fields in enumerate(self.entries)]
         self.now_ms += end_ms
         log = Log([entry for entry, _ in leaves])
@@ -125,6 +125,10 @@ class Story:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 some = leaves[tile.index * 256 : tile.index * 256 + tile.width]
                 path.write_bytes(encode_bundle(opening for _, opening in some))
+
+    def publish(self, end_ms=60_000):
+        """Put the ledger into the mirror, and the log into a box's directory, some time later."""
+        self.publish_ledger(end_ms)
         self.desk.sync(now_s=self.now_ms // 1000)
         box = self.folder / "box"
         box.mkdir(exist_ok=True)

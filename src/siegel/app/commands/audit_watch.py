@@ -14,11 +14,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from siegel.app.commands.audit import EXIT_BROKEN, Folder, Region, opened
+from siegel.app.commands.audit_books import NO_BOOKS, TheirBooks
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_error, print_json, print_text
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.notices import Channel, CommandChannel, MailChannel, WebhookChannel
-from siegel.customer.audit.watch import LOCK_NAME, Round, Watch
+from siegel.customer.audit.watch import LOCK_NAME, Comparing, Round, Watch
 from siegel.customer.keybox.folder import locked
 from siegel.domain.errors import ConfigurationError, StorageError
 
@@ -34,6 +35,10 @@ def watch(
     verify_every_s: Annotated[
         int, Parameter(validator=Number(gte=0), help="Seconds between two verifications of the whole mirror.")
     ] = 86_400,
+    books: TheirBooks = NO_BOOKS,
+    compare_every_s: Annotated[
+        int, Parameter(validator=Number(gte=1), help="Seconds between two comparisons with your own books.")
+    ] = 3600,
     once: Annotated[bool, Parameter(negative="", help="Look once, and end: for cron.")] = False,
     exec_: Annotated[
         str | None, Parameter(name="--exec", help="Command that gets each notice as JSON on standard input; no shell takes part.")
@@ -65,10 +70,13 @@ def watch(
         if mail_from is None:
             raise ConfigurationError("mail needs a sender\ntry: --mail-from ADDRESS")
         channels.append(MailChannel(smtp, mail_from, mail_to, authority=notify_ca))
+    comparing = Comparing(books.wanted(), compare_every_s) if books.are_there else None
     if not folder.is_dir():
         raise ConfigurationError(f"{folder} is no directory of audits\ntry: siegel audit init {folder} --from URL --policy FILE")
     with locked(folder / LOCK_NAME, refusal=f"another watch runs on {folder}"), _stopping():
-        watching = Watch(folder, lambda place: opened(from_ or place, region, ca), channels, verify_every_s=verify_every_s)
+        watching = Watch(
+            folder, lambda place: opened(from_ or place, region, ca), channels, verify_every_s=verify_every_s, comparing=comparing
+        )
         if once:
             _leave(_round(watching, as_json=json))
         while True:

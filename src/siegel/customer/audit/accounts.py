@@ -34,6 +34,10 @@ def _silently(_what: str, _count: int) -> Progress:
     return lambda _done: None
 
 
+class NothingNewError(ConfigurationError):
+    """The ledger that is here does not reach into the interval."""
+
+
 class Memory(Struct):
     """What is remembered. `heads` are hashes of the last lines of logs, by their paths."""
 
@@ -55,7 +59,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 def balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting = _silently) -> Balance:
     """Compare the mirror in `book` with the logs and receipts of `wanted`, and remember how far that went.
 
-    Raises ConfigurationError: nothing to compare, files that cannot be read. Else SourceError, LedgerFormError, StorageError.
+    Raises NothingNewError; ConfigurationError: nothing to compare, files that cannot be read. Else SourceError, LedgerFormError,
+    StorageError.
     """
     if not wanted.logs and not wanted.receipts:
         raise ConfigurationError("there is nothing to compare the ledger with\ntry: --keybox DIR")
@@ -71,7 +76,7 @@ def _balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting) 
     from_ms = memory.until_ms if wanted.from_ms is None else wanted.from_ms
     terms = replace(wanted.terms, from_ms=from_ms, to_ms=until_ms if wanted.to_ms is None else wanted.to_ms)
     if terms.to_ms < terms.from_ms:
-        raise ConfigurationError(
+        raise NothingNewError(
             "the interval ends before it begins: the ledger that is here goes no further\ntry: siegel audit sync"
         )
     balance = Balance(ledger=report.origin, from_ms=terms.from_ms, to_ms=terms.to_ms, checked_at_s=now_ms // 1000)

@@ -42,7 +42,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     """One thing to tell. `event` is `finding` or `well`.
 
     `check` names the check of the audit; or `provider` where the ledger cannot be had, `here` where this machine cannot check it,
-    `all` where all is well. `notice_id` is the same whenever the notice comes again. `at` is when it was found (RFC 3339, UTC).
+    `books` where it differs from the customer's own, `all` where all is well. `notice_id` is the same whenever the notice comes
+    again. `at` is when it was found (RFC 3339, UTC).
     """
 
     format: str = FORMAT

@@ -20,6 +20,8 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from siegel.customer.audit.accounts import NothingNewError, Wanted, balance_books
+from siegel.customer.audit.balance import Mismatch
 from siegel.customer.audit.book import Book, BusyError
 from siegel.customer.audit.findings import Finding, Name, Report
 from siegel.customer.audit.notices import Channel, Notice, NoticeError
@@ -29,12 +31,14 @@ from siegel.customer.audit.verify import verify
 from siegel.customer.audit.walk import CHECKPOINT
 from siegel.customer.keybox.durable import replace_whole
 from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ledgers import LedgerError
 
 STATE_NAME: Final = "watch.json"
 LOCK_NAME: Final = "watch.lock"
 PROVIDER: Final = "provider"
 HERE: Final = "here"
 MIRROR: Final = "mirror"
+BOOKS: Final = "books"
 # Notices that wait; beyond that, the oldest stay and a line of the output says what was left out.
 WAITING_MAX: Final = 1000
 
@@ -58,9 +62,18 @@ class State(Struct):
     version: int = 1
     ledger: str = ""
     verified_at_s: int = 0
+    compared_at_s: int = 0
+    compared_until_ms: int = 0
     standing: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+
+
+class Comparing(Struct, frozen=True):
+    """The customer's own books, with which the ledger is compared so often."""
+
+    wanted: Wanted
+    every_s: int
 
 
 class Round(Struct):
@@ -105,6 +118,7 @@ class Watch:
         channels: Sequence[Channel],
         *,
         verify_every_s: int,
+        comparing: Comparing | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         """Look at what `opening` gives for the source in the settings. The whole mirror is verified first, and then so often.
@@ -115,6 +129,7 @@ class Watch:
         self._opening = opening
         self._channels = {channel.name: channel for channel in channels}
         self._verify_every_s = verify_every_s
+        self._comparing = comparing
         self._now_s = now_s
         self._state = _read_state(folder / STATE_NAME)
 
@@ -139,7 +154,7 @@ class Watch:
             self._state.ledger = report.origin or self._state.ledger
             where: dict[str, str | int] = {"kept in": str(synced.evidence)} if synced.evidence else {}
             seen = [_seen(finding, where) for finding in report.findings]
-            return seen + self._look_back(book, done, seen)
+            return seen + self._look_back(book, done, seen) + self._compare_books(book, done)
         except BusyError as error:
             done.problem = str(error)
             return []
@@ -162,6 +177,20 @@ class Watch:
         if not any(one.passes for one in more):
             state.verified_at_s = done.at_s
         return [_in_mirror(one) if one.passes else one for one in more]
+
+    def _compare_books(self, book: Book, done: Round) -> list[_Seen]:
+        """Compare the mirror with the customer's own books, if that is due. Differences are of entries: they do not pass."""
+        state, comparing = self._state, self._comparing
+        if comparing is None or done.at_s - state.compared_at_s < comparing.every_s:
+            return []
+        try:
+            balance = balance_books(book, replace(comparing.wanted, from_ms=state.compared_until_ms), done.at_s * 1000)
+        except NothingNewError:
+            return []
+        except (ConfigurationError, SourceError, LedgerError) as error:
+            return [_Seen(BOOKS, BOOKS, f"the books cannot be compared here: {error}", {}, passes=True)]
+        state.compared_at_s, state.compared_until_ms = done.at_s, max(balance.until_ms, state.compared_until_ms)
+        return [_differs(mismatch) for mismatch in balance.mismatches]
 
     def _compare(self, done: Round, seen: list[_Seen]) -> None:
         """Note what is new, and what is over. While nothing can be fetched, what stood before still stands."""
@@ -234,6 +263,12 @@ def _seen(finding: Finding, more: dict[str, str | int]) -> _Seen:
     entry = finding.evidence.get("entry")
     words = f"entry {entry}" if entry is not None and not passes else _VARYING.sub("#", finding.message)
     return _Seen(f"{finding.check}: {words}", str(finding.check), finding.message, finding.evidence | more, passes=passes)
+
+
+def _differs(mismatch: Mismatch) -> _Seen:
+    about = "; ".join(str(mismatch.evidence[name]) for name in ("request", "entry", "log", "line") if name in mismatch.evidence)
+    name = f"{BOOKS}: {mismatch.kind} {_VARYING.sub('#', mismatch.message)} ({about})"
+    return _Seen(name, BOOKS, f"{mismatch.kind}: {mismatch.message}", mismatch.evidence, passes=False)
 
 
 def _in_mirror(seen: _Seen) -> _Seen:

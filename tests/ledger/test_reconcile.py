@@ -1,0 +1,82 @@
+"""`siegel audit reconcile` as it is run: pages for people, JSON for programs, and what it refuses."""
+
+import json
+import time
+
+import pytest
+
+from tests.ledger.witnessing import siegel
+from tests.unit.customer.two_books import Story, name_of
+
+
+@pytest.fixture
+def story(tmp_path):
+    made = Story(tmp_path, began_ms=int(time.time() * 1000) - 600_000)
+    made.write()
+    made.read(call=made.read())
+    return made
+
+
+def reconcile(story, *words):
+    ended = siegel("audit", "reconcile", story.desk.book.folder, *words)
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended
+
+
+def test_books_that_balance_and_books_that_do_not(story):
+    story.publish()
+    own = ("--keybox", story.folder / "box", "--receipts", story.folder / "receipts.jsonl")
+    ended = reconcile(story, *own)
+    assert (ended.returncode, ended.stdout.partition(":")[0], ended.stderr) == (0, "BALANCES", "")
+    stray = story.begin()
+    story.line(stray, "decrypt")
+    story.publish()
+    ended = reconcile(story, *own)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("DOES NOT BALANCE: the books differ in 1 place.")
+    assert "line: 4" in ended.stdout
+    ended = reconcile(story, *own, "--from", "2000-01-01", "--json")
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["balances"], told["counts"]["unwraps"]) == (1, False, 3)
+    assert [one["evidence"]["request"] for one in told["mismatches"]] == [stray]
+    # The interval before, by its end; and receipts alone, in which nothing is amiss.
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(story.now_ms // 1000 - 60))
+    assert reconcile(story, *own, "--from", "2000-01-01T00:00:00Z", "--to", until).returncode == 0
+    ended = reconcile(story, *own[2:], "--from", "2000-01-01", "--json")
+    assert (ended.returncode, json.loads(ended.stdout)["counts"]["receipts"]) == (0, 2)
+
+
+def test_what_is_granted_is_the_customers_word(story):
+    story.read(call=name_of(story.number - 1), later_ms=40_000)
+    story.publish()
+    own = ("--keybox", story.folder / "box", "--from", "2000-01-01")
+    assert reconcile(story, *own).returncode == 0
+    assert reconcile(story, *own, "--lease-s", "10").returncode == 1
+    assert reconcile(story, *own, "--lease-s", "10", "--lease", "photos=60", "--lease", "other=0").returncode == 0
+    assert reconcile(story, *own, "--lease-s", "10", "--clock-s", "60").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ((), "--keybox DIR"),
+        (("--keybox", "nowhere"), "nowhere cannot be read"),
+        (("--keybox", ".", "--from", "yesterday"), "'yesterday' is no time"),
+        (("--keybox", ".", "--lease", "photos"), "is no lease of a bucket"),
+        (("--keybox", ".", "--lease", "photos=3601"), "is no lease of a bucket"),
+        (("--keybox", ".", "--lease", "=1"), "is no lease of a bucket"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(story, words, problem):
+    story.publish()
+    ended = reconcile(story, *words)
+    assert ended.returncode == 253
+    assert problem in ended.stderr
+
+
+def test_a_watch_compares_them_too(story):
+    story.line(story.begin(), "decrypt")
+    story.publish()
+    ended = siegel("audit", "watch", story.desk.book.folder, "--once", "--keybox", story.folder / "box")
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert "NEW  books: missing: a data key of photos/film.mp4 was unwrapped" in ended.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -10,6 +11,8 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from siegel.web.admin import ADMIN_ROUTES
 
 from .service import Service
 from .shelf import Shelf, fails, new_name, sdk
@@ -110,3 +113,21 @@ def test_an_operators_key_opens_nothing_on_the_s3_port(bucket: Shelf, service: S
         with fails(403, "InvalidAccessKeyId"):
             attempt()
     assert bucket.get("k") == b"x"
+
+
+@pytest.mark.parametrize("row", ADMIN_ROUTES, ids=lambda row: row.operation)
+def test_t86_cve_2026_5807_nothing_of_the_operators_is_on_the_port_of_data(service: Service, bucket: Shelf, row: Any) -> None:
+    """Vault CVE-2026-5807, CVE-2020-16250: what operators do is not reachable where customers are, whoever signs for it."""
+    raw = service.raw()
+    body = b'{"name": "evil"}' if row.method == "POST" else b""
+    path = row.path.lstrip("/")
+    before = bucket.state()
+    for keys in (service.owner, service.operator, service.stranger):
+        client = raw.as_caller(keys)
+        for target in (path, f"{bucket.name}/../{path}", path.replace("/", "%2F", 1)):
+            answer = client.send(
+                client.sign(client.ask(row.method, target.split("/", 1)[0], target.partition("/")[2] or None, body=body))
+            )
+            assert answer.status in {400, 403, 404, 405}, (target, answer.status, answer.body[:200])
+            assert b"evil" not in answer.body.replace(path.encode(), b"")
+    assert bucket.state() == before

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from .key_servers import Premises, connect, connected, external_key, patient, premises
+from .key_servers import Premises, connect, connected, evil_server, external_key, patient, premises
 from .people import allow, make_person
 from .service import Service
-from .shelf import fails
+from .shelf import fails, sdk
 
 CONTEXT = {"project": "blue", "case": "Ü 7"}
 
@@ -317,3 +318,36 @@ def test_only_who_may_manages_stores_and_secrets_are_never_shown(
     secret = place.options["XksProxyAuthenticationCredential"]["RawSecretAccessKey"].encode()
     assert secret not in service.log.read_bytes()
     assert all(secret not in path.read_bytes() for path in service.directory.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://127.0.0.1",
+        "https://localhost",
+        "https://169.254.169.254",
+        "https://10.0.0.1",
+        "https://192.168.0.1",
+        "https://100.64.0.1",
+        "https://[::1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://[fe80::1]",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://127.1",
+        "https://0177.0.0.1",
+        "http://8.8.8.8",
+        "http://keys.example.org",
+    ],
+)
+def test_t91_rustfs_ghsa_m479_a_key_server_at_an_address_that_is_not_public_is_never_asked(
+    strict_service: Service, endpoint: str
+) -> None:
+    """RustFS GHSA-m479, SeaweedFS GHSA-87fv, CVE-2024-11168, CVE-2024-4032: a key server is one more address that others name."""
+    with closing(sdk(strict_service, name="kms")) as strict, evil_server() as evil:
+        for place in (endpoint, f"{endpoint}:{evil.url.rpartition(':')[2]}"):
+            with pytest.raises(ClientError) as refused:
+                strict.create_custom_key_store(**evil.options | {"XksProxyUriEndpoint": place})
+            assert refused.value.response["Error"]["Code"] in {"XksProxyUriUnreachableException", "ValidationException"}
+        assert evil.asked == []
+        assert strict.describe_custom_key_stores()["CustomKeyStores"] == []

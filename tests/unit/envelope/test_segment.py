@@ -2,6 +2,8 @@
 
 import pytest
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -251,3 +253,86 @@ def test_no_plaintext_shows_in_a_sealed_body():
     canary = b"a canary that sings in clear text "
     sealed = seal(canary * 1000)
     assert canary[:8] not in sealed
+
+
+def multiply(x, y):
+    """Multiply in GF(2^128) as GCM does (NIST SP 800-38D, algorithm 1); blocks are numbers, their first bit the highest."""
+    product = 0
+    for bit in range(127, -1, -1):
+        if x >> bit & 1:
+            product ^= y
+        y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
+    return product
+
+
+def power(x, exponent):
+    result = 1 << 127
+    while exponent:
+        if exponent & 1:
+            result = multiply(result, x)
+        x, exponent = multiply(x, x), exponent >> 1
+    return result
+
+
+def hash_key(key):
+    return int.from_bytes(Cipher(algorithms.AES256(key), modes.ECB()).encryptor().update(bytes(16)), "big")
+
+
+def ghash(h, blocks):
+    state = 0
+    for block in blocks:
+        state = multiply(state ^ block, h)
+    return state
+
+
+def pad_of(key, nonce):
+    return int.from_bytes(Cipher(algorithms.AES256(key), modes.ECB()).encryptor().update(nonce + b"\0\0\0\1"), "big")
+
+
+def colliding_chunk(first, second):
+    """Return a chunk of two blocks, with its tag, that AES-GCM opens under two keys and nonces: the first block makes it so."""
+    (k1, n1), (k2, n2) = first, second
+    lengths, fixed = 256, int.from_bytes(b"one block, fixed", "big")
+    h1, h2 = hash_key(k1), hash_key(k2)
+    # tag = x*h^3 + fixed*h^2 + lengths*h + pad, the same for both: one linear equation for x.
+    rest = [ghash(h, [fixed, lengths]) ^ pad_of(k, n) for h, k, n in ((h1, k1, n1), (h2, k2, n2))]
+    x = multiply(rest[0] ^ rest[1], power(power(h1, 3) ^ power(h2, 3), (1 << 128) - 2))
+    tag = ghash(h1, [x, fixed, lengths]) ^ pad_of(k1, n1)
+    return x.to_bytes(16, "big") + fixed.to_bytes(16, "big"), tag.to_bytes(16, "big")
+
+
+def test_t81_cve_2025_14763_a_file_that_two_keys_open_is_opened_by_one_at_most():
+    """Two data keys whose chunk keys both open the same ciphertext, as AES-GCM allows it: the commitment is to one of them."""
+    keys = [KEY, bytes(reversed(KEY))]
+    made = [segment._ChunkKeys(key, PLACE, DATA_ID, PART, SALT) for key in keys]
+    outputs = [segment.expand(key, segment._INFO + SALT + cobblestone_context(), 32 + 12 + 32) for key in keys]
+    pairs = [(output[:32], output[32:44]) for output in outputs]
+    ciphertext, tag = colliding_chunk(*pairs)
+    for key, nonce in pairs:
+        assert len(AESGCM(key).decrypt(nonce, ciphertext + tag, None)) == 32
+    for mine, committed in enumerate(made):
+        sealed = seal(b"", data_key=keys[mine])[:HEADER_BYTES] + ciphertext + tag
+        assert sealed[HEADER_BYTES - 32 : HEADER_BYTES] == committed.commitment
+        assert len(unseal(sealed, 32, data_key=keys[mine])) == 32
+        with pytest.raises(SealBrokenError):
+            unseal(sealed, 32, data_key=keys[1 - mine])
+
+
+@given(st.integers(0, segment.CHUNKS_MAX - 1), st.integers(0, segment.CHUNKS_MAX - 1), st.binary(min_size=24, max_size=24))
+def test_t83_no_two_chunks_of_a_segment_have_one_nonce_however_many_there_are(first, second, salt):
+    """MinIO b181a693, Ceph CVE-2025-30156: the nonce is the number, masked, so 2^38 chunks have as many nonces."""
+    keys = segment._ChunkKeys(KEY, PLACE, DATA_ID, PART, salt)
+    assert (keys.nonce(first) == keys.nonce(second)) == (first == second)
+    assert int.from_bytes(keys.nonce(first), "big") ^ keys.base_nonce == first
+
+
+@given(st.binary(min_size=24, max_size=24), st.binary(min_size=24, max_size=24))
+def test_t83_another_salt_is_another_key_and_other_nonces(first, second):
+    """What is written after a crash, a restore or a clone draws a salt of its own, and shares no key with what was there."""
+    one, other = (seal(plain(100), salt=salt) for salt in (first, second))
+    assert (one == other) == (first == second)
+    if first != second:
+        headers = one[:HEADER_BYTES], other[:HEADER_BYTES]
+        for header, body in (headers[0], other), (headers[1], one):
+            with pytest.raises(SealBrokenError):
+                unseal(header + body[HEADER_BYTES:], 100)

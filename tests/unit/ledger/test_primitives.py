@@ -27,7 +27,7 @@ def test_a_log_signs_its_checkpoint():
 
 
 @pytest.mark.parametrize("vector", VECTORS["note"]["bad"], ids=lambda vector: vector["name"])
-def test_what_is_almost_its_signature_proves_nothing(vector):
+def test_t87_what_is_almost_its_signature_proves_nothing(vector):
     with pytest.raises(UnsignedError):
         LOG.check(line(bytes.fromhex(vector["signature"])), CHECKPOINT)
 

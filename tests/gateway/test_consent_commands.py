@@ -72,17 +72,25 @@ def theirs(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def home(theirs: Parties, tmp_path: Path) -> Home:
-    (tmp_path / "policy").write_bytes(theirs.policy)
+    made = home_of(theirs, tmp_path)
+    made.keygen("alice")
+    made.keys(1, "alice")
+    return made
+
+
+def home_of(theirs: Parties, folder: Path, *words: str) -> Home:
+    """Make the customer's machine, with a directory of audits that trusts his witness."""
+    folder.mkdir(exist_ok=True)
+    (folder / "policy").write_bytes(theirs.policy)
     env = {
         **os.environ,
         "AWS_ACCESS_KEY_ID": theirs.keys.access_key_id,
         "AWS_SECRET_ACCESS_KEY": theirs.keys.secret_access_key,
         "AWS_REGION": REGION,
     }
-    made = Home(tmp_path, env, theirs)
-    made.run("audit", "init", "audits", "--from", f"{theirs.service.url}/.ledger/{theirs.account_id}", "--policy", "policy")
-    made.keygen("alice")
-    made.keys(1, "alice")
+    made = Home(folder, env, theirs)
+    ledger = f"{theirs.service.url}/.ledger/{theirs.account_id}"
+    made.run("audit", "init", "audits", "--from", ledger, "--policy", "policy", *words)
     return made
 
 

@@ -161,12 +161,18 @@ def test_the_entry_that_was_rewritten_is_named_and_what_shows_it_is_kept(desk):
 
 def test_what_was_not_looked_at_is_not_said_to_hold(desk):
     assert desk.publish(log_of(300)).sync().report.holds()
-    assert desk.publish(log_of(200)).sync().report.unchecked == [Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS]
+    assert desk.publish(log_of(200)).sync().report.unchecked == [
+        Name.ENTRIES,
+        Name.TILES,
+        Name.DATES,
+        Name.OPENINGS,
+        Name.CONSENT,
+    ]
     (desk.ledger / "checkpoint").write_bytes(b"x")
     assert set(desk.sync().report.unchecked) == set(Name) - {Name.SIGNATURE}
     desk.publish(log_of(900))
     (desk.ledger / "tile" / "entries" / "002").unlink()
-    assert desk.sync().report.unchecked == [Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS]
+    assert desk.sync().report.unchecked == [Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS, Name.CONSENT]
     (desk.book.folder / "ledger" / "tile" / "entries" / "000").unlink()
     assert Name.CONSISTENCY in verify(Book(desk.book.folder), NOW_S).unchecked
     assert Name.ENTRIES in compare(Book(desk.book.folder), log_of(200).checkpoint(NOW_S, WITNESSES), NOW_S).unchecked

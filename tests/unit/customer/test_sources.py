@@ -113,7 +113,7 @@ def test_a_ledger_is_fetched_in_the_accounts_name(server, asking, tmp_path):
     assert f"{PREFIX}handover/000" in server.asked
     before = len(server.asked)
     assert sync(Book(desk.book.folder), asking(), NOW_S).report.findings == []
-    assert len(server.asked) == before + 3
+    assert len(server.asked) == before + 4
 
 
 @pytest.mark.parametrize("credential", [None, Credential("AKIDEXAMPLE", "another", "a token")])

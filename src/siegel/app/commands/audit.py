@@ -22,8 +22,10 @@ from siegel.customer.audit.receipts import check_receipt, make_receipts
 from siegel.customer.audit.sources import FolderSource, HttpSource, Source, find_credential
 from siegel.customer.audit.sync import sync as sync_book
 from siegel.customer.audit.verify import verify as verify_mirror
+from siegel.customer.consent.pins import pin
 from siegel.domain.errors import ConfigurationError
 from siegel.domain.ledgers import LedgerError
+from siegel.ledger.consent_lines import DOCUMENT_BYTES_MAX
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.policies import POLICY_BYTES_MAX, read_policy
 from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
@@ -46,13 +48,19 @@ def init(
     delay_s: Annotated[
         int, Parameter(help="How soon an entry must be in the ledger, differences of clocks included.")
     ] = Promise().delay_s,
+    consent_keys: Annotated[
+        Path | None, Parameter(help="The file of consent keys: whose signatures let the provider's people in.")
+    ] = None,
 ) -> None:
     """Make a directory for the audits of a ledger; the help text is in `audit_cli.py`."""
     source = from_ if "://" in from_ else str(Path(from_).absolute())
+    keys = None if consent_keys is None else read_file(consent_keys, DOCUMENT_BYTES_MAX + 1)
     try:
         initialise(folder, source, read_file(policy, POLICY_BYTES_MAX), Promise(max_age_s, delay_s))
     except LedgerError as error:
         raise ConfigurationError(f"{policy}: {error}") from None
+    if keys is not None:
+        pin(folder, keys, int(time.time()))
     print_text(f"{folder} is ready\nnext: siegel audit sync {folder}")
 
 

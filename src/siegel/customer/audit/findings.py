@@ -21,6 +21,7 @@ class Name(StrEnum):
     CONSISTENCY = "consistency"
     DATES = "dates"
     OPENINGS = "openings"
+    CONSENT = "consent"
 
 
 TITLES: Final = {
@@ -32,6 +33,7 @@ TITLES: Final = {
     Name.CONSISTENCY: "The ledger still begins with what was verified before",
     Name.DATES: "Entries came in time and in order, each once",
     Name.OPENINGS: "Names and persons are those that the entries were made with",
+    Name.CONSENT: "Nobody of the provider's came without your consent, or beyond it",
 }
 # Without these, what was fetched is no later state of the ledger, and is not kept as one.
 NEEDED: Final = (Name.SIGNATURE, Name.QUORUM, Name.ENTRIES, Name.TILES, Name.CONSISTENCY)
@@ -45,13 +47,23 @@ class Finding(Struct, frozen=True):
     evidence: dict[str, str | int] = field(default_factory=dict)
 
 
+class ConsentUses(Struct, frozen=True):
+    """How often a consent was used since its approval, how many of the uses were reads, and how often it was refused."""
+
+    consent_id: str
+    person: str
+    uses: int
+    reads: int
+    refused: int
+
+
 class Report(Struct):
     """What an audit has found. Times are in seconds since 1970, of entries in milliseconds; None where there is none.
 
     `unnamed` counts the entries without an opening, of those whose openings were looked at. `unchecked` are the checks that
     nothing can be said of, because of what others have found or because nobody asked for them. `hand_overs`: how often the log's
     keys were handed over on the way from the policy's to those of now. `warning`: since when, by the provider's own word, no head
-    has had a quorum.
+    has had a quorum. `consents`: the operators' accesses under each consent that was used.
     """
 
     origin: str = ""
@@ -67,6 +79,7 @@ class Report(Struct):
     left_out: int = 0
     unchecked: list[Name] = field(default_factory=list)
     unnamed: int = 0
+    consents: list[ConsentUses] = field(default_factory=list)
     hand_overs: int = 0
     warning: str = ""
 
@@ -121,6 +134,7 @@ def summary(report: Report) -> str:
         f"  ledger         {report.origin or 'unknown'}",
         f"  entries        {report.size}, of which {min(report.verified_before, report.size)} were verified before",
         f"  without names  {report.unnamed}",
+        *_operators(report),
         f"  recorded       {' to '.join(map(time_text, period))}",
         f"  root           {report.root or 'unknown'}",
         *([f"  keys           handed over {report.hand_overs} times since the policy was written"] if report.hand_overs else []),
@@ -129,6 +143,16 @@ def summary(report: Report) -> str:
         f"  checked        {time_text(report.checked_at_s)}",
     ]
     return "\n".join(lines)
+
+
+def _operators(report: Report) -> list[str]:
+    """Return the lines that tell which operators were let in."""
+    told = [
+        f"{each.person or 'nobody whom you let in'}, consent {each.consent_id}: "
+        f"{each.uses} accesses, {each.reads} of them reads; {each.refused} refused"
+        for each in report.consents
+    ]
+    return [f"  {'operators' if not place else '':<13}  {text}" for place, text in enumerate(map(shown, told or ["none"]))]
 
 
 def _mark(report: Report, name: Name) -> str:
@@ -146,6 +170,11 @@ def _verdict(report: Report) -> str:
             f"{holds}\nOf {report.unnamed} entries it is not told who was there: is that by your will?"
             if report.unnamed
             else holds
+        )
+    if report.holds(*NEEDED) and not report.holds(Name.CONSENT):
+        return (
+            "OPERATOR ACCESS: the ledger is whole, and it shows that somebody of the provider's was at your data without your "
+            "consent or beyond it, or hides who was there. Keep the evidence."
         )
     if report.holds(*NEEDED):
         return "WARNING: the ledger is whole, but what is beside it, or when it came, is not as it was promised."

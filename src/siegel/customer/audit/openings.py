@@ -4,7 +4,7 @@ A ledger may have none, and single ones may have been erased: that is no finding
 by it who was there. One that says another person or another object than its entry was made with is a finding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -44,9 +44,10 @@ def read_lines(source: Source, first: int, size: int) -> Iterator[Line]:
                 yield _line(index, entry, openings[offset] if openings else b"", problem)
 
 
-def check_openings(source: Source, first: int, report: Report) -> None:
-    """Add to `report` what does not fit, from the entry at `first` on. Raises SourceError."""
+def check_openings(source: Source, first: int, report: Report, look: Callable[[Line], None] = lambda _line: None) -> None:
+    """Add to `report` what does not fit, from the entry at `first` on; `look` is shown every entry. Raises SourceError."""
     for line in read_lines(source, first, report.size):
+        look(line)
         if line.problem:
             report.add(Name.OPENINGS, f"entry {line.index}: {line.problem}", entry=line.index)
         elif line.leaf is not None and line.opening is None:

@@ -10,8 +10,10 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.customer.audit.book import HAND_OVERS_MAX, Book
+from siegel.customer.audit.consents import fetch_consents
 from siegel.customer.audit.findings import NEEDED, Name, Report
-from siegel.customer.audit.openings import check_openings, fill_openings, openings_path
+from siegel.customer.audit.openings import fill_openings, openings_path
+from siegel.customer.audit.overseeing import oversee
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError
 from siegel.customer.audit.walk import CHECKPOINT, WARNING, Before, Progress, audit, judge_head, read_bundle, stood_at
 from siegel.domain.errors import StorageError
@@ -49,6 +51,7 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         head = remote.get(CHECKPOINT)
         _fetch_hand_overs(book, remote)
         _fetch_warning(book, remote)
+        fetch_consents(remote, book.mirror, now_s, lambda path, data: _write(book.incoming / path, data))
         source = Layers(FolderSource(book.incoming), book.mirror)
         trust = book.trust(source)
         before = book.before(trust)
@@ -58,7 +61,7 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
             _keep_names(book, source, before.frontier.size if before else 0, judgement.checkpoint.size)
         report = audit(_WithHead(head, source), trust, before, now_s)
         if report.holds(Name.ENTRIES) and Name.ENTRIES not in report.unchecked:
-            check_openings(source, before.frontier.size if before else 0, report)
+            oversee(book, source, trust, before.frontier.size if before else 0, report)
         evidence = None
         if not report.holds(*(name for name in Name if name is not Name.FRESHNESS)):
             evidence = book.keep_evidence(head, report)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import Name, Report
-from siegel.customer.audit.openings import check_openings
+from siegel.customer.audit.overseeing import oversee
 from siegel.customer.audit.walk import Progress, audit
 from siegel.ledger.frontier import Frontier
 
@@ -20,7 +20,7 @@ def _silently(_entries: int) -> Progress:
 def verify(book: Book, now_s: int, starting: Starting = _silently) -> Report:
     """Return what is to be said of the mirror; `starting` is told how many entries there are, and then of each.
 
-    Raises SourceError, StorageError.
+    Raises SourceError, StorageError, ConfigurationError.
     """
     with book.reading():
         trust = book.trust(book.mirror)
@@ -28,5 +28,5 @@ def verify(book: Book, now_s: int, starting: Starting = _silently) -> Report:
         whole = replace(before, frontier=Frontier()) if before else None
         found = audit(book.mirror, trust, whole, now_s, starting(before.checkpoint.size if before else 0))
         if found.holds(Name.ENTRIES) and Name.ENTRIES not in found.unchecked and found.size:
-            check_openings(book.mirror, 0, found)
+            oversee(book, book.mirror, trust, 0, found)
         return found

@@ -20,7 +20,7 @@ from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
 
 CHECKPOINT: Final = "checkpoint"
 # What only a walk over the entries tells.
-OF_ENTRIES: Final = (Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS)
+OF_ENTRIES: Final = (Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS, Name.CONSENT)
 WARNING: Final = "warning"
 # What a time in UTC to the second is written as, at the end of the warning's line.
 _WARNED: Final = re.compile(rb"[^\n]* (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\n", re.ASCII)

@@ -1,0 +1,159 @@
+"""The documents of consents in a mirror, as far as they can be believed: by the customer's own keys, his policy, and the tree.
+
+- consents/index: the ids, one a line
+- consents/<id>/<name>: request, approval, evidence, denial, revocation, report
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from siegel.customer.audit.sources import Source, SourceError
+from siegel.customer.audit.walk import read_bundle
+from siegel.customer.consent.pins import Pins
+from siegel.domain.ledgers import LedgerError, LedgerFormError
+from siegel.ledger.consent_evidence import Proven, parse_evidence, verify_evidence
+from siegel.ledger.consent_keys import ConsentKeys
+from siegel.ledger.consents import Approval, is_consent_id, parse_approval, parse_request
+from siegel.ledger.leaves import Opening, decode_opening
+from siegel.ledger.notes import parse_note
+from siegel.ledger.policies import Policy
+from siegel.ledger.proof_files import parse_proof_file
+from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, tile_at
+
+INDEX: Final = "consents/index"
+DOCUMENTS: Final = ("request", "approval", "evidence", "denial", "revocation", "report")
+CONSENTS_MAX: Final = 100_000
+# So long after its end nothing more is expected of a consent.
+_SETTLED_S: Final = 7 * 24 * 3600
+
+
+class Known(Struct):
+    """One consent, as the mirror tells of it. `approval` is None where none was signed as it must be; `problem` says why.
+
+    `index` and `witnessed_at_s` are of the evidence, None where there is none. `opening` is the one in the evidence.
+    """
+
+    consent_id: str
+    approval: Approval | None = None
+    problem: str = "no approval of it is there"
+    index: int | None = None
+    witnessed_at_s: int | None = None
+    opening: Opening | None = None
+
+
+class Judging(Struct, frozen=True):
+    """By what consents are judged: the keys that were pinned, the policies of now and of before, how much clocks are forgiven."""
+
+    pins: Pins
+    policies: Sequence[Policy]
+    slack_s: int
+
+    def keys(self, at_s: int) -> Sequence[ConsentKeys]:
+        """Return the keys that counted at a time. Raises LedgerFormError if none are pinned."""
+        found = self.pins.at(at_s, self.slack_s)
+        if not found:
+            raise LedgerFormError("no consent keys are pinned here, so nobody could consent")
+        return found
+
+
+def consent_path(consent_id: str, name: str) -> str:
+    """Return where a document of a consent lies."""
+    return f"consents/{consent_id}/{name}"
+
+
+def read_index(source: Source) -> list[str]:
+    """Return the ids of all consents. Raises SourceError for an index that is none, or has no end."""
+    ids = (source.get(INDEX) or b"").decode(errors="replace").split("\n")
+    if ids.pop() or len(ids) > CONSENTS_MAX or not all(is_consent_id(each) for each in ids):
+        raise SourceError(f"{INDEX} is no list of at most {CONSENTS_MAX} ids")
+    return ids
+
+
+def fetch_consents(remote: Source, mirror: Source, now_s: int, write: Callable[[str, bytes], None]) -> None:
+    """Fetch what is new, and hand it to `write`. What the mirror has once is not forgotten. Raises SourceError."""
+    known, found = read_index(mirror), read_index(remote)
+    ids = sorted({*known, *found})
+    if ids != known:
+        write(INDEX, "".join(f"{each}\n" for each in ids).encode())
+    for each in found:
+        if _is_settled(each, mirror, now_s):
+            continue
+        for path in (consent_path(each, name) for name in DOCUMENTS):
+            data = remote.get(path)
+            if data is not None and data != mirror.get(path):
+                write(path, data)
+
+
+def read_consents(source: Source, judging: Judging, size: int) -> dict[str, Known]:
+    """Return all consents of a mirror of `size` entries, by their ids. Raises SourceError."""
+    return {each: _read(each, source, judging, size) for each in read_index(source)}
+
+
+def _is_settled(consent_id: str, mirror: Source, now_s: int) -> bool:
+    """Tell whether nothing of a consent changes any more."""
+    if mirror.get(consent_path(consent_id, "report")) is not None:
+        return True
+    request = mirror.get(consent_path(consent_id, "request"))
+    try:
+        return request is not None and parse_request(request.decode()).expires_s + _SETTLED_S < now_s
+    except (LedgerError, UnicodeDecodeError):
+        return False
+
+
+def _read(consent_id: str, source: Source, judging: Judging, size: int) -> Known:
+    evidence, note = (source.get(consent_path(consent_id, name)) for name in ("evidence", "approval"))
+    try:
+        if evidence is not None:
+            known = _of_evidence(consent_id, evidence, judging)
+            _check_in_tree(evidence, source, size)
+        elif note is not None:
+            known = Known(consent_id, _signed(note, judging))
+        else:
+            return Known(consent_id)
+    except LedgerError as error:
+        what = "approval" if evidence is None else "evidence"
+        return Known(consent_id, problem=f"its {what} does not hold: {error}")
+    if known.approval is not None and known.approval.request.consent_id != consent_id:
+        return Known(consent_id, problem="what is shown of it is that of another consent")
+    return known
+
+
+def _of_evidence(consent_id: str, data: bytes, judging: Judging) -> Known:
+    evidence = parse_evidence(data)
+    proven = _proven(data, parse_approval(parse_note(evidence.approval).text).decided_at_s, judging)
+    opening = decode_opening(evidence.opening)
+    return Known(consent_id, proven.approval, index=proven.index, witnessed_at_s=proven.witnessed_at_s, opening=opening)
+
+
+def _proven(data: bytes, decided_at_s: int, judging: Judging) -> Proven:
+    problem: LedgerError | None = None
+    for keys in judging.keys(decided_at_s):
+        for policy in judging.policies:
+            try:
+                return verify_evidence(data, keys, policy)
+            except LedgerError as error:
+                problem = problem or error
+    raise problem or LedgerFormError("nobody's word is believed")
+
+
+def _check_in_tree(data: bytes, source: Source, size: int) -> None:
+    """Raise LedgerFormError unless the entry that the evidence is about stands in this mirror, where it says."""
+    proof = parse_proof_file(parse_evidence(data).proof)
+    if proof.index >= size:
+        raise LedgerFormError(f"it is about the entry {proof.index}, and the ledger has {size}")
+    tile = tile_at(ENTRIES, proof.index // TILE_WIDTH, size)
+    if read_bundle(source, tile)[proof.index % TILE_WIDTH] != proof.extra:
+        raise LedgerFormError(f"it is about another entry {proof.index} than this ledger has")
+
+
+def _signed(note: bytes, judging: Judging) -> Approval:
+    """Return the approval in a note that as many keys have signed as had to. Raises LedgerError."""
+    problem: LedgerError | None = None
+    for keys in judging.keys(parse_approval(parse_note(note).text).decided_at_s):
+        try:
+            return keys.open_approval(note)
+        except LedgerError as error:
+            problem = problem or error
+    raise problem or LedgerFormError("nobody's word is believed")

@@ -1,0 +1,342 @@
+"""The monitor: operators who keep to a consent are told of as such, and each way of not doing so is found."""
+
+import os
+from hashlib import sha256
+
+import pytest
+from msgspec.structs import replace
+from tests.unit.customer.ledgers import WITNESSES, Desk, publish
+from tests.unit.ledger.consenting import APPROVAL, AT_S, KEYS, REQUEST, SIGNERS, approval_note
+from tests.unit.ledger.log import Log
+
+from siegel.customer.audit.book import Book
+from siegel.customer.audit.consents import consent_path
+from siegel.customer.audit.dates import Promise
+from siegel.customer.audit.findings import Name, summary
+from siegel.customer.audit.openings import openings_path
+from siegel.customer.audit.sources import SourceError
+from siegel.customer.audit.verify import verify
+from siegel.customer.consent.pins import pin
+from siegel.ledger.bundles import encode_bundle
+from siegel.ledger.consent_evidence import Evidence
+from siegel.ledger.consent_scope import Scope
+from siegel.ledger.consents import Action
+from siegel.ledger.leaves import (
+    Facts,
+    Leaf,
+    Opening,
+    commit_content,
+    commit_name,
+    commit_person,
+    encode_leaf,
+    encode_opening,
+)
+from siegel.ledger.tiles import ENTRIES, new_tiles
+
+ID = REQUEST.consent_id
+PERSON = f"arn:aws:siegel:::support/{ID}/{REQUEST.person}"
+ALICE = "arn:aws:iam::111122223333:user/alice"
+OPERATOR = "operator/AKIAOPERATOR"
+VIDEO = "case 7/video.mp4"
+ALL = replace(APPROVAL, request=replace(REQUEST, actions=tuple(Action), max_reads=0))
+
+
+class Story:
+    """A ledger that tells of a consent, its documents, and a customer who audits it."""
+
+    def __init__(self, folder, approval=ALL, keys=KEYS):
+        self.desk = Desk(folder, promise=Promise(max_age_s=100_000, delay_s=10))
+        if keys:
+            pin(self.desk.book.folder, keys.encode(), AT_S - 3600)
+        self.approval = approval
+        self.entries, self.openings, self.documents = [], [], {}
+        self.evidence_of = None
+
+    def add(self, kind, at_s, principal=ALICE, bucket="", key="", *, status=200, content=b"", consent_id="", bucket_id=0):
+        number = len(self.entries)
+        opening = Opening(number.to_bytes(32), principal, "192.0.2.7", "", bucket, key)
+        facts = Facts(
+            int((AT_S + at_s) * 1000),
+            kind,
+            status,
+            commit_person(opening),
+            commit_name(opening),
+            bucket_id=bucket_id,
+            content=commit_content(opening, content),
+            consent_id=consent_id,
+        )
+        self.entries.append(encode_leaf(Leaf(int((AT_S + at_s) * 1000), f"{number + 1:016X}", facts)))
+        self.openings.append(encode_opening(opening))
+        return self
+
+    def asked(self, at_s=1):
+        digest = sha256(self.approval.request.text.encode()).digest()
+        self.documents[ID, "request"] = self.approval.request.text.encode()
+        return self.add("consent.request", at_s, OPERATOR, content=digest, consent_id=ID)
+
+    def approved(self, at_s=61, witnessed_at_s=63, note=None, **more):
+        self.documents[ID, "approval"] = note or approval_note(self.approval)
+        self.evidence_of = len(self.entries), witnessed_at_s
+        return self.add("consent.approve", at_s, content=self.approval.digest, **{"consent_id": ID, **more})
+
+    def used(self, at_s=100, kind="object.read", principal=PERSON, bucket="film", key=VIDEO, **more):
+        return self.add(kind, at_s, principal, bucket, key, bucket_id=1, **{"consent_id": ID, **more})
+
+    def publish(self, hidden=(), head_at_s=40_000):
+        log, folder = Log(self.entries), self.desk.ledger
+        publish(log, folder, at_s=AT_S + head_at_s)
+        for tile in new_tiles(0, log.size):
+            if tile.level == ENTRIES:
+                path = folder / openings_path(tile)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                numbers = range(tile.index * 256, tile.index * 256 + tile.width)
+                path.write_bytes(encode_bundle(b"" if number in hidden else self.openings[number] for number in numbers))
+        if self.evidence_of:
+            index, at_s = self.evidence_of
+            proof = Log(self.entries[: index + 1]).proof_file(index, self.entries[index], witnesses=WITNESSES, at_s=AT_S + at_s)
+            self.documents[ID, "evidence"] = Evidence(self.documents[ID, "approval"], self.openings[index], proof).encode()
+        for (consent_id, name), data in self.documents.items():
+            self.put(consent_path(consent_id, name), data)
+        self.put("consents/index", "".join(f"{each}\n" for each in sorted({each for each, _ in self.documents})).encode())
+        return self
+
+    def put(self, path, data):
+        place = self.desk.ledger / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+
+    def report(self, **how):
+        self.publish(**how)
+        return self.desk.sync(AT_S + how.get("head_at_s", 40_000)).report
+
+
+def found(report):
+    """Return what was found, without the numbers of entries; nothing else may be wrong."""
+    assert {finding.check for finding in report.findings} <= {Name.CONSENT}, report.findings
+    return [finding.message.partition(": ")[2] or finding.message for finding in report.findings]
+
+
+@pytest.fixture
+def story(tmp_path):
+    return Story(tmp_path).add("object.write", 0, bucket="film", key=VIDEO, bucket_id=1).asked()
+
+
+def test_who_keeps_to_a_consent_is_told_of_and_nothing_is_wrong(story, tmp_path):
+    story.approved().used(100).used(101, "object.head").used(102, "bucket.list", key="täglich/").used(103, status=403)
+    story.used(104, "kms.decrypt", key="arn:aws:kms:eu-central-1:111122223333:key/1").used(105, "object.read", status=206)
+    story.add("consent.revoke", 200, content=bytes(32), consent_id=ID).used(200.9, "object.head")
+    story.add("admin.accounts.list", 300, OPERATOR).add("consent.close", 301, OPERATOR, consent_id=ID)
+    report = story.report()
+    assert found(report) == []
+    (told,) = report.consents
+    assert (told.consent_id, told.person, told.uses, told.reads, told.refused) == (ID, REQUEST.person, 5, 2, 1)
+    page = summary(report)
+    assert page.startswith("HOLDS")
+    assert f"operators      {REQUEST.person}, consent {ID}: 5 accesses, 2 of them reads; 1 refused" in page
+    again = verify(Book(story.desk.book.folder), AT_S + 40_000)
+    assert (found(again), again.consents) == ([], report.consents)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"key": "case 7/other.mp4"}, "it is about other objects"),
+        ({"bucket": "other"}, "it is about other objects"),
+        ({"kind": "bucket.list", "key": ""}, "it is about other objects"),
+        ({"kind": "kms.decrypt", "bucket": "other"}, "it is about other objects"),
+        ({"principal": PERSON.replace("jane", "john")}, f"it is for {REQUEST.person}"),
+        ({"principal": ALICE}, f"it is for {REQUEST.person}"),
+        ({"kind": "object.delete"}, "no consent permits that"),
+        ({"kind": "object.write"}, "no consent permits that"),
+        ({"at_s": 28_811}, "it was used after 2027-01-15 16:00:00 UTC, when it had expired"),
+    ],
+)
+def test_what_goes_beyond_a_consent_is_found(story, how, why):
+    report = story.approved().used(**how).report()
+    kind = how.get("kind", "object.read")
+    assert found(report) == [f"{kind} under the consent {ID}: {why}"]
+    (finding,) = report.findings
+    assert (finding.evidence["entry"], finding.evidence["request"]) == (3, f"{4:016X}")
+    assert summary(report).startswith("OPERATOR ACCESS")
+
+
+def test_actions_that_were_not_granted_are_found(tmp_path):
+    approval = replace(ALL, request=replace(ALL.request, actions=(Action.HEAD,)))
+    story = Story(tmp_path, approval).asked().approved()
+    story.used(100, "object.head").used(101).used(102, "bucket.list", key="täglich/").used(103, "kms.decrypt", key="arn")
+    assert [each.rpartition("permit to ")[2] for each in found(story.report())] == ["read", "list"]
+
+
+def test_a_narrowed_consent_is_as_narrow_as_it_was_signed(tmp_path):
+    approval = replace(ALL, expires_s=AT_S + 600, scope=(Scope("film", "täglich/1.log"),))
+    story = Story(tmp_path, approval).asked().approved()
+    story.used(100, key="täglich/1.log").used(101).used(620, key="täglich/1.log")
+    assert [each.partition(": ")[2] for each in found(story.report())] == [
+        "it is about other objects",
+        "it was used after 2027-01-15 08:10:00 UTC, when it had expired",
+    ]
+
+
+def test_more_reads_than_were_granted_are_found(tmp_path):
+    story = Story(tmp_path, APPROVAL).asked().approved()
+    for number in range(5):
+        story.used(100 + number)
+    assert [each[-27:] for each in found(story.report())] == ["reads, and this is number 4", "reads, and this is number 5"]
+
+
+def test_use_after_revocation_and_before_approval_is_found(story):
+    story.used(50).approved(witnessed_at_s=90).used(70).add("consent.revoke", 200, consent_id=ID).used(212).used(205, status=403)
+    assert [each.partition(": ")[2] for each in found(story.report())] == [
+        "it was used before its approval was in the ledger",
+        "it was used before your witnesses had seen its approval",
+        "it was used after 2027-01-15 08:03:20 UTC, when it was revoked",
+    ]
+
+
+def test_use_before_its_time_is_found(tmp_path):
+    approval = replace(ALL, request=replace(ALL.request, not_before_s=AT_S + 1000))
+    story = Story(tmp_path, approval).asked().approved().used(100).used(995)
+    assert [each.partition(": ")[2] for each in found(story.report())] == [
+        "it was used before 2027-01-15 08:16:40 UTC, when it began"
+    ]
+
+
+def test_an_operator_without_any_consent_is_found(story):
+    story.add("object.read", 100, OPERATOR, "film", VIDEO, bucket_id=1)
+    story.add("object.read", 101, "ARN:aws:siegel:::support/x/y", "film", VIDEO, bucket_id=1)
+    story.add("object.read", 102, OPERATOR, "film", VIDEO, status=403, bucket_id=1)
+    # Content under the name of something harmless.
+    story.add("admin.accounts.list", 103, OPERATOR, "film", VIDEO)
+    assert found(story.report()) == [
+        "somebody of the provider's did object.read without any consent",
+        "somebody of the provider's did object.read without any consent",
+        "somebody of the provider's did admin.accounts.list without any consent",
+    ]
+
+
+def test_a_consent_that_nobody_gave_is_found(story):
+    story.used(100)
+    del story.documents[ID, "request"]
+    assert found(story.report()) == [f"object.read under the consent {ID}, which you did not give: nothing of it is shown"]
+
+
+@pytest.mark.parametrize(
+    ("note", "why"),
+    [
+        (approval_note(ALL, SIGNERS[:1]), "1 of the customer's keys have signed the approval, and 2 have to"),
+        (approval_note(ALL, SIGNERS[1:2] * 2), "1 of the customer's keys have signed the approval, and 2 have to"),
+        (b"nonsense\n\n\xe2\x80\x94 a AAAAAAA=\n", "access approval"),
+    ],
+)
+def test_an_approval_that_is_in_the_provider_s_database_alone_is_found(story, note, why):
+    story.approved(note=note).used(100)
+    told = found(story.report())
+    assert len(told) == 2
+    assert all(why in each for each in told), told
+    assert told[0].startswith(f"the ledger says that the consent {ID} was approved, and you did not")
+
+
+def test_evidence_of_another_consent_or_another_ledger_does_not_count(story, tmp_path):
+    other = replace(ALL, request=replace(ALL.request, consent_id="0" * 16))
+    elsewhere = Story(tmp_path / "elsewhere", other)
+    elsewhere.approved(note=approval_note(other), consent_id="0" * 16)
+    index, at_s = elsewhere.evidence_of
+    proof = Log(elsewhere.entries).proof_file(index, elsewhere.entries[index], witnesses=WITNESSES, at_s=AT_S + at_s)
+    story.used(100)
+    story.documents[ID, "evidence"] = Evidence(approval_note(other), elsewhere.openings[index], proof).encode()
+    (told,) = found(story.report())
+    assert "it is about another entry 0 than this ledger has" in told
+
+
+def test_an_approval_without_evidence_was_never_in_force(story):
+    story.approved().used(100)
+    story.evidence_of = None
+    assert [each.partition(": ")[2] for each in found(story.report())] == [
+        "it was used before your witnesses had seen its approval"
+    ]
+
+
+def test_another_approval_than_the_ledger_tells_of_is_found(story):
+    narrow = replace(ALL, expires_s=AT_S + 600)
+    story.approved(note=approval_note(narrow)).used(100)
+    story.evidence_of = None
+    told = found(story.report())
+    assert told[0] == f"another approval of the consent {ID} than yours"
+    assert "before its approval was in the ledger" in told[1]
+
+
+def test_an_approval_that_is_not_in_the_ledger_is_found_once_it_should_be_there(story):
+    story.documents[ID, "approval"] = approval_note(ALL)
+    assert found(story.report()) == []
+    mirrored = story.desk.book.folder / "ledger" / consent_path(ID, "approval")
+    os.utime(mirrored, (AT_S + 100, AT_S + 100))
+    assert found(verify(Book(story.desk.book.folder), AT_S + 40_000)) == [
+        f"the approval of the consent {ID} is not in the ledger"
+    ]
+
+
+def test_without_pinned_keys_nobody_can_have_consented(tmp_path):
+    story = Story(tmp_path, keys=None).asked().approved().used(100)
+    told = found(story.report())
+    assert ["no consent keys are pinned here" in each for each in told] == [True, True]
+
+
+def test_keys_of_somebody_else_in_the_account_are_found(story):
+    story.add("consent.keys", 50, content=sha256(KEYS.encode()).digest(), status=204)
+    story.add("consent.keys", 55, content=bytes(32), status=204)
+    assert found(story.report()) == ["consent keys were put into the account that you have not pinned here"]
+
+
+def test_approvals_are_judged_by_the_keys_of_their_time(story):
+    pin(story.desk.book.folder, replace(KEYS, keys=KEYS.keys[2:], threshold=1).encode(), AT_S + 3600)
+    story.approved().used(100)
+    assert found(story.report()) == []
+
+
+def test_entries_whose_names_are_hidden_are_told_of(story):
+    story.add("object.read", 55, OPERATOR, "film", VIDEO, bucket_id=1).approved().used(110).add("object.read", 120)
+    (hidden, used) = sorted(found(story.report(hidden={2, 4})))
+    assert "who it was, and what was looked at, is not shown" in hidden
+    assert used == "their names are not shown, and the account did not erase them"
+
+
+def test_names_that_the_account_erased_are_not(story):
+    story.add("object.read", 100, bucket="film", key=VIDEO, bucket_id=1)
+    story.add("ledger.opening.erase", 110, key="opening/2", status=204)
+    assert found(story.report(hidden={2})) == []
+
+
+def test_names_that_an_operator_erased_are(story):
+    story.add("object.read", 100, OPERATOR, "film", VIDEO, bucket_id=1)
+    story.add("ledger.opening.erase", 110, OPERATOR, key="opening/2", status=204)
+    told = found(story.report(hidden={2}))
+    assert len(told) == 2
+    assert told[0] == "somebody of the provider's did ledger.opening.erase without any consent"
+
+
+def test_what_was_approved_before_the_last_audit_counts_in_the_next_one(tmp_path):
+    story = Story(tmp_path, APPROVAL).asked().approved().used(100).used(101)
+    assert found(story.report(head_at_s=150)) == []
+    story.used(200).used(201).add("consent.revoke", 300, consent_id=ID)
+    assert [each[-27:] for each in found(story.report(head_at_s=350))] == ["reads, and this is number 4"]
+    story.used(400, "object.head")
+    (told,) = found(story.report(head_at_s=450))
+    assert "when it was revoked" in told
+    story.add("object.read", 50_000, bucket="film", key=VIDEO, bucket_id=1)
+    assert found(story.report(head_at_s=50_001)) == []
+
+
+def test_a_consent_that_was_seen_once_is_not_forgotten(story):
+    story.approved().used(100)
+    assert found(story.report(head_at_s=110)) == []
+    story.documents.clear()
+    story.evidence_of = None
+    story.used(130)
+    assert found(story.report()) == []
+
+
+def test_a_list_of_consents_that_is_none_is_no_ledger(story):
+    story.publish()
+    story.put("consents/index", b"../../etc/passwd\n")
+    with pytest.raises(SourceError, match="no list"):
+        story.desk.sync(AT_S + 40_000)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.keybox.box import Box, done
+
 from .consenting import Parties, parties
-from .key_servers import ATTEMPTS, EvilServer, connected, evil_server, external_key, patient
+from .key_servers import ATTEMPTS, EvilServer, connected, evil_server, external_key, patient, premises
 from .service import Service
 from .test_consents import read
 
@@ -39,14 +42,18 @@ def key(theirs: Parties, server: EvilServer) -> str:
 
 
 def try_read(s3: Any, bucket: str) -> bytes:
+    return persistently(s3, bucket, "case")
+
+
+def persistently(s3: Any, bucket: str, key: str) -> bytes:
     """Read, and try again where the key server did not answer in its quarter of a second."""
     for _ in range(ATTEMPTS):
         try:
-            return read(s3, bucket, "case")
+            return read(s3, bucket, key)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 503:
                 raise
-    return read(s3, bucket, "case")
+    return read(s3, bucket, key)
 
 
 def test_every_use_under_a_consent_is_a_call_that_says_so(theirs: Parties, server: EvilServer, key: str) -> None:
@@ -118,3 +125,47 @@ def test_keys_that_the_service_holds(theirs: Parties) -> None:
     (use,) = theirs.lines(consent_id, kind="kms.decrypt")
     assert use.opening is not None
     assert use.opening.principal == f"arn:aws:siegel:::support/{consent_id}/jane.doe"
+
+
+@pytest.fixture(scope="module")
+def boxed(theirs: Parties, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """The customer's real key server, which wants to see consents, and an object under a key of it."""
+    folder = tmp_path_factory.mktemp("box")
+    with premises(folder) as found:
+        box = found.box
+        (folder / "keys").write_bytes(theirs.call("GET", "keys").body)
+        (folder / "policy").write_bytes(theirs.policy)
+        done("consent", "trust", box.folder, "--keys", folder / "keys", "--policy", folder / "policy")
+        box.write_policy('consents = "required"\n')
+        kms = patient(theirs.service, "kms", theirs.keys)
+        made = external_key(kms, connected(kms, found.options), found.new_key())
+        s3 = patient(theirs.service, "s3", theirs.keys)
+        sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": made["Arn"]}
+        for key in ("boxed/1", "boxed/2"):
+            s3.put_object(Bucket=theirs.bucket, Key=key, Body=BODY, **sealed)
+        yield box
+
+
+def box_refuses(box: Box, s3: Any, bucket: str, key: str, why: str) -> None:
+    with pytest.raises(ClientError) as refusal:
+        persistently(s3, bucket, key)
+    assert refusal.value.response["Error"]["Code"] == "KMS.KMSInvalidStateException"
+    assert why in box.last("xks.decrypt")["detail"]
+
+
+def test_the_customers_box_lets_nobody_pass_but_by_the_evidence(theirs: Parties, boxed: Box, tmp_path: Path) -> None:
+    consent_id = theirs.granted("boxed/*", actions=["read"])
+    s3 = theirs.engineer(consent_id)
+    # The service lets him in. The box has not seen the customer's signature.
+    box_refuses(boxed, s3, theirs.bucket, "boxed/1", "the box was given none")
+    (tmp_path / "evidence").write_bytes(theirs.call("GET", f"{consent_id}/evidence").body)
+    done("consent", "add", boxed.folder, tmp_path / "evidence")
+    assert persistently(s3, theirs.bucket, "boxed/1") == BODY
+    line = boxed.last("xks.decrypt")
+    assert (line["result"], line["principal"]) == ("ok", f"arn:aws:siegel:::support/{consent_id}/jane.doe")
+    assert persistently(s3, theirs.bucket, "boxed/2") == BODY
+    # The customer ends it at home, and tells nobody.
+    done("consent", "revoke", boxed.folder, consent_id)
+    assert theirs.shown(consent_id)["state"] == "active"
+    box_refuses(boxed, s3, theirs.bucket, "boxed/1", "it was revoked")
+    assert persistently(theirs.s3, theirs.bucket, "boxed/1") == BODY

@@ -71,6 +71,14 @@ class OpenConsent(Document, frozen=True, array_like=True):
     kind: ClassVar[Kind] = Kind.OPEN_CONSENT
 
 
+class ConsentPlace(Document, frozen=True, array_like=True):
+    """Of which account a consent is, kept under its id: no two of the deployment have the same."""
+
+    kind: ClassVar[Kind] = Kind.CONSENT_PLACE
+
+    account_id: str = ""
+
+
 class Operator(Struct, frozen=True):
     """One of the provider's own staff, who asks on the admin port by a request."""
 

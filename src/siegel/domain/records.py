@@ -46,6 +46,7 @@ class Kind(StrEnum):
     CONSENT = "consent"
     CONSENT_KEYS = "consent-keys"
     OPEN_CONSENT = "open-consent"
+    CONSENT_PLACE = "consent-place"
     LEDGER_WAITING = "ledger-waiting"
     LEDGER_KEY_CHANGE = "ledger-key-change"
     LEDGER_HAND_OVER = "ledger-hand-over"

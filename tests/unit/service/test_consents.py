@@ -11,7 +11,7 @@ from tests.unit.service.test_keychanges import Change
 from siegel.access.caller import Caller, CallerKind
 from siegel.access.consent import Use
 from siegel.domain.consents import AccessWanted, ConsentState, NoSuchConsentError, Operator, support_arn
-from siegel.domain.errors import AccessDeniedError
+from siegel.domain.errors import AccessDeniedError, InvalidRequestError
 from siegel.domain.objects import Account
 from siegel.drivers.system import SystemRandomness
 from siegel.ledger.consent_evidence import verify_evidence
@@ -210,6 +210,24 @@ def test_what_was_granted_for_less_time_ends_earlier(scene):
         scene.use(consent_id)
     scene.pass_by()
     assert scene.row(consent_id).state is ConsentState.EXPIRED
+
+
+def test_a_steward_goes_on_where_another_was_killed(scene):
+    consent_id = scene.ask()
+    scene.approve(consent_id)
+    for _ in range(4):
+        scene.steward = ConsentSteward(scene.books.store, scene.books.custodian, scene.books.clock)
+        scene.pass_by(rounds=1)
+    scene.use(consent_id)
+
+
+def test_no_two_consents_have_one_id(scene, monkeypatch):
+    monkeypatch.setattr(SystemRandomness, "bytes", lambda _self, count: bytes(count))
+    consent_id = scene.ask()
+    with pytest.raises(InvalidRequestError, match="is taken"):
+        scene.ask()
+    scene.books.clock.ms += 1000
+    assert scene.ask() > consent_id
 
 
 def test_two_stewards_write_each_step_once(scene):

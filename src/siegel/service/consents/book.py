@@ -6,8 +6,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from siegel.access.consent import OPEN, Step, follow, state_at
-from siegel.domain.consents import Consent, ConsentKeyFile, ConsentState, NoSuchConsentError, OpenConsent
+from siegel.domain.consents import Consent, ConsentKeyFile, ConsentPlace, ConsentState, NoSuchConsentError, OpenConsent
 from siegel.domain.entry import Entry
+from siegel.domain.errors import InvalidRequestError
 from siegel.domain.ports import Reader, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, decode_document, encode_document
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
@@ -25,6 +26,23 @@ def find_consent(reader: Reader, account_id: str, consent_id: str) -> Consent:
     if stored is None:
         raise NoSuchConsentError
     return decode_document(stored, Consent)
+
+
+def find_anywhere(reader: Reader, consent_id: str) -> Consent:
+    """Return a consent by its id alone. Raises NoSuchConsentError, StorageError."""
+    stored = reader.records.find(DEPLOYMENT_SCOPE, Kind.CONSENT_PLACE, consent_id)
+    if stored is None:
+        raise NoSuchConsentError
+    return find_consent(reader, decode_document(stored, ConsentPlace).account_id, consent_id)
+
+
+def insert_consent(tx: Writer, consent: Consent) -> Consent:
+    """Store a new consent and return it. Raises InvalidRequestError if its id is taken."""
+    if tx.records.find(DEPLOYMENT_SCOPE, Kind.CONSENT_PLACE, consent.consent_id) is not None:
+        raise InvalidRequestError("The id that was made for this request is taken: ask again.")
+    place = encode_document(ConsentPlace(account_id=consent.account_id))
+    tx.records.put(DEPLOYMENT_SCOPE, Kind.CONSENT_PLACE, consent.consent_id, place)
+    return put_consent(tx, consent)
 
 
 def scan_consents(reader: Reader, account_id: str, after: str, limit: int) -> list[Consent]:

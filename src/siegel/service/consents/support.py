@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from siegel.access.consent import Step
-from siegel.domain.consents import AccessWanted, Consent, NoSuchConsentError, Operator, support_arn
+from siegel.domain.consents import AccessWanted, Consent, Operator, support_arn
 from siegel.domain.entry import Entry
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError, S3Error
 from siegel.domain.ledgers import LedgerFormError
@@ -23,7 +23,6 @@ from siegel.ledger.consents import (
     AccessRequest,
     Action,
     Report,
-    is_consent_id,
     parse_action,
     parse_cause,
     parse_report,
@@ -33,7 +32,9 @@ from siegel.service.consents.book import (
     MS_PER_S,
     count_open,
     digest,
+    find_anywhere,
     find_consent,
+    insert_consent,
     own_entry,
     put_consent,
     request_of,
@@ -91,7 +92,7 @@ class Support:
         def change(tx: Writer) -> Consent:
             if count_open(tx, wanted.account, CONSENTS_OPEN_MAX) >= CONSENTS_OPEN_MAX:
                 raise InvalidRequestError(f"The account has {CONSENTS_OPEN_MAX} requests waiting or in use: close some first.")
-            return put_consent(tx, consent)
+            return insert_consent(tx, consent)
 
         await self._store.write(change, self._entry(consent, "consent.request", operator, manifest=digest(asked.text)))
         return self._shown(consent)
@@ -146,7 +147,7 @@ class Support:
 
     async def show(self, consent_id: str, operator: Operator, kind: str) -> dict[str, object]:
         """Return how a request stands, with its documents. Raises NoSuchConsentError."""
-        consent = self._find(consent_id)
+        consent = find_anywhere(self._reader, consent_id)
         await self._journal.append(self._entry(consent, kind, operator))
         return {**self._shown(consent), "request": consent.request, "approval": consent.approval.decode() or None}
 
@@ -155,7 +156,7 @@ class Support:
 
         Only the operator who asked gets them. Raises NoSuchConsentError, AccessDeniedError, which says why not.
         """
-        consent = self._find(consent_id)
+        consent = find_anywhere(self._reader, consent_id)
         request = request_of(consent)
         try:
             if operator.principal != consent.asked_by:
@@ -181,7 +182,7 @@ class Support:
 
         Raises NoSuchConsentError, InvalidConsentStateError, InvalidRequestError.
         """
-        consent = self._find(consent_id)
+        consent = find_anywhere(self._reader, consent_id)
         origin = request_of(consent).origin
         try:
             now_ms = self._clock.now_ms()
@@ -209,17 +210,6 @@ class Support:
         except S3Error as error:
             await self._note_refusal(consent, "consent.close", operator, error)
             raise
-
-    def _find(self, consent_id: str) -> Consent:
-        """Return a request by its id alone: operators need not name the account. Raises NoSuchConsentError."""
-        if not is_consent_id(consent_id):
-            raise NoSuchConsentError
-        for account in self._reader.identities.list_accounts():
-            try:
-                return find_consent(self._reader, account.account_id, consent_id)
-            except NoSuchConsentError:
-                continue
-        raise NoSuchConsentError
 
     def _shown(self, consent: Consent) -> dict[str, object]:
         request = request_of(consent)

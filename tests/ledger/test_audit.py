@@ -122,6 +122,24 @@ def test_entries_are_shown(stage):
     assert "Of 20 entries it is not told who was there" in done("audit", "verify", audits)
 
 
+def test_visitors_are_told_and_strangers_found(stage):
+    provider, audits, _ = stage
+    publish_openings(provider.write(20).log, provider.folder)
+    provider.publish()
+    done("audit", "sync", audits)
+    lines = done("audit", "visitors", audits).splitlines()
+    assert lines[0].split() == ["who", "times", "refused", "first", "last", "from"]
+    assert lines[1].split()[:3] == ["arn:aws:iam::1:user/alice", "20", "0"]
+    assert len(lines) == 2
+    assert done("audit", "visitors", audits, "--known", "arn:aws:iam::1:user/*").splitlines() == lines
+    ended = siegel("audit", "visitors", audits, "--known", "arn:aws:iam::1:user/bob", "--json")
+    assert (ended.returncode, json.loads(ended.stdout)["strangers"]) == (3, ["arn:aws:iam::1:user/alice"])
+    assert "who is not known: arn:aws:iam::1:user/alice" in ended.stderr
+    assert json.loads(done("audit", "visitors", audits, "--from", "2100-01-01", "--json"))["visitors"] == []
+    (audits / "ledger" / "openings" / "000.p" / "20").unlink()
+    assert siegel("audit", "visitors", audits, "--known", "arn:*").returncode == 3
+
+
 def test_a_ledgers_own_words_hide_no_line(stage):
     provider, audits, _ = stage
     provider.write(1)

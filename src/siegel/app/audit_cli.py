@@ -65,6 +65,12 @@ ledger tells of must be in your own book; every receipt must be included. Needs 
 where it ended the last time. The exit status is 1 where the books differ; what could not be compared is said.
 """
 
+_VISITORS: Final = """Tell who was in the account: each principal, how often, when first and last, and from which addresses.
+
+Consents are about people of the provider's who say so. Whoever came as the account's root, from another account by a policy, or
+without a name, is seen here. With --known, anybody else who was let in makes the exit status 3. Needs no network: sync before.
+"""
+
 audit = App(name="audit", help=_AUDIT)
 audit.command("siegel.app.commands.audit_policy:keys", name="keys", help=_KEYS)
 for _name, _help in (
@@ -79,5 +85,6 @@ for _name, _help in (
     audit.command(f"siegel.app.commands.audit:{_name}", name=_name, help=_help)
 audit.command("siegel.app.commands.audit_policy:put_policy", name="put-policy", help=_PUT_POLICY)
 audit.command("siegel.app.commands.audit_show:show", name="show", help=_SHOW)
+audit.command("siegel.app.commands.audit_visitors:visitors", name="visitors", help=_VISITORS)
 audit.command("siegel.app.commands.audit_watch:watch", name="watch", help=_WATCH)
 audit.command("siegel.app.commands.audit_reconcile:reconcile", name="reconcile", help=_RECONCILE)

@@ -33,7 +33,7 @@ def reconcile(
     json: AsJson = False,
 ) -> None:
     """Compare the books; the help text is in `audit_cli.py`."""
-    wanted = books.wanted(None if from_ is None else _moment(from_), None if to is None else _moment(to))
+    wanted = books.wanted(None if from_ is None else moment(from_), None if to is None else moment(to))
     with counting(json) as begin:
         balance = balance_books(Book(folder), wanted, int(time.time() * 1000), begin)
     if json:
@@ -44,7 +44,7 @@ def reconcile(
         sys.exit(EXIT_DIFFERS)
 
 
-def _moment(text: str) -> int:
+def moment(text: str) -> int:
     """Return a time in milliseconds since 1970; one without a zone is UTC."""
     try:
         read = datetime.fromisoformat(text)

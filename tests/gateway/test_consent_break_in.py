@@ -1,0 +1,116 @@
+"""Whoever has database and root key can put other keys and witnesses into the rows, and let himself in: he is found, not stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from siegel.domain.consents import Consent, ConsentKeyFile, ConsentState
+from siegel.domain.records import DEPLOYMENT_SCOPE, Document, encode_document
+from siegel.ledger.checkpoints import Checkpoint
+from siegel.ledger.consent_evidence import APPROVED, Evidence
+from siegel.ledger.consent_keys import ConsentKeys
+from siegel.ledger.consents import Approval
+from siegel.ledger.hashing import leaf_hash
+from siegel.ledger.keys import Algorithm, SignerKey
+from siegel.ledger.leaves import (
+    Facts,
+    Leaf,
+    Opening,
+    commit_content,
+    commit_name,
+    commit_person,
+    encode_leaf,
+    encode_opening,
+)
+from siegel.ledger.proof_files import ProofFile
+from siegel.ledger.signed_checkpoints import sign_checkpoint
+from siegel.service.ledgers.policies import LedgerPolicy
+from siegel.service.ledgers.secrets import open_secrets
+
+from .consenting import Parties, note_of, parties
+from .service import Service
+from .test_consent_audit import audited, found
+from .test_consent_commands import home_of
+from .test_consent_forgeries import THIEF, inside, mint
+from .test_consents import read
+
+WITNESS = SignerKey("witness.example/thief", Algorithm.COSIGNATURE, b"w" * 32)
+KEYS = ConsentKeys(1, (THIEF.verifier,))
+
+
+def evidence(theirs: Parties, approval: Approval, note: bytes) -> tuple[bytes, bytes]:
+    """The policy that the thief's witness satisfies, and evidence in a tree that nobody else has seen, under the log's own keys."""
+    now_s = int(time.time())
+    opening = Opening(bytes(32), f"arn:aws:iam::{theirs.account_id}:root", "", "root of the account", "", "")
+    facts = Facts(
+        now_s * 1000,
+        APPROVED,
+        200,
+        commit_person(opening),
+        commit_name(opening),
+        content=commit_content(opening, approval.digest),
+        consent_id=approval.request.consent_id,
+    )
+    entry = encode_leaf(Leaf(now_s * 1000, "00000000000000AA", facts))
+    with inside(theirs.service) as deployment:
+        log = deployment.store.reader.ledgers.find(theirs.account_id)
+        assert log is not None
+        signers = open_secrets(deployment.custodian, log.origin, log.sealed_secrets).signers
+    head = sign_checkpoint(Checkpoint(approval.request.origin, 1, leaf_hash(entry)), (*signers, WITNESS), now_s)
+    policy = "".join(f"log {one.verifier}\n" for one in signers) + f"witness w {WITNESS.verifier}\nquorum w\n"
+    return policy.encode(), Evidence(note, encode_opening(opening), ProofFile(0, (), head, entry).encode()).encode()
+
+
+def write(theirs: Parties, documents: dict[str, Document]) -> None:
+    """Write rows as the database's owner does: no entry tells of it."""
+    with inside(theirs.service) as deployment:
+
+        async def work() -> None:
+            for name, document in documents.items():
+                stored = encode_document(document)
+                await deployment.store.write(
+                    lambda tx, name=name, kind=document.kind, stored=stored: tx.records.put(DEPLOYMENT_SCOPE, kind, name, stored),
+                    None,
+                )
+
+        asyncio.run(work())
+
+
+def test_rows_for_all_that_is_believed_let_the_thief_in_and_the_audit_finds_him(service: Service, tmp_path: Path) -> None:
+    with parties(service, tmp_path / "witness") as theirs:
+        theirs.s3.put_object(Bucket=theirs.bucket, Key="case/1", Body=b"content")
+        home = home_of(theirs, tmp_path / "home")
+        (home.folder / "fixture.keys").write_bytes(theirs.call("GET", "keys").body)
+        home.run("consent", "keys", "put", "audits", "fixture.keys")
+        assert audited(home, "sync")["holds"]
+
+        consent_id = theirs.request("case/1")
+        approval = theirs.approval(consent_id)
+        note = note_of(approval.text, [THIEF])
+        policy, proof = evidence(theirs, approval, note)
+        forged = Consent(
+            consent_id=consent_id,
+            account_id=theirs.account_id,
+            state=ConsentState.ACTIVE,
+            request=approval.request.text,
+            approval=note,
+            evidence=proof,
+        )
+        write(
+            theirs,
+            {
+                f"{theirs.account_id}/{consent_id}": forged,
+                theirs.account_id: ConsentKeyFile(text=KEYS.encode()),
+            },
+        )
+        write(theirs, {theirs.account_id: LedgerPolicy(text=policy)})
+        assert read(mint(theirs, consent_id), theirs.bucket, "case/1") == b"content"
+
+        # He puts all back as it was.
+        write(theirs, {theirs.account_id: ConsentKeyFile(text=(home.folder / "fixture.keys").read_bytes())})
+        write(theirs, {theirs.account_id: LedgerPolicy(text=theirs.policy)})
+        theirs.lines(consent_id, at_least=2)
+        messages = found(audited(home, "sync", code=3))
+        assert f"object.read under the consent {consent_id}, which you did not give" in messages[0]

@@ -1,4 +1,4 @@
-"""Whoever has database and root key can put other keys and witnesses into the rows, and let himself in: he is found, not stopped."""
+"""Whoever has database and root key puts other keys and witnesses into the rows, and lets himself in: found, not stopped."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ KEYS = ConsentKeys(1, (THIEF.verifier,))
 
 
 def evidence(theirs: Parties, approval: Approval, note: bytes) -> tuple[bytes, bytes]:
-    """The policy that the thief's witness satisfies, and evidence in a tree that nobody else has seen, under the log's own keys."""
+    """A policy that the thief's witness satisfies, and evidence in a tree that nobody saw, under the log's own keys."""
     now_s = int(time.time())
     opening = Opening(bytes(32), f"arn:aws:iam::{theirs.account_id}:root", "", "root of the account", "", "")
     facts = Facts(

@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
 from socket import SOCK_STREAM
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import h11
 
@@ -28,6 +28,7 @@ from siegel.domain.outbound import (
     OutboundTlsError,
     Trust,
 )
+from siegel.drivers.plain_http import HEAD_END, read_plain, write_plain
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 _Line: TypeAlias = tuple[bool, str, int, Trust]
@@ -56,34 +57,78 @@ class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=OUTBOUND_HEAD_BYTES_MAX)
+        # Only there for an exchange that is not plain.
+        self._http: h11.Connection | None = None
         self._is_fresh = True
         self.idle_since_s = 0.0
 
     async def exchange(self, endpoint: Endpoint, call: OutboundCall) -> OutboundAnswer:
         """Send a call and return its answer. Raises _EndedError, OutboundError, OSError."""
+        headers = _headers(endpoint, call)
+        head = write_plain(call.method, endpoint.target, headers)
+        is_sent = True
         try:
-            events = (_head(endpoint, call), h11.Data(data=call.body), h11.EndOfMessage())
             # In one piece: each write is a packet of its own, which costs both sides more than all else here.
-            self._writer.write(b"".join(self._http.send(event) or b"" for event in events))
+            self._writer.write(b"".join(self._start(endpoint, call)) if head is None else head + call.body)
             await self._writer.drain()
         except ConnectionError:
             # The answer may be there all the same: a server need not read what it refuses.
-            self._http.send_failed()
-        head = await self._next_event()
+            is_sent = False
+        data = b""
+        if head is not None:
+            if is_sent:
+                answer, data = await self._plain_answer(call.answer_bytes_max)
+                if answer is not None:
+                    return answer
+            self._start(endpoint, call)
+        http = cast("h11.Connection", self._http)
+        if not is_sent:
+            http.send_failed()
+        if data:
+            http.receive_data(data)
+        return await self._any_answer(http, endpoint, call)
+
+    def _start(self, endpoint: Endpoint, call: OutboundCall) -> list[bytes]:
+        """Begin an exchange that is not plain; return what is to be sent. Raises h11.LocalProtocolError for what is no HTTP."""
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=OUTBOUND_HEAD_BYTES_MAX)
+        request = h11.Request(method=call.method, target=endpoint.target, headers=_headers(endpoint, call))
+        return [self._http.send(event) or b"" for event in (request, h11.Data(data=call.body), h11.EndOfMessage())]
+
+    async def _plain_answer(self, body_bytes_max: int) -> tuple[OutboundAnswer | None, bytes]:
+        """Return the answer, or None where it is not plain; and what has been read."""
+        data = await self._read()
+        while HEAD_END not in data:
+            more = await self._read() if len(data) <= OUTBOUND_HEAD_BYTES_MAX else b""
+            if not more:
+                return None, data
+            data += more
+        head = read_plain(data)
+        if head is None or head.status in _REDIRECTS or head.stop - head.start > body_bytes_max:
+            return None, data
+        while len(data) < head.stop:
+            more = await self._read()
+            if not more:
+                return None, data
+            data += more
+        if len(data) > head.stop:
+            return None, data
+        return OutboundAnswer(head.status, head.headers, data[head.start :]), data
+
+    async def _any_answer(self, http: h11.Connection, endpoint: Endpoint, call: OutboundCall) -> OutboundAnswer:
+        head = await self._next_event(http)
         while isinstance(head, h11.InformationalResponse):
-            head = await self._next_event()
+            head = await self._next_event(http)
         if not isinstance(head, h11.Response):
             raise OutboundError(f"{endpoint.host} ended the connection instead of answering")
         if head.status_code in _REDIRECTS:
             raise OutboundError(f"{endpoint.host} answers with a redirect, which is not followed")
-        body = await self._body(endpoint, call.answer_bytes_max)
+        body = await self._body(http, endpoint, call.answer_bytes_max)
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         return OutboundAnswer(head.status_code, headers, body)
 
-    async def _body(self, endpoint: Endpoint, bytes_max: int) -> bytes:
+    async def _body(self, http: h11.Connection, endpoint: Endpoint, bytes_max: int) -> bytes:
         body = bytearray()
-        while isinstance(event := await self._next_event(), h11.Data):
+        while isinstance(event := await self._next_event(http), h11.Data):
             body += event.data
             if len(body) > bytes_max:
                 raise OutboundError(f"{endpoint.host} answers with more than {bytes_max} bytes")
@@ -91,20 +136,24 @@ class _Connection:
             raise OutboundError(f"{endpoint.host} ended the connection in the middle of its answer")
         return bytes(body)
 
-    async def _next_event(self) -> object:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            try:
-                data = await self._reader.read(OUTBOUND_HEAD_BYTES_MAX)
-            except ConnectionError:
-                if self._is_fresh:
-                    raise
-                data = b""
-            if not data and not self._is_fresh:
-                # It ended while nobody looked; that says nothing about the server.
-                raise _EndedError("a kept connection has ended")
-            self._is_fresh = True
-            self._http.receive_data(data)
+    async def _next_event(self, http: h11.Connection) -> object:
+        while (event := http.next_event()) is h11.NEED_DATA:
+            http.receive_data(await self._read())
         return event
+
+    async def _read(self) -> bytes:
+        """Return the next bytes, none at the end. Raises _EndedError where a kept connection ends before the first of them."""
+        try:
+            data = await self._reader.read(OUTBOUND_HEAD_BYTES_MAX)
+        except ConnectionError:
+            if self._is_fresh:
+                raise
+            data = b""
+        if not data and not self._is_fresh:
+            # It ended while nobody looked; that says nothing about the server.
+            raise _EndedError("a kept connection has ended")
+        self._is_fresh = True
+        return data
 
     def is_reusable(self, now_s: float) -> bool:
         """Tell whether the connection is still there for another call."""
@@ -112,13 +161,15 @@ class _Connection:
 
     def rest(self, now_s: float) -> bool:
         """Get ready for another call; return whether there can be one."""
-        if self._http.trailing_data[0]:
-            # More than was asked for: it would pass for the answer to the next call.
-            return False
-        try:
-            self._http.start_next_cycle()
-        except h11.LocalProtocolError:
-            return False
+        http, self._http = self._http, None
+        if http is not None:
+            if http.trailing_data[0]:
+                # More than was asked for: it would pass for the answer to the next call.
+                return False
+            try:
+                http.start_next_cycle()
+            except h11.LocalProtocolError:
+                return False
         self._is_fresh, self.idle_since_s = False, now_s
         return True
 
@@ -127,12 +178,12 @@ class _Connection:
         self._writer.transport.abort()
 
 
-def _head(endpoint: Endpoint, call: OutboundCall) -> h11.Request:
+def _headers(endpoint: Endpoint, call: OutboundCall) -> list[tuple[str, str]]:
     headers = [("host", endpoint.authority), ("user-agent", "siegel"), ("accept-encoding", "identity")]
     if call.body or call.method != "GET":
         headers.append(("content-length", str(len(call.body))))
     headers += [pair for pair in call.headers if pair[0].lower() not in _SERVED_HERE]
-    return h11.Request(method=call.method, target=endpoint.target, headers=headers)
+    return headers
 
 
 class HttpOutbound:

@@ -1,8 +1,10 @@
 """Group commit of the log: whatever comes while one sync runs is written and synced together after it."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+import threading
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Final, TypeAlias
 
 from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.refusals import RefusedError
@@ -10,6 +12,8 @@ from siegel.domain.errors import StorageError
 
 # Calls that wait for the disk; more are told to come again later.
 WAITING_MAX: Final = 4096
+
+_Batch: TypeAlias = list[tuple[bytes, asyncio.Future[None]]]
 
 
 class Logbook:
@@ -19,9 +23,12 @@ class Logbook:
         """Write to `file`, which nobody else uses from now on. Needs a running event loop."""
         self._file = file
         self._loop = asyncio.get_running_loop()
-        self._executor = ThreadPoolExecutor(1, "log")
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: _Batch = []
         self._is_busy = False
+        # A queue and a thread of our own: an executor's futures cost more than the lines.
+        self._batches: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+        self._thread.start()
 
     def append(self, entry: bytes) -> asyncio.Future[None]:
         """Return what is done once a line with `entry` (a JSON object that is not empty) is durable.
@@ -38,16 +45,27 @@ class Logbook:
 
     def close(self) -> None:
         """Wait for what is being written, then close the file. Whoever still waits is not answered any more."""
-        self._executor.shutdown()
+        self._batches.put(None)
+        self._thread.join()
         self._file.close()
 
     def _begin(self) -> None:
         batch, self._waiting = self._waiting, []
         self._is_busy = True
-        done = self._loop.run_in_executor(self._executor, self._file.append, [entry for entry, _ in batch])
-        done.add_done_callback(lambda ended: self._settle(batch, ended.exception()))
+        self._batches.put(batch)
 
-    def _settle(self, batch: list[tuple[bytes, asyncio.Future[None]]], problem: BaseException | None) -> None:
+    def _work(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            problem: Exception | None = None
+            try:
+                self._file.append([entry for entry, _ in batch])
+            except Exception as error:  # noqa: BLE001 - whatever it was: without this thread nobody would be answered any more
+                problem = error
+            # Where the event loop has ended, nobody waits for that.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._settle, batch, problem)
+
+    def _settle(self, batch: _Batch, problem: Exception | None) -> None:
         self._is_busy = False
         if self._waiting:
             self._begin()

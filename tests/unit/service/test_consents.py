@@ -5,27 +5,35 @@ import logging
 
 import pytest
 from msgspec.structs import replace
+from tests.unit.ledger.consenting import approval_entry
 from tests.unit.service.ledger_books import ACCOUNT
 from tests.unit.service.test_keychanges import Change
 
 from siegel.access.caller import Caller, CallerKind
 from siegel.access.consent import Use
-from siegel.domain.consents import AccessWanted, ConsentState, NoSuchConsentError, Operator, support_arn
+from siegel.domain.consents import AccessWanted, ConsentKeyFile, ConsentState, NoSuchConsentError, Operator, support_arn
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError
 from siegel.domain.objects import Account
+from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, encode_document
 from siegel.drivers.system import SystemRandomness
-from siegel.ledger.consent_evidence import verify_evidence
+from siegel.ledger.checkpoints import Checkpoint
+from siegel.ledger.consent_evidence import Evidence, parse_evidence, verify_evidence
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
 from siegel.ledger.consents import Approval, parse_request
+from siegel.ledger.hashing import leaf_hash
 from siegel.ledger.keys import Algorithm, SignerKey
 from siegel.ledger.notes import SignedNote
 from siegel.ledger.policies import read_policy
+from siegel.ledger.proof_files import ProofFile
+from siegel.ledger.signed_checkpoints import sign_checkpoint
 from siegel.service.consents import steward as module
 from siegel.service.consents.book import count_open, find_consent, put_consent
 from siegel.service.consents.customer import Consents, Decision
 from siegel.service.consents.live import LiveConsents
 from siegel.service.consents.steward import ConsentSteward
 from siegel.service.consents.support import Support
+from siegel.service.ledgers.policies import LedgerPolicy
+from siegel.service.ledgers.secrets import open_secrets
 from siegel.service.session_tokens import SessionTokens
 from siegel.service.trail import Trail
 
@@ -146,7 +154,7 @@ def test_every_worker_verifies_for_itself_and_remembers(scene, monkeypatch):
     consent_id = scene.granted()
     verified = []
     monkeypatch.setattr(
-        "siegel.service.consents.live.verify_evidence", lambda *args: verified.append(1) or verify_evidence(*args)
+        "siegel.service.consents.trust.verify_evidence", lambda *args: verified.append(1) or verify_evidence(*args)
     )
     worker = scene.new_worker()
     for _ in range(3):
@@ -351,3 +359,54 @@ def test_documents_are_files_of_the_ledger(scene):
         assert scene.books.file(path) is None
     with pytest.raises(NoSuchConsentError):
         scene.customer.document(ACCOUNT, other, "evidence")
+
+
+class Thief:
+    """Who writes any row, and has made consent keys, a witness and, if need be, a log of his own."""
+
+    def __init__(self, scene, consent_id):
+        self.scene, self.consent_id = scene, consent_id
+        self.witness = SignerKey("witness.example/thief", Algorithm.COSIGNATURE, b"w" * 32)
+        self.signer = SignerKey("thief.example", Algorithm.ED25519, b"t" * 32)
+
+    def evidence(self, log_keys):
+        """The evidence of an approval that stands in a tree which nobody was shown."""
+        request = parse_request(self.scene.row(self.consent_id).request)
+        approval = Approval(
+            request=request, decided_at_s=request.requested_at_s, threshold=1, expires_s=request.expires_s, scope=request.scope
+        )
+        note = SignedNote(approval.text, (self.signer.sign_text(approval.text),)).encode()
+        entry, opening = approval_entry(approval, asked_at_ms=request.requested_at_s * 1000)
+        head = sign_checkpoint(Checkpoint(request.origin, 1, leaf_hash(entry)), (*log_keys, self.witness), 1_800_000_000)
+        return Evidence(note, opening, ProofFile(0, (), head, entry).encode()).encode()
+
+    def write_rows(self, log_keys):
+        """Put all that the service believes into its place."""
+        policy = "".join(f"log {key.verifier}\n" for key in log_keys) + f"witness w {self.witness.verifier}\nquorum w\n"
+        keys = ConsentKeyFile(text=ConsentKeys(1, (self.signer.verifier,)).encode())
+
+        def change(tx):
+            tx.records.put(DEPLOYMENT_SCOPE, Kind.CONSENT_KEYS, ACCOUNT, encode_document(keys))
+            tx.records.put(DEPLOYMENT_SCOPE, Kind.LEDGER_POLICY, ACCOUNT, encode_document(LedgerPolicy(text=policy.encode())))
+
+        asyncio.run(self.scene.books.store.write(change, None))
+        evidence = self.evidence(log_keys)
+        note = parse_evidence(evidence).approval
+        verify_evidence(evidence, parse_consent_keys(keys.text), read_policy(policy.encode()))
+        self.scene.rewrite(self.consent_id, state=ConsentState.ACTIVE, approval=note, approved_by="0" * 16, evidence=evidence)
+
+
+def test_rows_of_a_thief_with_a_log_of_his_own(scene):
+    thief = Thief(scene, scene.ask())
+    thief.write_rows([SignerKey(f"siegel.test/{ACCOUNT}", Algorithm.ED25519, b"l" * 32)])
+    with pytest.raises(AccessDeniedError, match="no trusted key of the log"):
+        scene.use(thief.consent_id)
+
+
+def test_rows_of_a_thief_who_has_the_keys_of_the_log(scene):
+    scene.pass_by()
+    thief = Thief(scene, scene.ask())
+    log = scene.books.log()
+    thief.write_rows(open_secrets(scene.books.custodian, log.origin, log.sealed_secrets).signers)
+    with pytest.raises(AccessDeniedError, match="the account's log has another entry there"):
+        scene.use(thief.consent_id)

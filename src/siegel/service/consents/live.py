@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from siegel.access.consent import READ, Bounds, Use, refusal_of
 from siegel.domain.consents import Consent, ConsentState, NoSuchConsentError, support_arn
 from siegel.domain.errors import AccessDeniedError, SealBrokenError
-from siegel.domain.ledgers import LedgerError
+from siegel.domain.ledgers import LedgerError, ProofError
 from siegel.domain.ports import Clock, KeyCustodian, MetaStore, Reader, Writer
-from siegel.ledger.consent_evidence import Proven, verify_evidence
+from siegel.ledger.consent_evidence import Proven
 from siegel.service.consents.book import MS_PER_S, find_consent, find_keys, put_consent
-from siegel.service.consents.trust import policy_of, require_keys, with_own_keys
+from siegel.service.consents.trust import policy_of, require_keys, under_own_log, verify_here
 from siegel.service.ledgers.policies import find_policy
 from siegel.service.trail import Trail
 
@@ -101,10 +101,10 @@ class LiveConsents:
         if known is not None:
             return known
         log = reader.ledgers.find(account_id)
-        policy = policy_of(reader, account_id)
-        if log is not None:
-            policy = with_own_keys(policy, self._custodian, log)
-        proven = verify_evidence(consent.evidence, require_keys(reader, account_id), policy)
+        if log is None:
+            raise ProofError("the account has no log")
+        policy = under_own_log(policy_of(reader, account_id), self._custodian, log)
+        proven = verify_here(consent.evidence, require_keys(reader, account_id), policy, reader.ledgers, log)
         if len(self._proven) >= REMEMBERED_MAX:
             self._proven.clear()
         self._proven[name] = proven

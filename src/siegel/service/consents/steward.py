@@ -18,7 +18,7 @@ from siegel.domain.logs import Log
 from siegel.domain.ports import Clock, KeyCustodian, MetaStore, Writer
 from siegel.ledger.bundles import entries_of
 from siegel.ledger.checkpoints import parse_checkpoint
-from siegel.ledger.consent_evidence import APPROVED, Evidence, verify_evidence
+from siegel.ledger.consent_evidence import APPROVED, Evidence
 from siegel.ledger.entry_heads import read_entry_head
 from siegel.ledger.leaves import decode_leaf
 from siegel.ledger.notes import parse_note
@@ -37,7 +37,7 @@ from siegel.service.consents.book import (
     state_of,
     stepped,
 )
-from siegel.service.consents.trust import policy_of, require_keys, with_own_keys
+from siegel.service.consents.trust import policy_of, require_keys, under_own_log, verify_here
 from siegel.service.ledgers.files import read_entries, read_file, read_openings
 from siegel.service.ledgers.policies import find_policy
 from siegel.service.ledgers.secrets import open_secrets
@@ -149,8 +149,8 @@ class ConsentSteward:
         return True
 
     def _verify(self, consent: Consent, log: Log, evidence: bytes) -> None:
-        policy = with_own_keys(policy_of(self._reader, consent.account_id), self._custodian, log)
-        verify_evidence(evidence, require_keys(self._reader, consent.account_id), policy)
+        policy = under_own_log(policy_of(self._reader, consent.account_id), self._custodian, log)
+        verify_here(evidence, require_keys(self._reader, consent.account_id), policy, self._reader.ledgers, log)
 
     async def _prove(self, consent: Consent, log: Log, memory: _Memory) -> bool:
         """Put the evidence together, if there is enough for it by now. Raises LedgerError if it does not hold."""

@@ -139,6 +139,23 @@ def test_a_history_that_is_another_one_is_told_once_however_it_grows(stage):
     assert stage.channel.told == [("well", "all")]
 
 
+def test_what_could_not_be_looked_at_is_not_over(stage):
+    stage.round()
+    stage.desk.publish(Log([*entries(100), entry(100, request=4711), *entries(250, 101)]))
+    stage.round()
+    assert stage.channel.told == [("finding", "entries")]
+    # A head that nobody has signed: no entry is looked at.
+    (stage.desk.ledger / "checkpoint").write_bytes(b"nonsense")
+    stage.round()
+    assert stage.channel.told == [("finding", "signature")]
+    stage.desk.publish(Log([*entries(100), entry(100, request=4711), *entries(250, 101)]))
+    stage.round()
+    assert stage.channel.told == []
+    stage.desk.publish(log_of(360))
+    stage.round()
+    assert stage.channel.told == [("well", "all")]
+
+
 def test_an_entry_that_was_dated_back_is_told_once_for_ever(stage):
     stage.round()
     held_back = entry(300, at_s=BEGAN_S)

@@ -208,6 +208,8 @@ class Watch:
         if done.report is None or done.problem:
             return
         there = {one.name for one in seen}
+        # What could not be looked at this time stands as it stood.
+        there |= {name for name in state.standing if _check_of(name) in done.report.unchecked}
         over = [name for name in state.standing if name not in there]
         if over and len(over) == len(state.standing):
             since = min(state.standing[name] for name in over)
@@ -258,10 +260,15 @@ class Watch:
 
 
 def _seen(finding: Finding, more: dict[str, str | int]) -> _Seen:
-    """Give a finding its name: the entry that it is about; where it may pass, its words without what changes in them."""
+    """Give a finding its name: its words, where it may pass without what changes in them.
+
+    That an entry came at a wrong time is said in other words by each who looks: it is known by the entry.
+    """
     passes = finding.check in _PASSING
     entry = finding.evidence.get("entry")
-    words = f"entry {entry}" if entry is not None and not passes else _VARYING.sub("#", finding.message)
+    words = _VARYING.sub("#", finding.message) if passes else finding.message
+    if finding.check is Name.DATES and entry is not None:
+        words = f"entry {entry}"
     return _Seen(f"{finding.check}: {words}", str(finding.check), finding.message, finding.evidence | more, passes=passes)
 
 
@@ -269,6 +276,10 @@ def _differs(mismatch: Mismatch) -> _Seen:
     about = "; ".join(str(mismatch.evidence[name]) for name in ("request", "entry", "log", "line") if name in mismatch.evidence)
     name = f"{BOOKS}: {mismatch.kind} {_VARYING.sub('#', mismatch.message)} ({about})"
     return _Seen(name, BOOKS, f"{mismatch.kind}: {mismatch.message}", mismatch.evidence, passes=False)
+
+
+def _check_of(name: str) -> str:
+    return name.removeprefix(f"{MIRROR} ").partition(":")[0]
 
 
 def _in_mirror(seen: _Seen) -> _Seen:

@@ -1,0 +1,1 @@
+"""Pages of the tutorial, played to the letter: the commands that a page shows are run, and say what the page shows."""

@@ -183,7 +183,10 @@ def test_a_key_that_does_not_fit_is_not_made(once: Any, evil: EvilServer, key: s
         ((301, {"location": "http://127.0.0.1:1/"}, b""), "XksProxyUriUnreachableException"),
         ({"errorName": "AuthenticationFailedException"}, "XksProxyIncorrectAuthenticationCredentialException"),
         ({"errorName": "InvalidUriPathException"}, "XksProxyUriUnreachableException"),
-        ({"errorName": "InternalException"}, "XksProxyInvalidConfigurationException"),
+        ({"errorName": "InternalException"}, "XksProxyInvalidResponseException"),
+        ({"errorName": "ValidationException"}, "XksProxyInvalidResponseException"),
+        ({"errorName": "DependencyTimeoutException"}, "XksProxyUriUnreachableException"),
+        ({"errorName": "ThrottlingException"}, "XksProxyUriUnreachableException"),
     ],
 )
 def test_a_store_with_a_proxy_that_lies_is_not_made(once: Any, told: Any, code: str) -> None:

@@ -20,7 +20,7 @@ import boto3
 import fsspec
 import pytest
 
-from siegel.customer.sealing import KeyServer, keyserver, new_key_file, read_credential
+from siegel.customer.sealing import ClientCertificate, KeyServer, keyserver, new_key_file, read_credential
 from siegel.customer.sealing.keyserver import BoxCredential
 from siegel.customer.sealing.refusals import (
     HeaderChangedError,
@@ -32,6 +32,7 @@ from siegel.customer.sealing.refusals import (
 from siegel.domain.errors import ConfigurationError
 from tests.keybox.box import Box, Serving
 
+from .certificates import make_certificates
 from .service import SIEGEL, Service
 from .shelf import Shelf, sdk, seeded
 from .signer import REGION
@@ -415,3 +416,59 @@ def test_the_credential_comes_by_file_or_environment(tmp_path: Path, monkeypatch
     for variable, value in (("ACCESS_KEY_ID", "A"), ("SECRET_ACCESS_KEY", "s3cret")):
         monkeypatch.setenv(f"SIEGEL_KEYBOX_{variable}", value)
     assert read_credential() == BoxCredential("A", "s3cret")
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path, Path]]:
+    """Two authorities, each with one certificate and its key."""
+    made = [make_certificates(tmp_path_factory.mktemp(name)) for name in ("ours", "theirs")]
+    for _, _, key in made:
+        key.chmod(0o600)
+    return made
+
+
+def test_the_commands_show_their_certificate_to_a_box_that_wants_to_see_one(
+    desk: Desk, bucket: Shelf, papers: list[tuple[Path, Path, Path]], tmp_path: Path
+) -> None:
+    (authority, certificate, key), (_, their_certificate, their_key) = papers
+    (tmp_path / "clip").write_bytes(b"secret")
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    both.chmod(0o600)
+    place, box = f"s3://{bucket.name}/clip", Box(tmp_path / "guarded")
+    box.create_key("evidence")
+    (tmp_path / "keybox.json").write_text(json.dumps(box.made))
+    with Serving(box, "--tls-cert", certificate, "--tls-key", key, "--client-ca", authority) as guarded:
+        where = ("--keybox", guarded.url.geturl(), "--keybox-ca", str(authority))
+        shown = ("--keybox-cert", str(certificate), "--keybox-cert-key", str(key))
+        seal = ("seal", "clip", place, "--key", "my.key", "--sign-only", *where)
+        for wrong in ((), ("--keybox-cert", str(their_certificate), "--keybox-cert-key", str(their_key))):
+            assert "does not answer" in desk.run(*seal, *wrong, code=1)
+        assert bucket.keys() == []
+        desk.run(*seal, *shown)
+        opening = ("open", place, "--from", "my.key.pub", "-o")
+        desk.run(*opening, "again", *where, "--keybox-cert", str(both))
+        assert (tmp_path / "again").read_bytes() == b"secret"
+        assert "does not answer" in desk.run(*opening, "not", *where, code=1)
+        assert not (tmp_path / "not").exists()
+
+
+def test_certificates_that_cannot_be_shown(papers: list[tuple[Path, Path, Path]], tmp_path: Path) -> None:
+    (_, certificate, key), (_, _, other_key) = papers
+    credential = BoxCredential("a", "s")
+    nothing, open_to_all = tmp_path / "nothing.pem", tmp_path / "open.pem"
+    nothing.write_text("nothing")
+    nothing.chmod(0o600)
+    open_to_all.write_bytes(key.read_bytes())
+    open_to_all.chmod(0o644)
+    for shown, words in (
+        (ClientCertificate(nothing), "cannot be shown"),
+        (ClientCertificate(certificate, other_key), "cannot be shown"),
+        (ClientCertificate(tmp_path / "none.pem", key), "cannot be shown"),
+        (ClientCertificate(certificate, open_to_all), "open to other users"),
+        (ClientCertificate(certificate, tmp_path / "none.pem"), "cannot be read"),
+    ):
+        with pytest.raises((KeyServerError, ConfigurationError), match=words):
+            KeyServer("https://127.0.0.1:1", credential, certificate=shown)
+    with pytest.raises(KeyServerError, match="https"):
+        KeyServer("http://127.0.0.1:1", credential, certificate=ClientCertificate(certificate, key))

@@ -31,6 +31,7 @@ DESCRIBE = {
         "kmsViaService": "ebs",
     }
 }
+SEALED_NAMES = ("ciphertext", "initializationVector", "authenticationTag", "ciphertextMetadata")
 ENCRYPT = {
     "requestMetadata": TOLD | {"kmsOperation": "Encrypt", "kmsViaService": "ebs"},
     "additionalAuthenticatedData": AAD,
@@ -144,3 +145,28 @@ def test_the_script_asks_for_the_health(signed):
     said = signed("health", SCRIPT_HEALTH)
     assert set(said) == {"xksProxyFleetSize", "xksProxyVendor", "xksProxyModel", "ekmVendor", "ekmFleetDetails"}
     assert [set(one) for one in said["ekmFleetDetails"]] == [{"id", "model", "healthStatus"}]
+
+
+@pytest.mark.parametrize("operation", ["CreateCustomKeyStore", "UpdateCustomKeyStore", "ConnectCustomKeyStore", "KmsHealthCheck"])
+def test_the_health_is_asked_for_as_published(xks, operation):
+    """The request's example, whose comma is missing there, and the other operations that the page names."""
+    asked = {"requestMetadata": {"kmsRequestId": "4112f4d6-db54-4af4-ae30-c55a22a8dfae", "kmsOperation": operation}}
+    answer = xks.post("health", asked)
+    assert answer.status == 200
+    assert set(answer.json) == {"xksProxyFleetSize", "xksProxyVendor", "xksProxyModel", "ekmVendor", "ekmFleetDetails"}
+    assert 1 <= len(answer.json["ekmFleetDetails"]) <= 10
+
+
+def test_every_error_has_a_message_of_the_published_form(xks, key_id):
+    """Less than 512 characters, all of them printable ASCII."""
+    for target, asked in (
+        (f"keys/{key_id}/decrypt", decrypt_body(dict.fromkeys(SEALED_NAMES, "AAAA"))),
+        ("keys/none/metadata", DESCRIBE),
+        (f"keys/{key_id}/encrypt", {"requestMetadata": {"kmsOperation": "\u2603" * 100}}),
+        ("elsewhere", DESCRIBE),
+    ):
+        answer = xks.post(target, asked)
+        assert answer.status in {400, 404}
+        said = answer.json.get("errorMessage", "")
+        assert len(said) < 512
+        assert all(" " <= sign <= "~" for sign in said)

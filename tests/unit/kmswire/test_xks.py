@@ -201,3 +201,35 @@ def test_what_a_proxy_says_is_shown_as_plain_text_and_cut():
     text = caught.value.text
     assert text.startswith("The external key store proxy refused: KeyNotFoundException: the key?is gone ?[31mxxx")
     assert len(text) < 600
+
+
+def test_the_published_example_of_a_health_is_believed():
+    """aws/aws-kms-xksproxy-api-spec, "GetHealthStatus", the response's example; one of its key managers is degraded."""
+    published = """{
+        "xksProxyFleetSize": 2, "xksProxyVendor": "Acme Corp", "xksProxyModel": "Acme XKS Proxy 1.0", "ekmVendor": "Thales Group",
+        "ekmFleetDetails": [
+            {"id": "hsm-id-1", "model": "Luna 5.0", "healthStatus": "DEGRADED"},
+            {"id": "hsm-id-2", "model": "Luna 5.1", "healthStatus": "ACTIVE"}
+        ]
+    }"""
+    read_health(200, published.encode())
+    assert lapse_of(read_health, 200, published.replace('"DEGRADED"', '"WELL"').encode()) is Lapse.NONSENSE
+
+
+def test_the_published_example_of_a_refusal_is_told_whole():
+    """aws/aws-kms-xksproxy-api-spec, "Error codes", the example: not the AAD that it was encrypted with."""
+    said = (
+        "The request was rejected because the specified ciphertext, or additional authenticated data is corrupted, missing, or "
+        "otherwise invalid."
+    )
+    with pytest.raises(KeyServerError) as caught:
+        read_decrypted(400, body({"errorName": "InvalidCiphertextException", "errorMessage": said}), LAYER)
+    assert caught.value.lapse is Lapse.CIPHERTEXT
+    assert caught.value.text.endswith(f"InvalidCiphertextException: {said}")
+
+
+@pytest.mark.parametrize(("operation", "expected"), [("CreateCustomKeyStore", HEALTH), ("ConnectCustomKeyStore", HEALTH)])
+def test_the_question_for_the_health_is_the_published_one(operation, expected):
+    told = {"kmsRequestId": "4112f4d6-db54-4af4-ae30-c55a22a8dfae", "kmsOperation": operation}
+    assert json.loads(render_question(told)) == {"requestMetadata": told}
+    read_health(200, body(expected))

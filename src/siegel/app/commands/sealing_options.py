@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from siegel.customer.sealing.keyfile import RECIPIENT_MARKER, Recipient, parse_recipient
-from siegel.customer.sealing.keyserver import KeyServer, read_credential
+from siegel.customer.sealing.keyserver import ClientCertificate, KeyServer, read_credential
 from siegel.customer.sealing.refusals import KeyFileError, KeyServerError
 from siegel.customer.sealing.seen import Seen
 
@@ -55,6 +55,16 @@ class AtKeybox:
     keybox_ca: Annotated[
         Path | None, Parameter(env_var="SIEGEL_KEYBOX_CA", help="Certificates of the authority that vouches for the key server.")
     ] = None
+    keybox_cert: Annotated[
+        Path | None,
+        Parameter(env_var="SIEGEL_KEYBOX_CERT", help="Your certificate (PEM), for a key server that wants to see one."),
+    ] = None
+    keybox_cert_key: Annotated[
+        Path | None,
+        Parameter(
+            env_var="SIEGEL_KEYBOX_CERT_KEY", help="Its private key, mode 0600; in the file of --keybox-cert unless given."
+        ),
+    ] = None
 
     def connect(self, *, seals: bool = False) -> KeyServer | None:
         """Return the key server, if one is named; who `seals` with it must name a key. Raises KeyServerError."""
@@ -63,7 +73,10 @@ class AtKeybox:
         if seals and self.keybox_key is None:
             raise KeyServerError("say which key of the key server seals\ntry: --keybox-key ID")
         credential = read_credential(self.keybox_credential)
-        return KeyServer(self.keybox, credential, key_id=self.keybox_key, ca_file=self.keybox_ca)
+        if self.keybox_cert is None and self.keybox_cert_key is not None:
+            raise KeyServerError("the key of a certificate, and no certificate\ntry: --keybox-cert FILE")
+        certificate = None if self.keybox_cert is None else ClientCertificate(self.keybox_cert, self.keybox_cert_key)
+        return KeyServer(self.keybox, credential, key_id=self.keybox_key, ca_file=self.keybox_ca, certificate=certificate)
 
 
 AtKeyServer = Annotated[AtKeybox, Parameter(name="*")]

@@ -10,7 +10,7 @@ Read `header.py` (what an object is), `recipients.py` (for whom), `seal.py`, `op
 """
 
 from siegel.customer.sealing.keyfile import KeyFile, Recipient, new_key_file, parse_recipient, read_key_file, write_key_file
-from siegel.customer.sealing.keyserver import KeyServer, read_credential
+from siegel.customer.sealing.keyserver import ClientCertificate, KeyServer, read_credential
 from siegel.customer.sealing.manifest import Manifest
 from siegel.customer.sealing.opening import StreamSource, open_sealed, open_stream
 from siegel.customer.sealing.place import ObjectPlace, parse_uri
@@ -19,6 +19,7 @@ from siegel.customer.sealing.sealedfile import SealedFile, Source
 from siegel.customer.sealing.seen import Seen
 
 __all__ = [
+    "ClientCertificate",
     "KeyFile",
     "KeyServer",
     "Manifest",

@@ -6,6 +6,7 @@ what is sealed and opened, and a blob that was moved to another object opens not
 
 import json
 import os
+import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +54,13 @@ class BoxCredential(Struct, frozen=True):
         return f"BoxCredential({self.access_key_id})"
 
 
+class ClientCertificate(Struct, frozen=True):
+    """A certificate in PEM, and its private key, which may be in the same file."""
+
+    certificate_file: Path
+    key_file: Path | None = None
+
+
 def read_credential(path: Path | None = None) -> BoxCredential:
     """Read the credential from a file of mode 0600, or without one from the environment: `ID_VARIABLE`, `SECRET_VARIABLE`.
 
@@ -75,6 +83,7 @@ def read_credential(path: Path | None = None) -> BoxCredential:
 class KeyServer:
     """A key server at `url`. `key_id` is the key that seals: an id, `alias/NAME`, or an ARN; who only opens needs none.
 
+    `ca_file` are the only authorities that are believed; `certificate` is shown to a key server that wants to see one.
     `kept_s`: how long a key that was given out serves further reads of its object; 0 asks each time. Safe for several threads.
     """
 
@@ -85,12 +94,13 @@ class KeyServer:
         *,
         key_id: str | None = None,
         ca_file: Path | None = None,
+        certificate: ClientCertificate | None = None,
         kept_s: float = KEPT_S,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Ask nothing yet. Raises KeyServerError: no address, one that shows the keys to the network, no library."""
         self._url = url
-        self._client = _connect(url, credential, ca_file)
+        self._client = _connect(url, credential, ca_file, certificate)
         self._key_id = key_id
         self._kept_s = kept_s
         self._now_s = now_s
@@ -193,7 +203,7 @@ def _parsed(data: bytes) -> Any:
         return None
 
 
-def _connect(url: str, credential: BoxCredential, ca_file: Path | None) -> Any:
+def _connect(url: str, credential: BoxCredential, ca_file: Path | None, certificate: ClientCertificate | None) -> Any:
     """Return a client of the clients' face. It asks once: whoever waits for a key hears soon that there is none."""
     found = urlsplit(url)
     if found.scheme not in {"http", "https"} or not found.hostname:
@@ -202,6 +212,8 @@ def _connect(url: str, credential: BoxCredential, ca_file: Path | None) -> Any:
         raise KeyServerError(f"{url} would show every key to the network on the way\ntry: https://")
     if ca_file is not None and not ca_file.is_file():
         raise KeyServerError(f"{ca_file} is no file with certificates")
+    if certificate is not None:
+        _check_certificate(found.scheme, certificate)
     try:
         import boto3  # noqa: PLC0415  an extra, as in `store.py`
         from botocore.config import Config  # noqa: PLC0415  the same
@@ -214,6 +226,7 @@ def _connect(url: str, credential: BoxCredential, ca_file: Path | None) -> Any:
         max_pool_connections=CONNECTIONS_MAX,
         # Keys in clear do not leave this machine: what the environment says of proxies is for https alone.
         proxies={} if found.scheme == "http" else None,
+        client_cert=_shown(certificate),
     )
     try:
         return boto3.session.Session().client(
@@ -227,3 +240,21 @@ def _connect(url: str, credential: BoxCredential, ca_file: Path | None) -> Any:
         )
     except ValueError as error:
         raise KeyServerError(str(error)) from None
+
+
+def _shown(certificate: ClientCertificate | None) -> str | tuple[str, str] | None:
+    """Return a certificate as the SDK takes it."""
+    if certificate is None or certificate.key_file is None:
+        return None if certificate is None else str(certificate.certificate_file)
+    return str(certificate.certificate_file), str(certificate.key_file)
+
+
+def _check_certificate(scheme: str, certificate: ClientCertificate) -> None:
+    """Raise KeyServerError unless a certificate can be shown; ConfigurationError for a key that others can read."""
+    if scheme != "https":
+        raise KeyServerError("a certificate is shown over https:// alone")
+    read_secret(certificate.key_file or certificate.certificate_file, "file of the certificate's key")
+    try:
+        ssl.create_default_context().load_cert_chain(certificate.certificate_file, certificate.key_file)
+    except (OSError, ValueError) as error:
+        raise KeyServerError(f"{certificate.certificate_file} cannot be shown to the key server: {error}") from None

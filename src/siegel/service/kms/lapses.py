@@ -3,7 +3,10 @@
 What a proxy refuses is the state of a key (KMSInvalidStateException, 400); what may be there a moment later can be tried again
 (DependencyTimeoutException, 503).
 
-Source: AWS KMS API Reference, the errors of each operation; AWS KMS Developer Guide, "Troubleshooting external key stores".
+Source: AWS KMS API Reference, the errors of each operation; AWS KMS Developer Guide, "Troubleshooting external key stores"; the
+table in aws/aws-kms-xksproxy-api-spec, `xks_proxy_api_spec.md`, "Error codes". Uses of keys depart from that table in three
+places. There everything is a KMSInvalidStateException, also what passes; here SDKs learn what they can try again. What a proxy
+says of a ciphertext or its context stays what clients know, an InvalidCiphertextException. And the proxy's own words are shown.
 """
 
 from collections.abc import Mapping
@@ -42,7 +45,8 @@ _OF_STORE: Final[Mapping[Lapse, type[KmsError]]] = {
     Lapse.TIMEOUT: KmsXksProxyUriUnreachableError,
     Lapse.PATH: KmsXksProxyUriUnreachableError,
     Lapse.AUTHENTICATION: KmsXksProxyIncorrectAuthenticationCredentialError,
-    Lapse.NONSENSE: KmsXksProxyInvalidResponseError,
+    **dict.fromkeys((Lapse.NONSENSE, Lapse.VALIDATION, Lapse.INTERNAL), KmsXksProxyInvalidResponseError),
+    **dict.fromkeys((Lapse.TLS, Lapse.DEPENDENCY, Lapse.THROTTLED), KmsXksProxyUriUnreachableError),
     Lapse.BUSY: KmsDependencyTimeoutError,
 }
 _OF_KEY: Final[Mapping[Lapse, type[KmsError]]] = {

@@ -196,6 +196,7 @@ def test_reads_are_counted_by_requests_also_those_before_a_start(folder):
     # One request for many objects is many reads.
     assert "3 reads" in refusal(consents, use(request_id="r1", context={**OBJECT, "key": "täglich/1.log"}))
     assert "3 reads" in refusal(consents, use(request_id="r1", context={**OBJECT, "version": "v2"}))
+    assert module._read_of(use(request_id="r1")) != module._read_of(use(context={**OBJECT, "bucket": "other"}))
     assert refusal(consents, use(request_id="r3")) == ""
 
     log = LogFile(folder / "log.jsonl")

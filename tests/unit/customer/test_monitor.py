@@ -9,12 +9,14 @@ from tests.unit.customer.ledgers import WITNESSES, Desk, publish
 from tests.unit.ledger.consenting import APPROVAL, AT_S, KEYS, REQUEST, SIGNERS, approval_note
 from tests.unit.ledger.log import Log
 
+from siegel.customer.audit import consents
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.consents import consent_path
 from siegel.customer.audit.dates import Promise
 from siegel.customer.audit.findings import Name, summary
 from siegel.customer.audit.openings import openings_path
-from siegel.customer.audit.sources import SourceError
+from siegel.customer.audit.sources import FolderSource, SourceError
+from siegel.customer.audit.sync import sync
 from siegel.customer.audit.verify import verify
 from siegel.customer.consent.pins import pin
 from siegel.ledger.bundles import encode_bundle
@@ -31,6 +33,7 @@ from siegel.ledger.leaves import (
     encode_leaf,
     encode_opening,
 )
+from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.tiles import ENTRIES, new_tiles
 
 ID = REQUEST.consent_id
@@ -306,7 +309,16 @@ def test_names_that_the_account_erased_are_not(story):
     assert found(story.report(hidden={2})) == []
 
 
-def test_names_that_an_operator_erased_are(story):
+@pytest.mark.parametrize(
+    "principal", ["steward", "", "anonymous", "arn:aws:iam::444455556666:root", "arn:aws:iam::1111222233334:x"]
+)
+def test_names_that_nobody_of_the_account_s_erased_are(story, principal):
+    story.add("object.read", 100, OPERATOR, "film", VIDEO, bucket_id=1)
+    story.add("ledger.opening.erase", 110, principal, key="opening/2", status=204)
+    assert len(found(story.report(hidden={2}))) == 1
+
+
+def test_names_that_an_operator_erased_are_and_he_was_not_to(story):
     story.add("object.read", 100, OPERATOR, "film", VIDEO, bucket_id=1)
     story.add("ledger.opening.erase", 110, OPERATOR, key="opening/2", status=204)
     told = found(story.report(hidden={2}))
@@ -333,6 +345,40 @@ def test_a_consent_that_was_seen_once_is_not_forgotten(story):
     story.evidence_of = None
     story.used(130)
     assert found(story.report()) == []
+
+
+class Asked(FolderSource):
+    """A provider that counts what it is asked for."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.paths = []
+
+    def get(self, path):
+        self.paths.append(path)
+        return super().get(path)
+
+
+def test_made_up_ids_and_endless_documents_cost_little(story, monkeypatch):
+    monkeypatch.setattr(consents, "NEW_MAX", 10)
+    story.approved().used(100).publish()
+    many = [f"{number:016x}" for number in range(1000)]
+    story.put("consents/index", "".join(f"{each}\n" for each in [*many, ID]).encode())
+    story.put(consent_path(ID, "report"), bytes(NOTE_BYTES_MAX + 1))
+    remote = Asked(story.desk.ledger)
+    report = sync(Book(story.desk.book.folder), remote, AT_S + 40_000).report
+    assert found(report) == []
+    asked = [path for path in remote.paths if path.startswith("consents/")]
+    assert len(asked) == 1 + 10 + 5
+    mirror = story.desk.book.folder / "ledger"
+    assert (mirror / "consents" / "index").read_text() == f"{ID}\n"
+    assert not (mirror / consent_path(ID, "report")).exists()
+    # What is over for long is not asked for again.
+    later = AT_S + 30 * 24 * 3600
+    story.put("consents/index", f"{ID}\n".encode())
+    remote.paths.clear()
+    sync(Book(story.desk.book.folder), remote, later)
+    assert [path for path in remote.paths if path.startswith("consents/")] == ["consents/index"]
 
 
 def test_a_list_of_consents_that_is_none_is_no_ledger(story):

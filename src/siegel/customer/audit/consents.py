@@ -4,7 +4,7 @@
 - consents/<id>/<name>: request, approval, evidence, denial, revocation, report
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -12,19 +12,23 @@ from msgspec import Struct
 from siegel.customer.audit.sources import Source, SourceError
 from siegel.customer.audit.walk import read_bundle
 from siegel.customer.consent.pins import Pins
+from siegel.customer.keybox.consents import EVIDENCE_BYTES_MAX
 from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.consent_evidence import Proven, parse_evidence, verify_evidence
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consents import Approval, is_consent_id, parse_approval, parse_request
 from siegel.ledger.leaves import Opening, decode_opening
-from siegel.ledger.notes import parse_note
+from siegel.ledger.notes import NOTE_BYTES_MAX, parse_note
 from siegel.ledger.policies import Policy
 from siegel.ledger.proof_files import parse_proof_file
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, tile_at
 
 INDEX: Final = "consents/index"
+# A request never changes, and without one there is nothing else.
 DOCUMENTS: Final = ("request", "approval", "evidence", "denial", "revocation", "report")
 CONSENTS_MAX: Final = 100_000
+NEW_MAX: Final = 1000
+_BYTES_MAX: Final = dict.fromkeys(DOCUMENTS, NOTE_BYTES_MAX) | {"evidence": EVIDENCE_BYTES_MAX}
 # So long after its end nothing more is expected of a consent.
 _SETTLED_S: Final = 7 * 24 * 3600
 
@@ -72,34 +76,76 @@ def read_index(source: Source) -> list[str]:
 
 
 def fetch_consents(remote: Source, mirror: Source, now_s: int, write: Callable[[str, bytes], None]) -> None:
-    """Fetch what is new, and hand it to `write`. What the mirror has once is not forgotten. Raises SourceError."""
-    known, found = read_index(mirror), read_index(remote)
-    ids = sorted({*known, *found})
-    if ids != known:
-        write(INDEX, "".join(f"{each}\n" for each in ids).encode())
-    for each in found:
-        if _is_settled(each, mirror, now_s):
-            continue
-        for path in (consent_path(each, name) for name in DOCUMENTS):
-            data = remote.get(path)
-            if data is not None and data != mirror.get(path):
-                write(path, data)
+    """Fetch what is new, and hand it to `write`. What the mirror has once is not forgotten. Raises SourceError.
+
+    Of what was not there before, NEW_MAX at most are fetched, the newest first: nobody is kept busy by ids that are made up.
+    """
+    known = read_index(mirror)
+    listed = set(read_index(remote))
+    fresh = sorted(listed.difference(known), reverse=True)[:NEW_MAX]
+    shown = [each for each in fresh if _fetch(each, DOCUMENTS[:1], remote, mirror, write)]
+    if shown:
+        write(INDEX, "".join(f"{each}\n" for each in sorted([*known, *shown])).encode())
+    for each in [*shown, *listed.intersection(known)]:
+        if not _is_settled(each, mirror, now_s):
+            _fetch(each, DOCUMENTS[1:], remote, mirror, write)
 
 
-def read_consents(source: Source, judging: Judging, size: int) -> dict[str, Known]:
-    """Return all consents of a mirror of `size` entries, by their ids. Raises SourceError."""
-    return {each: _read(each, source, judging, size) for each in read_index(source)}
+def _fetch(consent_id: str, names: Sequence[str], remote: Source, mirror: Source, write: Callable[[str, bytes], None]) -> bool:
+    """Fetch documents; return whether the last of them is there. One that is larger than any is as good as none."""
+    is_there = False
+    for name in names:
+        path = consent_path(consent_id, name)
+        data = remote.get(path)
+        is_there = data is not None and len(data) <= _BYTES_MAX[name]
+        if data is not None and is_there and data != mirror.get(path):
+            write(path, data)
+    return is_there
+
+
+class Consents:
+    """The consents of a mirror of `size` entries. Each is read, and verified, when it is first asked for."""
+
+    def __init__(self, source: Source, judging: Judging, size: int) -> None:
+        """Read the index. Raises SourceError, as every method does."""
+        self.ids = read_index(source)
+        self._source = source
+        self._judging = judging
+        self._size = size
+        self._listed = set(self.ids)
+        self._known: dict[str, Known] = {}
+
+    def find(self, consent_id: str) -> Known:
+        """Return what is known of a consent; of one that is not listed, that nothing is shown."""
+        if consent_id not in self._listed:
+            return Known(consent_id, problem="nothing of it is shown")
+        if consent_id not in self._known:
+            self._known[consent_id] = _read(consent_id, self._source, self._judging, self._size)
+        return self._known[consent_id]
+
+    def open_at(self, at_s: float) -> Iterator[Known]:
+        """Yield those that may still be used at a time."""
+        for each in self.ids:
+            ends_s = _end_of(each, self._source)
+            if ends_s is None or ends_s + self._judging.slack_s >= at_s:
+                yield self.find(each)
+
+
+def _end_of(consent_id: str, source: Source) -> int | None:
+    """Return when the access would end that was asked for, None where that cannot be read."""
+    request = source.get(consent_path(consent_id, "request"))
+    try:
+        return None if request is None else parse_request(request.decode()).expires_s
+    except (LedgerError, UnicodeDecodeError):
+        return None
 
 
 def _is_settled(consent_id: str, mirror: Source, now_s: int) -> bool:
     """Tell whether nothing of a consent changes any more."""
     if mirror.get(consent_path(consent_id, "report")) is not None:
         return True
-    request = mirror.get(consent_path(consent_id, "request"))
-    try:
-        return request is not None and parse_request(request.decode()).expires_s + _SETTLED_S < now_s
-    except (LedgerError, UnicodeDecodeError):
-        return False
+    ends_s = _end_of(consent_id, mirror)
+    return ends_s is not None and ends_s + _SETTLED_S < now_s
 
 
 def _read(consent_id: str, source: Source, judging: Judging, size: int) -> Known:

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from siegel.customer.audit.consents import Known
+from siegel.customer.audit.consents import Consents, Known
 from siegel.customer.audit.findings import ConsentUses, Name, Report, time_text
 from siegel.customer.audit.openings import Line
 from siegel.customer.consent.pins import Pins
@@ -99,12 +99,15 @@ class _Consent(Struct):
 class Monitor:
     """Looks at entries in their order. What came before the first one that is told of is looked at silently."""
 
-    def __init__(self, report: Report, consents: Mapping[str, Known], pins: Pins, slack_s: int) -> None:
+    def __init__(self, report: Report, consents: Consents, pins: Pins, slack_s: int) -> None:
         """Add findings to `report`, whose head is known. `slack_s`: how much clocks and rounds are forgiven."""
         self._report = report
         self._slack_ms = slack_s * _MS
         self._pinned = [sha256(pin.data).digest() for pin in pins.pins]
-        self._consents = {name: _Consent(known, known.index) for name, known in consents.items()}
+        self._known = consents
+        self._consents: dict[str, _Consent] = {}
+        account_id = report.origin.rpartition("/")[2]
+        self._own = tuple(f"arn:aws:{service}::{account_id}:" for service in ("iam", "sts"))
         self._nameless: dict[int, None] = {}
         self._erased: set[int] = set()
         self._is_silent = False
@@ -138,6 +141,8 @@ class Monitor:
                 first=hidden[0],
                 last=hidden[-1],
             )
+        for name in self._known.ids if is_whole else ():
+            self._consent(name)
         for name, consent in self._consents.items():
             if is_whole and consent.approved_at is None and consent.known.approval is not None:
                 self._tell_of_missing(name, consent.known.approval, seen_since_s(name))
@@ -153,13 +158,19 @@ class Monitor:
                 Name.CONSENT, f"the approval of the consent {name} is not in the ledger", consent=name, text=approval.digest.hex()
             )
 
+    def _consent(self, name: str) -> _Consent:
+        if name not in self._consents:
+            known = self._known.find(name)
+            self._consents[name] = _Consent(known, known.index)
+        return self._consents[name]
+
     # What became of consents.
 
     def _approve(self, entry: Entry) -> None:
-        consent = self._consents.get(entry.consent_id)
-        approval = consent.known.approval if consent else None
-        if consent is None or approval is None:
-            why = consent.known.problem if consent else "nothing of it is shown"
+        consent = self._consent(entry.consent_id)
+        approval = consent.known.approval
+        if approval is None:
+            why = consent.known.problem
             self._tell(entry, f"the ledger says that the consent {entry.consent_id} was approved, and you did not: {why}")
             return
         opening = consent.known.opening if consent.known.index == entry.index else entry.opening
@@ -169,7 +180,7 @@ class Monitor:
             consent.approved_at = entry.index
 
     def _revoke(self, entry: Entry) -> None:
-        consent = self._consents.setdefault(entry.consent_id, _Consent(Known(entry.consent_id)))
+        consent = self._consent(entry.consent_id)
         if consent.revoked_at_ms is None:
             consent.revoked_at_ms = entry.leaf.recorded_at_ms
 
@@ -180,7 +191,8 @@ class Monitor:
 
     def _erase(self, entry: Entry) -> None:
         found = _ERASED.fullmatch(entry.opening.object_key) if entry.opening else None
-        if found and not entry.is_operators:
+        # Nobody else's erasing hides a name.
+        if found and entry.opening and entry.opening.principal.startswith(self._own):
             self._erased.add(int(found[1]))
 
     # Accesses.
@@ -190,7 +202,7 @@ class Monitor:
             if entry.is_operators and entry.is_done:
                 self._tell(entry, f"somebody of the provider's did {entry.kind} without any consent")
             return
-        consent = self._consents.setdefault(entry.consent_id, _Consent(Known(entry.consent_id, problem="nothing of it is shown")))
+        consent = self._consent(entry.consent_id)
         if not entry.is_done:
             consent.refused += 1
             return

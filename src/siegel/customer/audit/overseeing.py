@@ -1,7 +1,7 @@
 """What is looked at in every entry beside its hash: that its names are its own, and that nobody came who had no consent."""
 
 from siegel.customer.audit.book import LEDGER_NAME, Book
-from siegel.customer.audit.consents import Judging, Known, consent_path, read_consents
+from siegel.customer.audit.consents import Consents, Judging, consent_path
 from siegel.customer.audit.findings import Report
 from siegel.customer.audit.monitor import Monitor
 from siegel.customer.audit.openings import check_openings, read_lines
@@ -15,7 +15,7 @@ _MS = 1000
 def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report) -> None:
     """Add to `report` what is to be said of the entries from `first` on. Raises SourceError, ConfigurationError."""
     pins, slack_s = read_pins(book.folder), trust.promise.delay_s
-    consents = read_consents(source, Judging(pins, (trust.policy, *trust.earlier), slack_s), report.size)
+    consents = Consents(source, Judging(pins, (trust.policy, *trust.earlier), slack_s), report.size)
     monitor = Monitor(report, consents, pins, slack_s)
     start = _start(consents, source, first, report.size)
     for line in read_lines(source, start, first):
@@ -31,13 +31,11 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
     monitor.finish(seen_since_s, is_whole=start == 0)
 
 
-def _start(consents: dict[str, Known], source: Source, first: int, size: int) -> int:
+def _start(consents: Consents, source: Source, first: int, size: int) -> int:
     """Return the entry from which on it must be known how the consents stand that may still be used at `first`."""
     line = next(read_lines(source, first, size), None) if first else None
     if line is None or line.leaf is None:
         # A hand-over says no time.
         return 0
-    at_s = line.leaf.recorded_at_ms / _MS
-    approvals = ((known.approval, known.index) for known in consents.values())
-    places = [index or 0 for approval, index in approvals if approval is not None and approval.expires_s >= at_s]
-    return min(places, default=first)
+    approved = (known for known in consents.open_at(line.leaf.recorded_at_ms / _MS) if known.approval is not None)
+    return min((known.index or 0 for known in approved), default=first)

@@ -47,8 +47,8 @@ _CONSENT_PERSON: Final = "consentPerson"
 _CONSENT_ACTION: Final = "consentAction"
 
 Mark = tuple[int, int, int] | None
-Read = tuple[str, str, str]
-"""A read, as it is counted: the request, and which version of which object."""
+Read = tuple[str, ...]
+"""A read, as it is counted: the request, and which version of which object in which bucket."""
 
 
 class Held(Struct, frozen=True):
@@ -218,7 +218,7 @@ def _said(metadata: dict[str, Any]) -> str:
 
 def _read_of(use: Use) -> Read:
     context = use.context or {}
-    return use.request_id, context.get("key", ""), context.get("version", "")
+    return use.request_id, *(context.get(name, "") for name in ("bucket", "key", "version"))
 
 
 def _reads_in(log: Path, approval: Approval) -> Iterator[Read]:

@@ -1,0 +1,94 @@
+"""A consent, the store, and the customer's own key server: each checks for itself, and the box has the last word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from .consenting import ACTIVE_S, Parties, parties
+from .key_servers import Premises, connected, external_key, patient, premises
+from .service import Service
+from .test_consent_commands import Home, home_of
+
+
+@pytest.fixture
+def theirs(service: Service, tmp_path: Path) -> Iterator[Parties]:
+    with parties(service, tmp_path / "witness") as found:
+        yield found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Premises]:
+    with premises(tmp_path / "premises") as found:
+        yield found
+
+
+@pytest.fixture
+def home(theirs: Parties, tmp_path: Path) -> Home:
+    (tmp_path / "keys").write_bytes(theirs.call("GET", "keys").body)
+    made = home_of(theirs, tmp_path / "home", "--consent-keys", str(tmp_path / "keys"))
+    made.keygen("alice")
+    made.keys(1, "alice")
+    return made
+
+
+def refused(read: Any) -> str:
+    """Return the code of the refusal."""
+    with pytest.raises(ClientError) as caught:
+        read()
+    return str(caught.value.response["Error"]["Code"])
+
+
+def test_the_box_lets_an_engineer_read_what_its_owner_signed_and_ends_it_alone(
+    service: Service, theirs: Parties, place: Premises, home: Home
+) -> None:
+    kms = patient(service, "kms", theirs.keys)
+    key = external_key(kms, connected(kms, place.options), place.new_key())["Arn"]
+    for name in ("case/1", "case/2"):
+        theirs.s3.put_object(Bucket=theirs.bucket, Key=name, Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    consent_id = theirs.request("case/1")
+    home.consent("approve", "audits", consent_id, "--key", "alice.key", "--yes", "-o", "evidence")
+    theirs.await_state(consent_id, "active")
+    s3 = theirs.engineer(consent_id)
+
+    def read(name: str = "case/1") -> bytes:
+        return bytes(s3.get_object(Bucket=theirs.bucket, Key=name)["Body"].read())
+
+    # The store lets the engineer in; the box knows nothing of it.
+    assert refused(read).startswith("KMS.")
+    told = place.box.last("xks.decrypt")
+    assert told["principal"] == f"arn:aws:siegel:::support/{consent_id}/jane.doe"
+    assert "lets nobody of the provider's pass" in told["detail"]
+
+    place.box.write_policy('consents = "required"\n')
+    home.run("keybox", "consent", "trust", place.box.folder, "--keys", "consent.keys", "--policy", "policy")
+    assert refused(read).startswith("KMS.")
+    assert "was given none" in place.box.last("xks.decrypt")["detail"]
+    home.run("keybox", "consent", "add", place.box.folder, "evidence")
+    assert read() == b"content"
+    told = place.box.last("xks.decrypt")
+    assert (told["result"], told["metadata"]["consentId"], told["metadata"]["consentAction"]) == ("ok", consent_id, "read")
+    assert told["context"]["key"] == "case/1"
+
+    # Every use is a call at the box: nothing that was opened before serves.
+    count = sum(line["operation"] == "xks.decrypt" for line in place.box.log())
+    assert (read(), read()) == (b"content", b"content")
+    assert sum(line["operation"] == "xks.decrypt" for line in place.box.log()) == count + 2
+
+    # The customer ends it at his box, whatever the store thinks; his own users are not concerned.
+    home.run("keybox", "consent", "revoke", place.box.folder, consent_id)
+    assert refused(read).startswith("KMS.")
+    assert "it was revoked" in place.box.last("xks.decrypt")["detail"]
+    assert theirs.shown(consent_id)["state"] == "active"
+    assert theirs.s3.get_object(Bucket=theirs.bucket, Key="case/1")["Body"].read() == b"content"
+
+    # The other book, the ledger, tells the same, and holds.
+    give_up = time.monotonic() + ACTIVE_S
+    while len(theirs.lines(consent_id, at_least=8)) < 8:
+        assert time.monotonic() < give_up
+    assert home.run("audit", "sync", "audits").stdout.startswith("HOLDS")

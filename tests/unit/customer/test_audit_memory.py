@@ -44,12 +44,19 @@ def publish_dated(desk, log, log_at_s, witnessed_at_s):
 def test_a_log_that_dates_its_heads_back(desk):
     """Else it could hold back entries as long as it likes: the witnesses know until when it showed the tree without them."""
     assert publish_dated(desk, log_of(10), head_at(log_of(10)), NOW_S - 60).sync().report.holds()
-    late = Log([*entries(10), entry(10, NOW_S - 90)])
-    found = publish_dated(desk, late, NOW_S - 85, NOW_S).sync().report
+    late = Log([*entries(10), entry(10, NOW_S - 110)])
+    found = publish_dated(desk, late, NOW_S - 105, NOW_S).sync().report
     assert names(found) == {"dates"}
     assert "held back, or made up" in found.findings[0].message
     old = Log([entry(number, NOW_S - 9000) for number in range(10)])
     assert names(publish_dated(Desk(desk.book.folder / "new"), old, NOW_S - 9000, NOW_S).sync().report) == {"freshness"}
+
+
+def test_a_slow_witness_is_no_fault_of_the_logs(desk):
+    """An entry that came while the witness was still asked about the head before was not held back."""
+    publish_dated(desk, log_of(10), NOW_S - 100, NOW_S - 75).sync()
+    late = Log([*entries(10), entry(10, NOW_S - 99)])
+    assert publish_dated(desk, late, NOW_S - 98, NOW_S - 70).sync().report.findings == []
 
 
 def test_a_log_that_dates_its_heads_ahead(tmp_path, desk):

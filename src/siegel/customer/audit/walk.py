@@ -19,6 +19,8 @@ from siegel.ledger.policies import Judgement, Policy
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
 
 CHECKPOINT: Final = "checkpoint"
+# So long after a head was the newest its witnesses may sign it: they are asked twice if need be, and may be slow.
+WITNESSING_S: Final = 30
 # What only a walk over the entries tells.
 OF_ENTRIES: Final = (Name.ENTRIES, Name.TILES, Name.DATES, Name.OPENINGS, Name.CONSENT)
 WARNING: Final = "warning"
@@ -86,9 +88,10 @@ def judge_head(data: bytes | None, trust: Trust, report: Report) -> Judgement | 
 def stood_at(judgement: Judgement) -> int | None:
     """Return until when a head was surely the newest: the later of the log's own word and the quorum's; None if nobody says.
 
-    The log's own word alone would not do: a log that dates its heads back could hold back entries as long.
+    The log's own word alone would not do: a log that dates its heads back could hold back entries as long. A witness signs a head
+    that may have been followed by others meanwhile, since it was asked.
     """
-    quorum = () if judgement.quorum_at_s is None else (judgement.quorum_at_s,)
+    quorum = () if judgement.quorum_at_s is None else (judgement.quorum_at_s - WITNESSING_S,)
     return max((*judgement.log_times, *quorum), default=_signed_at(judgement))
 
 

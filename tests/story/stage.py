@@ -17,7 +17,7 @@ from .page import INTERRUPT, Step, fill, match, read_steps
 PROGRAMS: Final = Path(sys.executable).parent
 SOURCES: Final = Path(__file__).resolve().parents[2]
 COMMAND_S: Final = 120.0
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 STOP_S: Final = 30.0
 _ADDRESS: Final = re.compile(r"127\.0\.0\.1:[1-9]\d*")
 _SERVER: Final = re.compile(r"\bsiegel (?=(?:[a-z]+ )?serve\b)")

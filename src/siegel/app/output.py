@@ -26,6 +26,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
         sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
 
 
+def print_waiting(text: str) -> None:
+    """Tell people at a terminal what is waited for; programs need not know."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text} ...\n")
+
+
 def print_error(message: str) -> None:
     """Print an error: `siegel: message`, and the lines of `message` after the first as they are."""
     sys.stderr.write(f"siegel: {message}\n")

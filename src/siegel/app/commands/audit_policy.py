@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from siegel.app.commands.audit import Authority, Folder, Region, opened
 from siegel.app.commands.files import read_file
-from siegel.app.output import print_text
+from siegel.app.output import print_text, print_waiting
 from siegel.customer.audit.book import POLICY_NAME, Book
 from siegel.customer.audit.sources import HttpSource
 from siegel.customer.audit.walk import CHECKPOINT
@@ -58,6 +58,7 @@ def put_policy(
         if not isinstance(source, HttpSource):
             raise ConfigurationError(f"{book.settings.source} is a directory: a policy is put where the account is")
         source.put(POLICY_NAME, read_file(folder / POLICY_NAME, POLICY_BYTES_MAX))
+        print_waiting("the account has the policy; now its witnesses have to sign a head")
         give_up = time.monotonic() + wait_s
         while True:
             judgement = book.trust(source).policy.judge(source.get(CHECKPOINT) or b"")

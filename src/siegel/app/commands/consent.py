@@ -24,7 +24,7 @@ from siegel.app.commands.consent_options import (
 from siegel.app.commands.files import write_file
 from siegel.app.commands.moments import read_moment
 from siegel.app.commands.options import AsJson
-from siegel.app.output import print_json, print_table, print_text
+from siegel.app.output import print_json, print_table, print_text, print_waiting
 from siegel.customer.audit.findings import shown as printable
 from siegel.customer.audit.findings import time_text
 from siegel.customer.consent.decisions import ConsentError, check_signers, grant, refuse, sign
@@ -215,6 +215,7 @@ def _to_sign(
 def _await(office: Office, keys: ConsentKeys, approval: Approval, wait_s: float) -> tuple[bytes, Proven]:
     """Return the evidence once it is there and holds. Raises ConsentError."""
     consent_id = approval.request.consent_id
+    print_waiting("signed and handed in; now your witnesses have to see it")
     data = office.desk.await_evidence(consent_id, wait_s)
     if data is None:
         raise ConsentError(

@@ -243,6 +243,25 @@ def test_nobody_waits_for_the_witnesses_of_others(story):
     assert asyncio.run(run()) == [(3, {"w1", "w2"}), (4, {"w1", "w2"}), (5, {"w1", "w2"})]
 
 
+def test_who_waits_for_a_turn_is_asked_for_the_newest_head(story, monkeypatch):
+    """A witness that signs an old head would say that nothing had come after it."""
+    monkeypatch.setattr(module, "LOGS_AT_ONCE", 1)
+    story.witnessing = story.new_witnessing()
+
+    async def run():
+        await story.witnessing._slots.acquire()
+        (task,) = await story.witnessing.begin_round()
+        await asyncio.sleep(0)
+        story.books.clock.ms += 1000
+        await story.books.store.append(Entry(story.books.clock.ms, "", "k", ACCOUNT, "ann", ""))
+        await story.books.steward.run_once()
+        story.witnessing._slots.release()
+        assert await task
+
+    asyncio.run(run())
+    assert story.shown() == (4, {"w1", "w2"})
+
+
 def test_what_cannot_be_kept_is_told_and_ends_nothing(story, caplog, monkeypatch):
     async def failing(_due):
         raise StorageError("the disk is full")

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain.errors import SiegelError, StorageError
 from siegel.domain.ledgers import LedgerError
@@ -197,7 +198,9 @@ class Witnessing:
     async def _witness_safely(self, due: Due) -> bool:
         try:
             async with self._slots:
-                return await self._witness(due)
+                # While it waited for its turn, another head may have come: what witnesses sign should be the newest.
+                log = self._reader.ledgers.find(due.log.account_id)
+                return await self._witness(due if log is None or due.change else replace(due, log=log))
         except SiegelError as error:
             _log.error("what the witnesses of the log %s have signed could not be kept: %s", due.log.origin, error)
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +21,7 @@ from siegel.drivers.meta.sqlite import open_store
 from siegel.drivers.system import SystemClock
 
 from .form import signed_form
+from .log import INTEGRATED_S, Auditor, Line
 from .people import allow, make_person, new_person
 from .service import Service
 from .shelf import MIB, Shelf, b64, everything_on_disk, fails, md5_b64, refused, sdk, seeded
@@ -50,14 +52,45 @@ def under(key: str, **options: Any) -> dict[str, Any]:
 
 
 def journal(service: Service, request_id: str) -> list[Entry]:
-    """Return what was written down of a request, each batch in its order."""
+    """Return what was written down of a request, in order: from the logs, once nothing of it waits in the journal any more."""
+    give_up = time.monotonic() + INTEGRATED_S
+    while waiting(service, request_id):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    found: list[Entry] = []
+    for keys in (service.owner, service.stranger):
+        auditor = Auditor(service.raw().as_caller(keys), keys.account_id)
+        if auditor.fetch("checkpoint").status == 200:
+            found += [entry_of(line, keys.account_id) for line in auditor.lines() if line.leaf.request_id == request_id]
+    assert found
+    return found
+
+
+def waiting(service: Service, request_id: str) -> bool:
+    """Whether an entry of a request is not in a log yet."""
     root_key = LocalCustodian.load(Path(service.directory) / "root.key")
     store = open_store(Path(service.directory), root_key.database_key(), SystemClock())
     try:
-        batches = store.entries(0, 1_000_000)
-        return [entry for _, entries in batches for entry in entries if entry.request_id == request_id]
+        return any(entry.request_id == request_id for _, batch in store.entries(0, 1_000_000) for entry in batch)
     finally:
         store.close()
+
+
+def entry_of(line: Line, account_id: str) -> Entry:
+    leaf, facts, opening = line.leaf, line.leaf.facts, line.opening
+    assert opening is not None
+    return Entry(
+        facts.asked_at_ms,
+        leaf.request_id,
+        facts.kind,
+        account_id,
+        opening.principal,
+        opening.bucket,
+        opening.object_key,
+        status=facts.status,
+        reason=facts.reason,
+        permit=opening.permit,
+    )
 
 
 def id_of(answer: Any) -> str:

@@ -13,13 +13,16 @@ Bytes sealed for one context open for no other, so nothing can be moved, swapped
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from struct import Struct as Layout
 from typing import Final
 
 from msgspec import Struct
 
 _MARKER: Final = b"SIEGEL-CTX\x01"
-_HEAD: Final = Layout(">11sBQHHH")
+_LENGTHS: Final = Layout(">QHHH")
+# A request seals or opens several things of one place, one after the other.
+_PLACES_KEPT_MAX: Final = 64
 
 
 class Place(Struct, frozen=True):
@@ -47,13 +50,22 @@ class Purpose(IntEnum):
     LIST_HEAD = 11  # what a list shows of a version that was sealed again under a key of the key service
 
 
+# By the purpose's number.
+_FRONTS: Final = tuple(_MARKER + bytes((number,)) for number in range(max(Purpose) + 1))
+
+
 def encode_context(purpose: Purpose, place: Place, detail: bytes = b"") -> bytes:
     """Return the canonical bytes of a context: different arguments never give the same bytes.
 
     `detail` is what else the purpose binds (see `Purpose`); it needs no length, being the last.
     """
+    return b"".join((_FRONTS[purpose], _encode_place(place), detail))
+
+
+@lru_cache(maxsize=_PLACES_KEPT_MAX)
+def _encode_place(place: Place) -> bytes:
     account_id = place.account_id.encode()
     object_key = place.object_key.encode()
     version_id = place.version_id
-    head = _HEAD.pack(_MARKER, purpose, place.bucket_id, len(account_id), len(object_key), len(version_id))
-    return b"".join((head, account_id, object_key, version_id, detail))
+    lengths = _LENGTHS.pack(place.bucket_id, len(account_id), len(object_key), len(version_id))
+    return b"".join((lengths, account_id, object_key, version_id))

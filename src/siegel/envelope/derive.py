@@ -13,6 +13,7 @@ KEY_BYTES: Final = 32
 _MARKER: Final = b"siegel derive v1"
 _LENGTHS: Final = Layout(">BH")
 
+_DIGEST_BYTES: Final = 64
 # SHA-512 hashes blocks of this size; HMAC sets its two keys apart by these bytes (RFC 2104, section 2).
 _BLOCK_BYTES: Final = 128
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
@@ -45,9 +46,7 @@ def expand(key: bytes, info: bytes, length: int) -> bytes:
     padded = key.ljust(_BLOCK_BYTES, b"\0")
     inner, outer = padded.translate(_INNER), padded.translate(_OUTER)
     block = output = b""
-    number = 0
-    while len(output) < length:
-        number += 1
+    for number in range(1, -(-length // _DIGEST_BYTES) + 1):
         block = sha512(outer + sha512(b"".join((inner, block, info, bytes((number,))))).digest()).digest()
         output += block
     return output[:length]

@@ -21,6 +21,7 @@ TAG_BYTES: Final = 16
 RECORD_OVERHEAD_BYTES: Final = 1 + NONCE_BYTES + TAG_BYTES
 
 _VERSION: Final = b"\x01"
+_VERSION_NUMBER: Final = _VERSION[0]
 _BODY_AT: Final = 1 + NONCE_BYTES
 
 
@@ -55,7 +56,7 @@ class RecordKey:
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """Open what `seal` made for the same context. Raises SealBrokenError for anything else."""
-        if sealed[:1] != _VERSION or len(sealed) < RECORD_OVERHEAD_BYTES:
+        if len(sealed) < RECORD_OVERHEAD_BYTES or sealed[0] != _VERSION_NUMBER:
             raise SealBrokenError("not a sealed record, or of an unknown version")
         try:
             return self._decrypt(sealed[1:_BODY_AT], sealed[_BODY_AT:], context)

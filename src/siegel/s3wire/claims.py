@@ -41,8 +41,7 @@ STREAMING_PAYLOADS: Final = frozenset(
 
 _PAYLOAD_HEADER: Final = "x-amz-content-sha256"
 _SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
-_ACCESS_KEY_ID: Final = re.compile(r"[A-Za-z0-9_]+")
-_ACCESS_KEY_ID_CHARS_MAX: Final = 128
+_ACCESS_KEY_ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 _AUTHORIZATION_PARTS: Final = frozenset({"Credential", "SignedHeaders", "Signature"})
 _QUERY_PARTS: Final = SIGNING_QUERY_NAMES - {"X-Amz-Security-Token"}
 _FORM_PARTS: Final = ("policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
@@ -54,7 +53,9 @@ _EXPIRES_DIGITS_MAX: Final = len(str(PRESIGNED_EXPIRES_S_MAX))
 _TIMESTAMP_CHARS: Final = len("YYYYMMDDTHHMMSSZ")
 # Requests of the same second, and presigned URLs that were made together, say the same moment.
 _MOMENTS_MAX: Final = 64
-_IDS_MAX: Final = 256
+# Credentials come again with every request; what is longer than any is not kept.
+_CREDENTIALS_KEPT_MAX: Final = 1024
+_CREDENTIAL_CHARS_KEPT_MAX: Final = 256
 _SIGNATURE_V2: Final = (
     "Signature Version 2 is not supported. Please use AWS4-HMAC-SHA256; with boto3 or the AWS CLI set signature_version = s3v4."
 )
@@ -197,38 +198,42 @@ def _claim(
     request: Request,
     expected: str,
 ) -> Claim:
-    credential = parts["Credential"].rsplit("/", 4)
-    if len(credential) != len(("access key id", "date", "region", "service", "aws4_request")):
-        raise _malformed(source, f"The Credential must be <access key id>/YYYYMMDD/<region>/{expected}/aws4_request.")
-    access_key_id, date, region, service, end = credential
     timestamp, at_ms = moment
-    if service != expected or end != _SCOPE_END:
-        raise _malformed(source, f"The Credential's scope must end in /{expected}/aws4_request.")
-    if date != timestamp[:8]:
-        raise _malformed(source, "The Credential's date is not that of the request's own date.")
-    if len(region) > _REGION_CHARS_MAX:
-        raise _malformed(source, f"The region of a scope has at most {_REGION_CHARS_MAX} characters.")
-    if len(access_key_id) > _ACCESS_KEY_ID_CHARS_MAX or not _is_access_key_id(access_key_id):
-        raise InvalidAccessKeyIdError
+    credential = parts["Credential"]
+    read = _read_credential if len(credential) <= _CREDENTIAL_CHARS_KEPT_MAX else _read_credential.__wrapped__
+    access_key_id, date, region = read(source, credential, timestamp[:8], expected)
     return Claim(
         access_key_id=access_key_id,
         date=date,
         region=region,
-        service=service,
+        service=expected,
         signed_headers=tuple(parts["SignedHeaders"].split(";")),
         signature=parts["Signature"],
         timestamp=timestamp,
         at_ms=at_ms,
         expires_s=expires_s,
         source=source,
-        payload_hash=read_payload_hash(request) if service == "s3" else "",
+        payload_hash=read_payload_hash(request) if expected == "s3" else "",
         session_token=_session_token(request, source),
     )
 
 
-@lru_cache(maxsize=_IDS_MAX)
-def _is_access_key_id(text: str) -> bool:
-    return _ACCESS_KEY_ID.fullmatch(text) is not None
+@lru_cache(maxsize=_CREDENTIALS_KEPT_MAX)
+def _read_credential(source: str, text: str, day: str, expected: str) -> tuple[str, str, str]:
+    """Return access key id, date and region of a credential that is used on a `day`."""
+    credential = text.rsplit("/", 4)
+    if len(credential) != len(("access key id", "date", "region", "service", "aws4_request")):
+        raise _malformed(source, f"The Credential must be <access key id>/YYYYMMDD/<region>/{expected}/aws4_request.")
+    access_key_id, date, region, service, end = credential
+    if service != expected or end != _SCOPE_END:
+        raise _malformed(source, f"The Credential's scope must end in /{expected}/aws4_request.")
+    if date != day:
+        raise _malformed(source, "The Credential's date is not that of the request's own date.")
+    if len(region) > _REGION_CHARS_MAX:
+        raise _malformed(source, f"The region of a scope has at most {_REGION_CHARS_MAX} characters.")
+    if not _ACCESS_KEY_ID.fullmatch(access_key_id):
+        raise InvalidAccessKeyIdError
+    return access_key_id, date, region
 
 
 def _session_token(request: Request, source: str) -> str:

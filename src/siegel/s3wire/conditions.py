@@ -75,10 +75,13 @@ class ReadConditions(Struct, frozen=True):
 
 
 NO_READ_CONDITIONS: Final = ReadConditions()
+_OF_READS: Final = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 
 
 def parse_read_conditions(headers: Mapping[str, str], prefix: str = "") -> ReadConditions:
     """Return the conditions of a read, or with `COPY_SOURCE_PREFIX` those of a copy's source. A date that is none is ignored."""
+    if not prefix and _OF_READS.isdisjoint(headers):
+        return NO_READ_CONDITIONS
     match = headers.get(f"{prefix}if-match")
     none_match = headers.get(f"{prefix}if-none-match")
     modified = headers.get(f"{prefix}if-modified-since")

@@ -25,6 +25,9 @@ WITH_KEY_SERVICE: Final = frozenset({KMS, DSSE})
 CUSTOMER_KEY_PREFIX: Final = "x-amz-server-side-encryption-customer-"
 COPY_SOURCE_CUSTOMER_KEY_PREFIX: Final = "x-amz-copy-source-server-side-encryption-customer-"
 
+_OF_CUSTOMER_KEYS: Final = frozenset(
+    prefix + name for prefix in (CUSTOMER_KEY_PREFIX, COPY_SOURCE_CUSTOMER_KEY_PREFIX) for name in ("algorithm", "key", "key-md5")
+)
 _KEY_BYTES: Final = 32
 _MD5_BYTES: Final = 16
 _OF_OTHERS: Final = frozenset({"aws:fsx", "aws:backup"})
@@ -59,6 +62,8 @@ def parse_customer_key(headers: Mapping[str, str], prefix: str = CUSTOMER_KEY_PR
 
     Raises InvalidArgumentError or InvalidEncryptionAlgorithmError unless all three headers are there and agree.
     """
+    if _OF_CUSTOMER_KEYS.isdisjoint(headers):
+        return None
     algorithm = headers.get(prefix + "algorithm")
     text = headers.get(prefix + "key")
     md5_text = headers.get(prefix + "key-md5")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.access.caller import ANONYMOUS, Caller
@@ -13,51 +14,31 @@ from siegel.domain.entry import Entries, Entry
 _NO_CONSENT: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class Trail:
+class Trail(Struct, eq=False):
     """Collects who, what and where; `entry` adds what came of it."""
 
-    __slots__ = (
-        "account_id",
-        "at_ms",
-        "bucket",
-        "bucket_id",
-        "called",
-        "caller",
-        "consent",
-        "consent_id",
-        "has_entry",
-        "keys",
-        "kind",
-        "object_key",
-        "permit",
-        "request_id",
-        "source",
-        "uses",
-    )
-
-    def __init__(self, at_ms: int, request_id: str, source: str) -> None:
-        self.at_ms = at_ms
-        self.request_id = request_id
-        self.source = source
-        self.kind = ""
-        self.caller: Caller = ANONYMOUS
-        self.account_id = ""
-        self.bucket = ""
-        self.bucket_id = 0
-        self.object_key = ""
-        # Uses of customers' keys on behalf of this request that are not written down yet.
-        self.uses: tuple[Entry, ...] = ()
-        # What allowed it: the name of a statement, once it is decided.
-        self.permit = ""
-        # The consent that an operator acts under, and what key servers are told of it.
-        self.consent_id = ""
-        self.consent: Mapping[str, str] = _NO_CONSENT
-        # Whether an entry was made: none is where nobody's data was asked for.
-        self.has_entry = False
-        # Account and ARN of every key that a call of the key service is about, in the order in which they were found.
-        self.keys: list[tuple[str, str]] = []
-        # ARNs of those of them whose key server was asked.
-        self.called: list[str] = []
+    at_ms: int
+    request_id: str
+    source: str
+    kind: str = ""
+    caller: Caller = ANONYMOUS
+    account_id: str = ""
+    bucket: str = ""
+    bucket_id: int = 0
+    object_key: str = ""
+    # Uses of customers' keys on behalf of this request that are not written down yet.
+    uses: tuple[Entry, ...] = ()
+    # What allowed it: the name of a statement, once it is decided.
+    permit: str = ""
+    # The consent that an operator acts under, and what key servers are told of it.
+    consent_id: str = ""
+    consent: Mapping[str, str] = _NO_CONSENT
+    # Whether an entry was made: none is where nobody's data was asked for.
+    has_entry: bool = False
+    # Account and ARN of every key that a call of the key service is about, in the order in which they were found.
+    keys: list[tuple[str, str]] = []
+    # ARNs of those of them whose key server was asked.
+    called: list[str] = []
 
     def note(self, permit: Permit) -> None:
         """Note what allows the request. Of several permits the first counts: it is for the operation itself.

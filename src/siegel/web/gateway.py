@@ -80,6 +80,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **uploads.HANDLERS,
 }
 
+_OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+
 _log = logging.getLogger(__name__)
 
 
@@ -251,11 +253,13 @@ def _expect_body(scope: Message, exchange: Exchange) -> None:
     length: int | None = 0
     expects_continue = False
     for name, value in scope["headers"]:
+        if name not in _OF_BODIES:
+            continue
         if name == b"content-length":
             length = int(value) if value.isdigit() else None
         elif name == b"transfer-encoding":
             length = None
-        elif name == b"expect":
+        else:
             expects_continue = value.lower() == b"100-continue"
     if length != 0 or expects_continue:
         exchange.expect_body(length, expects_continue=expects_continue)

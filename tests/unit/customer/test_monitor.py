@@ -1,6 +1,7 @@
 """The monitor: operators who keep to a consent are told of as such, and each way of not doing so is found."""
 
 import os
+from contextlib import nullcontext
 from hashlib import sha256
 
 import pytest
@@ -18,6 +19,7 @@ from siegel.customer.audit.openings import openings_path
 from siegel.customer.audit.sources import FolderSource, SourceError
 from siegel.customer.audit.sync import sync
 from siegel.customer.audit.verify import verify
+from siegel.customer.audit.watch import Watch
 from siegel.customer.consent.pins import pin
 from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.consent_evidence import Evidence
@@ -347,7 +349,46 @@ def test_a_consent_that_was_seen_once_is_not_forgotten(story):
     assert found(story.report()) == []
 
 
-class Asked(FolderSource):
+class Mailbox:
+    """Takes every notice."""
+
+    name = "test"
+
+    def __init__(self):
+        self.taken = []
+
+    def send(self, notice):
+        self.taken.append(notice)
+
+
+def test_a_request_that_waits_is_told_of_until_it_is_answered_or_lapses(story):
+    story.publish(head_at_s=100)
+    mailbox, folder, now_s = Mailbox(), story.desk.book.folder, [AT_S + 100]
+    source = FolderSource(story.desk.ledger)
+    watch = Watch(folder, lambda _place: nullcontext(source), [mailbox], verify_every_s=10**9, now_s=lambda: now_s[0])
+    done = watch.round()
+    (asked,) = done.report.asked
+    assert (asked.consent_id, asked.person, asked.answer_by_s) == (ID, REQUEST.person, REQUEST.answer_by_s)
+    assert (done.holds, [notice.event for notice in mailbox.taken]) == (True, ["request"])
+    assert REQUEST.reason in mailbox.taken[0].message
+    assert "asks for access" in mailbox.taken[0].subject()
+    assert f"asked for      {REQUEST.person} asks for access" in summary(done.report)
+    # Once, however often it is seen.
+    assert (watch.round().notices, len(mailbox.taken)) == ([], 1)
+    now_s[0] = REQUEST.answer_by_s
+    assert watch.round().report.asked == []
+    story.approved(110)
+    assert story.report(head_at_s=120).asked == []
+
+
+@pytest.mark.parametrize("name", ["denial", "report"])
+def test_what_was_answered_waits_no_more(story, name):
+    story.documents[ID, name] = b"whatever it says"
+    story.publish(head_at_s=100)
+    assert story.desk.sync(AT_S + 100).report.asked == []
+
+
+class Counting(FolderSource):
     """A provider that counts what it is asked for."""
 
     def __init__(self, folder):
@@ -365,7 +406,7 @@ def test_made_up_ids_and_endless_documents_cost_little(story, monkeypatch):
     many = [f"{number:016x}" for number in range(1000)]
     story.put("consents/index", "".join(f"{each}\n" for each in [*many, ID]).encode())
     story.put(consent_path(ID, "report"), bytes(NOTE_BYTES_MAX + 1))
-    remote = Asked(story.desk.ledger)
+    remote = Counting(story.desk.ledger)
     report = sync(Book(story.desk.book.folder), remote, AT_S + 40_000).report
     assert found(report) == []
     asked = [path for path in remote.paths if path.startswith("consents/")]

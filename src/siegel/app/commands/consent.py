@@ -238,7 +238,10 @@ def _verified(data: bytes, keys: ConsentKeys, office: Office, text: str | None =
     try:
         proven = verify_evidence(data, keys, office.policy)
     except LedgerError as error:
-        raise ConsentError(f"the evidence that the store shows does not hold: {error}") from None
+        raise ConsentError(
+            f"the evidence that the store shows does not hold: {error}\n"
+            "try: siegel audit sync DIR, if the ledger's keys were handed over"
+        ) from None
     if text is not None and proven.approval.text != text:
         raise ConsentError("the evidence that the store shows is of another approval than yours")
     return proven

@@ -16,7 +16,7 @@ from siegel.customer.keybox.consents import EVIDENCE_BYTES_MAX
 from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.consent_evidence import Proven, parse_evidence, verify_evidence
 from siegel.ledger.consent_keys import ConsentKeys
-from siegel.ledger.consents import Approval, is_consent_id, parse_approval, parse_request
+from siegel.ledger.consents import AccessRequest, Approval, is_consent_id, parse_approval, parse_request
 from siegel.ledger.leaves import Opening, decode_opening
 from siegel.ledger.notes import NOTE_BYTES_MAX, parse_note
 from siegel.ledger.policies import Policy
@@ -130,14 +130,30 @@ class Consents:
             if ends_s is None or ends_s + self._judging.slack_s >= at_s:
                 yield self.find(each)
 
+    def unanswered(self, now_s: int) -> Iterator[AccessRequest]:
+        """Yield the requests that may still be answered, and were not yet."""
+        for each in self.ids:
+            request = _request_of(each, self._source)
+            if request is None or request.answer_by_s <= now_s:
+                continue
+            answers = (self._source.get(consent_path(each, name)) for name in ("denial", "report"))
+            if all(answer is None for answer in answers) and self.find(each).approval is None:
+                yield request
+
+
+def _request_of(consent_id: str, source: Source) -> AccessRequest | None:
+    """Return a request, None where it cannot be read."""
+    request = source.get(consent_path(consent_id, "request"))
+    try:
+        return None if request is None else parse_request(request.decode())
+    except (LedgerError, UnicodeDecodeError):
+        return None
+
 
 def _end_of(consent_id: str, source: Source) -> int | None:
     """Return when the access would end that was asked for, None where that cannot be read."""
-    request = source.get(consent_path(consent_id, "request"))
-    try:
-        return None if request is None else parse_request(request.decode()).expires_s
-    except (LedgerError, UnicodeDecodeError):
-        return None
+    request = _request_of(consent_id, source)
+    return None if request is None else request.expires_s
 
 
 def _is_settled(consent_id: str, mirror: Source, now_s: int) -> bool:

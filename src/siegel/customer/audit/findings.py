@@ -57,13 +57,22 @@ class ConsentUses(Struct, frozen=True):
     refused: int
 
 
+class Asked(Struct, frozen=True):
+    """A request of somebody of the provider's that nobody has answered yet; silence is denial."""
+
+    consent_id: str
+    person: str
+    reason: str
+    answer_by_s: int
+
+
 class Report(Struct):
     """What an audit has found. Times are in seconds since 1970, of entries in milliseconds; None where there is none.
 
     `unnamed` counts the entries without an opening, of those whose openings were looked at. `unchecked` are the checks that
     nothing can be said of, because of what others have found or because nobody asked for them. `hand_overs`: how often the log's
     keys were handed over on the way from the policy's to those of now. `warning`: since when, by the provider's own word, no head
-    has had a quorum. `consents`: the operators' accesses under each consent that was used.
+    has had a quorum. `consents`: the operators' accesses under each consent that was used; `asked`: what waits for an answer.
     """
 
     origin: str = ""
@@ -80,6 +89,7 @@ class Report(Struct):
     unchecked: list[Name] = field(default_factory=list)
     unnamed: int = 0
     consents: list[ConsentUses] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     hand_overs: int = 0
     warning: str = ""
 
@@ -135,6 +145,7 @@ def summary(report: Report) -> str:
         f"  entries        {report.size}, of which {min(report.verified_before, report.size)} were verified before",
         f"  without names  {report.unnamed}",
         *_operators(report),
+        *(f"  asked for      {shown(asked_text(each))}" for each in report.asked),
         f"  recorded       {' to '.join(map(time_text, period))}",
         f"  root           {report.root or 'unknown'}",
         *([f"  keys           handed over {report.hand_overs} times since the policy was written"] if report.hand_overs else []),
@@ -143,6 +154,11 @@ def summary(report: Report) -> str:
         f"  checked        {time_text(report.checked_at_s)}",
     ]
     return "\n".join(lines)
+
+
+def asked_text(asked: Asked) -> str:
+    """Return in a line who asks for access, and until when he may be answered."""
+    return f"{asked.person} asks for access: {asked.reason}; consent {asked.consent_id}, answer by {time_text(asked.answer_by_s)}"
 
 
 def _operators(report: Report) -> list[str]:

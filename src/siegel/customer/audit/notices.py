@@ -34,12 +34,15 @@ _ACCEPTED: Final = range(200, 300)
 _LINE_CHARS_MAX: Final = 200
 
 
+_SUBJECTS: Final = {"well": "all is well again", "request": "somebody of the provider's asks for access"}
+
+
 class NoticeError(SiegelError):
     """A notice did not arrive, as far as can be told."""
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One thing to tell. `event` is `finding` or `well`.
+    """One thing to tell. `event` is `finding`, `well`, or `request` where somebody of the provider's asks for access.
 
     `check` names the check of the audit; or `provider` where the ledger cannot be had, `here` where this machine cannot check it,
     `books` where it differs from the customer's own, `all` where all is well. `notice_id` is the same whenever the notice comes
@@ -61,7 +64,7 @@ class Notice(Struct, frozen=True, kw_only=True):
 
     def subject(self) -> str:
         """Return one line for people."""
-        what = f"{self.check} does not hold" if self.event == "finding" else "all is well again"
+        what = _SUBJECTS.get(self.event, f"{self.check} does not hold")
         return _one_line(f"[siegel audit] {what}: {self.ledger or 'unknown ledger'}")
 
     def text(self) -> str:

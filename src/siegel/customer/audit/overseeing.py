@@ -2,7 +2,7 @@
 
 from siegel.customer.audit.book import LEDGER_NAME, Book
 from siegel.customer.audit.consents import Consents, Judging, consent_path
-from siegel.customer.audit.findings import Report
+from siegel.customer.audit.findings import Asked, Report
 from siegel.customer.audit.monitor import Monitor
 from siegel.customer.audit.openings import check_openings, read_lines
 from siegel.customer.audit.sources import Source
@@ -29,6 +29,10 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
             return None
 
     monitor.finish(seen_since_s, is_whole=start == 0)
+    report.asked = [
+        Asked(request.consent_id, request.person, request.reason, request.answer_by_s)
+        for request in consents.unanswered(report.checked_at_s)
+    ]
 
 
 def _start(consents: Consents, source: Source, first: int, size: int) -> int:

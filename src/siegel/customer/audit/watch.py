@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from siegel.customer.audit.accounts import NothingNewError, Wanted, balance_books
 from siegel.customer.audit.balance import Mismatch
 from siegel.customer.audit.book import Book, BusyError
-from siegel.customer.audit.findings import Finding, Name, Report
+from siegel.customer.audit.findings import Finding, Name, Report, asked_text
 from siegel.customer.audit.notices import Channel, Notice, NoticeError
 from siegel.customer.audit.sources import Source, SourceError
 from siegel.customer.audit.sync import sync
@@ -38,6 +38,7 @@ LOCK_NAME: Final = "watch.lock"
 PROVIDER: Final = "provider"
 HERE: Final = "here"
 MIRROR: Final = "mirror"
+ASKED: Final = "request"
 BOOKS: Final = "books"
 # Notices that wait; beyond that, the oldest stay and a line of the output says what was left out.
 WAITING_MAX: Final = 1000
@@ -95,7 +96,7 @@ class Round(Struct):
     @property
     def holds(self) -> bool:
         """Whether nothing stands against the ledger now, and nothing new was found."""
-        return not self.standing and not self.notices
+        return not self.standing and all(notice.event == ASKED for notice in self.notices)
 
 
 class _Seen(Struct, frozen=True):
@@ -154,6 +155,7 @@ class Watch:
             self._state.ledger = report.origin or self._state.ledger
             where: dict[str, str | int] = {"kept in": str(synced.evidence)} if synced.evidence else {}
             seen = [_seen(finding, where) for finding in report.findings]
+            seen += [_Seen(f"{ASKED} {each.consent_id}", ASKED, asked_text(each), {}, passes=False) for each in report.asked]
             return seen + self._look_back(book, done, seen) + self._compare_books(book, done)
         except BusyError as error:
             done.problem = str(error)
@@ -204,7 +206,7 @@ class Watch:
             else:
                 state.told.append(one.name)
                 told.add(one.name)
-            self._tell(done, at, "finding", one)
+            self._tell(done, at, ASKED if one.check == ASKED else "finding", one)
         if done.report is None or done.problem:
             return
         there = {one.name for one in seen}

@@ -59,13 +59,17 @@ def test_a_bad_account_name_is_refused_before_anything_is_made(tmp_path):
 
 
 def test_people_get_text_and_a_credentials_file(tmp_path):
-    made = siegel("init", tmp_path / "data", "--credentials", tmp_path / "credentials")
+    files = ("--credentials", tmp_path / "credentials", "--operator-credentials", tmp_path / "operator")
+    made = siegel("init", tmp_path / "data", *files)
     assert made.returncode == 0, made.stderr
     assert "shown this once" in made.stdout
     written = (tmp_path / "credentials").read_text()
     secret = re.search("aws_secret_access_key = (.*)", written)[1]
     assert secret in made.stdout
     assert stat.S_IMODE((tmp_path / "credentials").stat().st_mode) == 0o600
+    operators = (tmp_path / "operator").read_text()
+    assert operators.startswith("[default]\naws_access_key_id = SGO")
+    assert all(line.partition(" = ")[2] in made.stdout for line in operators.splitlines()[1:])
 
 
 def test_wrong_usage_has_its_own_status(tmp_path):

@@ -11,7 +11,6 @@ HEX = "[0-9a-f]"
 WORDS = {
     "ACCOUNT": r"\d{12}",
     "OPERATOR_ID": "SGO[A-Z0-9]+",
-    "OPERATOR_SECRET": r"\S+",
     "XKS_ID": "[A-Z2-7]{20,30}",
     "XKS_SECRET": r"\S+",
     "BOX_KEY": f"{HEX}{{8}}(?:-{HEX}{{4}}){{3}}-{HEX}{{12}}",

@@ -1,6 +1,7 @@
 """`siegel init`: make a deployment."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -47,6 +48,7 @@ def init(
     pkcs11_key: Pkcs11Key = None,
     pkcs11_pin_file: Pkcs11PinFile = None,
     credentials: Credentials = None,
+    operator_credentials: Annotated[Path | None, Parameter(help="As --credentials, for the first operator's key.")] = None,
     json: AsJson = False,
 ) -> None:
     """Make a deployment; the help text is in `cli.py`."""
@@ -60,6 +62,8 @@ def init(
     made = asyncio.run(initialise(directory, account, flags))
     if credentials is not None:
         write_credentials(credentials, made.account.access_key)
+    if operator_credentials is not None:
+        write_credentials(operator_credentials, made.operator)
     if json:
         print_json(describe(made))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -184,12 +185,18 @@ def test_what_streams_for_long_has_an_entry_for_each_call(stage: Stage) -> None:
     stage.s3.put_bucket_tagging(Bucket=slow, Tagging={"TagSet": [{"Key": "siegel:data-key-seconds", "Value": "0"}]})
     stage.s3.put_object(Bucket=slow, Key="long", Body=seeded(48 * MIB))
     before = len(stage.box.log())
-    answer = stage.s3.get_object(Bucket=slow, Key="long")
-    with answer["Body"] as stream:
-        for _ in range(48):
-            stream.read(MIB)
-            time.sleep(0.25)
-    request = answer["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    asked = urlsplit(stage.s3.generate_presigned_url("get_object", Params={"Bucket": slow, "Key": "long"}))
+    with closing(socket.socket()) as wire:
+        # So little that the body does not fit into what the systems keep on the way.
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        wire.connect((asked.hostname, asked.port))
+        wire.sendall(f"GET {asked.path}?{asked.query} HTTP/1.1\r\nHost: {asked.netloc}\r\nConnection: close\r\n\r\n".encode())
+        with wire.makefile("rb") as stream:
+            head = b"".join(iter(stream.readline, b"\r\n")).decode()
+            for _ in range(48):
+                stream.read(MIB)
+                time.sleep(0.25)
+    request = next(line for line in head.splitlines() if line.lower().startswith("x-siegel-entry")).split()[1]
     calls = [line for line in stage.box.log()[before:] if line.get("request_id") == request]
     assert len(calls) > 1
     found = stage.reconcile("--lease", f"{slow}=0")

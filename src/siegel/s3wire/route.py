@@ -103,7 +103,7 @@ def find_route(request: Request) -> Route:
             # Clients fall back to the bucket's own operations on this answer.
             raise _not_allowed(request, level)
     marked = _MARKED.get((request.method, level), _NOTHING)
-    for name in (*[name for name in request.query if name in marked], ""):
+    for name in ("",) if marked.keys().isdisjoint(request.query) else (*request.query, ""):
         for candidate in marked.get(name, ()):
             if candidate.fits(request):
                 if not request.query.keys() <= candidate.accepted:

@@ -37,6 +37,11 @@ def test_trap_22_a_key_comes_with_its_algorithm_and_its_digest(prefix):
     assert parse_customer_key({}, prefix) is None
 
 
+def test_a_key_of_a_copys_source_is_none_of_the_object():
+    assert parse_customer_key(headers(COPY_SOURCE_CUSTOMER_KEY_PREFIX)) is None
+    assert parse_customer_key(headers(), COPY_SOURCE_CUSTOMER_KEY_PREFIX) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [

@@ -37,7 +37,7 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
 REVOCATION_MS: Final = 1000
 OPERATORS: Final = ("operator/", "arn:aws:siegel:")
 # What operators do for themselves; in no bucket.
-_OF_OPERATORS: Final = ("account.", "admin.", "clock.", "consent.")
+_OF_OPERATORS: Final = ("account.", "admin.", "clock.", "consent.", "ledger.keys.")
 _KEY_USE: Final = "kms."
 _APPROVE: Final = "consent.approve"
 _REVOKE: Final = "consent.revoke"

@@ -135,6 +135,20 @@ def test_a_request_is_seen_granted_in_force_and_revoked(home: Home, theirs: Part
     assert "Enough seen" in theirs.shown(consent_id)["revocation"]
 
 
+def test_at_a_terminal_it_asks_before_it_signs(home: Home, theirs: Parties) -> None:
+    consent_id = theirs.request("case/1")
+    line = [SIEGEL, "consent", "approve", "audits", consent_id, "--key", "alice.key"]
+    for said, code, told in (("no", 1, "nothing was signed"), ("yes", 0, "Do you grant this? [yes/no]")):
+        controller, terminal = os.openpty()
+        with os.fdopen(controller, "wb", buffering=0) as typing, os.fdopen(terminal, "rb") as stdin:
+            typing.write(f"{said}\n".encode())
+            done = subprocess.run(
+                line, cwd=home.folder, env=home.env, stdin=stdin, capture_output=True, text=True, check=False, timeout=120
+            )
+        assert (done.returncode, told in done.stderr) == (code, True), done.stderr
+    assert theirs.shown(consent_id)["state"] in {"approved", "active"}
+
+
 def test_less_than_was_asked_for_is_granted_and_never_more(home: Home, theirs: Parties) -> None:
     consent_id = theirs.request("case/*")
     sign = ("approve", "audits", consent_id, "--key", "alice.key", "--yes")

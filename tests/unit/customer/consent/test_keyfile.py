@@ -1,7 +1,9 @@
 """The file of a consent key: with and without a passphrase, and whatever is not right with one."""
 
 import hashlib
+import json
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,23 @@ from siegel.ledger.keys import parse_verifier
 
 LIGHT = Effort(1, 64, 1)
 PASSPHRASE = b"correct horse battery"
+
+
+VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "consent" / "keyfile.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("name", "passphrase"), [("plain", None), ("sealed", VECTORS["passphrase"].encode())])
+def test_key_files_are_as_published(path, name, passphrase):
+    path.touch(0o600)
+    path.write_text(VECTORS[name])
+    signer = read_key_file(path, passphrase)
+    assert (signer.seed.hex(), str(signer.verifier)) == (VECTORS["seed"], VECTORS["vkey"])
+    assert signer.sign_text(VECTORS["signed"]["text"]).line == VECTORS["signed"]["line"]
+    # And they are made so, by random bytes that are 1, 1, 1 ... then 2, 2, 2 ... then 3, 3, 3 ...
+    numbers = iter((1, 2, 3))
+    made = path.with_name("made")
+    make_key_file(made, signer.name, passphrase, effort=LIGHT, random_bytes=lambda count: bytes([next(numbers)]) * count)
+    assert made.read_text() == VECTORS[name]
 
 
 @pytest.fixture

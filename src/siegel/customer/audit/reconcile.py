@@ -216,7 +216,7 @@ class _Reconciling:
             self._counts["after"] += 1
         else:
             message = "the ledger says that the key server was asked, and the key server's log has no such call"
-            self._balance.add(Kind.MISSING, message, **_place_of(use), calls_that_are_there=len(room.calls))
+            self._balance.add(Kind.MISSING, message, **self._where(use), calls_that_are_there=len(room.calls))
 
     # The ledger against the key server's log
 
@@ -243,7 +243,7 @@ class _Reconciling:
                     message = (
                         f"{said.bucket}/{said.object_key} was read, and is under your key, but the ledger tells of no use of it"
                     )
-                    self._balance.add(Kind.MISSING, message, **_place_of(said))
+                    self._balance.add(Kind.MISSING, message, **self._where(said))
 
     def _check_use(self, request_id: str, use: Said, request: Request) -> None:
         if self._key_ids.isdisjoint(use.key_ids):
@@ -253,7 +253,7 @@ class _Reconciling:
         if use.call_id == request_id or (not use.is_done and not use.call_id):
             return
         if not use.call_id:
-            self._balance.add(Kind.MISSING, "a key was used, and the ledger says of no call that it rests on", **_place_of(use))
+            self._balance.add(Kind.MISSING, "a key was used, and the ledger says of no call that it rests on", **self._where(use))
             return
         self._balance.counts.leases += 1
         self._check_lease(use, request)
@@ -262,7 +262,7 @@ class _Reconciling:
         """Find the call that a lease rests on: of the same key for the same object, and not too long ago."""
         calls = [call for key_id in use.key_ids for call in self._calls.get((use.call_id, key_id), ())]
         calls = [call for call in calls if call.at_ms <= use.recorded_ms + self._terms.clock_ms]
-        told = _place_of(use) | {"rests_on_request": use.call_id}
+        told = self._where(use) | {"rests_on_request": use.call_id}
         if not calls:
             if use.asked_ms > min(self._ends_ms[key_id] for key_id in use.key_ids if key_id in self._ends_ms):
                 self._counts["after"] += 1
@@ -348,7 +348,7 @@ class _Reconciling:
         said = next((said for said in inside if said.principal in self._terms.receipts_of), None)
         if said is not None and said.kind.startswith(_OF_S3) and request_id not in self._answered:
             message = "the ledger tells of a request by somebody who keeps all receipts, and has none of it"
-            self._balance.add(Kind.MISSING, message, **_place_of(said))
+            self._balance.add(Kind.MISSING, message, **self._where(said))
 
     # The ids of requests
 
@@ -362,13 +362,13 @@ class _Reconciling:
         for said in self._ledger.nameless:
             if self._is_inside(said):
                 message = "an entry of what only a request can have done names no request"
-                self._balance.add(Kind.MISSING, message, **_place_of(said))
+                self._balance.add(Kind.MISSING, message, **self._where(said))
         asked: list[tuple[int, Said]] = []
         for request_id, request in self._ledger.requests.items():
             entries = sorted((*request.own, *request.uses), key=lambda said: said.asked_ms)
             if entries[-1].asked_ms - entries[0].asked_ms > self._terms.clock_ms:
                 message = "two requests of different times have the same id"
-                self._balance.add(Kind.LATE, message, **_place_of(entries[0]), other_entry=entries[-1].index)
+                self._balance.add(Kind.LATE, message, **self._where(entries[0]), other_entry=entries[-1].index)
             asked.append((int(request_id, 16), entries[0]))
         asked.sort(key=lambda one: one[0])
         newest: Said | None = None
@@ -380,7 +380,7 @@ class _Reconciling:
             if newest is None or said.asked_ms > newest.asked_ms:
                 newest = said
             elif said.asked_ms < newest.asked_ms - self._terms.clock_ms and (self._is_inside(said) or self._is_inside(newest)):
-                told = _place_of(said) | {"asked": moment_text(said.asked_ms)}
+                told = self._where(said) | {"asked": moment_text(said.asked_ms)}
                 told |= {"other_entry": newest.index, "other_asked": moment_text(newest.asked_ms)}
                 message = "a request has a higher id than one that came after it: it was made up, or dated back"
                 self._balance.add(Kind.LATE, message, **told)
@@ -413,6 +413,22 @@ class _Reconciling:
         for name, words in _SAID.items():
             if self._counts[name]:
                 balance.say(f"{self._counts[name]} {words}")
+
+    def _where(self, said: Said) -> dict[str, str | int]:
+        """Return the evidence for an entry; one of a key names the object by the other entries of its request."""
+        named = [said]
+        if said.key_ids and said.request_id in self._ledger.requests:
+            named = self._ledger.requests[said.request_id].own
+        objects = (f"{one.bucket}/{one.object_key}".rstrip("/") for one in named if one.bucket)
+        return {
+            "entry": said.index,
+            "request": said.request_id,
+            "recorded": moment_text(said.recorded_ms),
+            "kind": f"{said.kind} {said.status}",
+            "principal": said.principal,
+            "key": ", ".join(said.key_ids),
+            "object": ", ".join(objects),
+        }
 
     def _evidence(self, call: Call) -> dict[str, str | int]:
         return {
@@ -456,15 +472,3 @@ def _recorded_ms(change: Change) -> int:
 def _is_about(call: Call, said: Said) -> bool:
     """Tell whether an entry may be about what a call was for. Where no version is shown, any may be meant."""
     return (said.bucket, said.object_key) == (call.bucket, call.object_key) and said.version in {"", NULL, call.version}
-
-
-def _place_of(said: Said) -> dict[str, str | int]:
-    place = f"{said.bucket}/{said.object_key}".rstrip("/") if said.bucket else said.object_key
-    return {
-        "entry": said.index,
-        "request": said.request_id,
-        "recorded": moment_text(said.recorded_ms),
-        "kind": f"{said.kind} {said.status}",
-        "principal": said.principal,
-        "object": place,
-    }

@@ -83,7 +83,7 @@ def decode_document(stored: bytes, document_type: type[T]) -> T:
     """Read a stored document. Raises StorageError if it is damaged or of a later form: it is never taken for absent."""
     try:
         document = msgspec.msgpack.decode(stored, type=document_type)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(f"a stored {document_type.__name__} cannot be read") from error
     if document.form != document_type().form:
         raise StorageError(f"a stored {document_type.__name__} has form {document.form}, which this release does not know")

@@ -145,5 +145,5 @@ def _commit(label: bytes, salt: bytes, *values: bytes) -> bytes:
 def _read(decode: Callable[[bytes], T], stored: bytes, what: str) -> T:
     try:
         return decode(stored)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise LedgerFormError(f"{what} is cut or malformed") from None

@@ -144,7 +144,7 @@ class Desk:
     async def _create_account(self, ask: AdminAsk) -> tuple[int, object]:
         try:
             wanted = msgspec.json.decode(ask.body, type=NewAccountRequest)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequestError(f'The body must be a JSON object {{"name": ...}}: {error}') from None
         made = await self._accounts.create(wanted.name, request_id=ask.request_id, principal=ask.principal)
         key = made.access_key

@@ -81,6 +81,14 @@ def test_bad_openings_are_refused(vector):
         decode_opening(bytes.fromhex(vector["bytes"]))
 
 
+def test_a_text_that_is_none_is_malformed():
+    entry = encode_leaf(replace(LEAF, facts=replace(FACTS, version_id="version")))
+    with pytest.raises(LedgerFormError, match="malformed"):
+        decode_leaf(entry.replace(b"version", b"\xc4ersion"))
+    with pytest.raises(LedgerFormError):
+        decode_leaf(entry[:17] + b"\x91" * 100_000)
+
+
 def test_an_erased_opening_is_none():
     assert decode_opening(b"") is None
 

@@ -22,7 +22,8 @@ def read_entries(ledgers: Ledgers, log_id: int, first: int, stop: int) -> list[b
     entries: list[bytes] = []
     for run in ledgers.runs(log_id, begin, stop):
         found = entries_of(run.entries)
-        if run.first != begin + len(entries) or run.count != len(found):
+        is_beyond = run.first % TILE_WIDTH + run.count > TILE_WIDTH
+        if run.first != begin + len(entries) or run.count != len(found) or is_beyond:
             raise StorageError("entries of a log are missing")
         entries += found
     if len(entries) < stop - begin:

@@ -194,7 +194,10 @@ class Integrator:
         if log.size != log.head_size:
             raise StorageError(f"entries of the log {log.origin} have no head yet")
         self._secrets_of(log)
-        return log, self._tree(log)
+        tree = self._tree(log)
+        if tree.root != log.root:
+            raise ProofError(f"the log {log.origin} has another root than its entries")
+        return log, tree
 
     def _new_log(self, account_id: str) -> Log:
         origin = f"{self._host}/{account_id}"

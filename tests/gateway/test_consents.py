@@ -304,9 +304,9 @@ def test_what_there_is_in_pages(apart: Parties) -> None:
         {"person": "Jane Doe"},
         {"country": "Germany"},
         {"until": "tomorrow"},
-        {"until": in_time(25 * 3600)},
-        {"until": in_time(-3600)},
-        {"answer_by": in_time(15 * 86_400)},
+        {"until": 25 * 3600},
+        {"until": -3600},
+        {"answer_by": 15 * 86_400},
         {"max_reads": -1},
         {"max_reads": "many"},
         {"copies": "some"},
@@ -315,8 +315,10 @@ def test_what_there_is_in_pages(apart: Parties) -> None:
     ids=str,
 )
 def test_what_cannot_be_asked_for(theirs: Parties, changes: dict[str, Any]) -> None:
+    # Times are seconds from now: all processes that share the tests must name these alike.
+    timed = {name: in_time(value) for name, value in changes.items() if name in {"until", "answer_by"} and isinstance(value, int)}
     before = theirs.call("GET", "").body
-    status, fault = theirs.ask("POST", body=theirs.wanted("case/1", **changes))
+    status, fault = theirs.ask("POST", body=theirs.wanted("case/1", **{**changes, **timed}))
     assert (status, fault["code"]) == (400, "InvalidRequest")
     assert theirs.call("GET", "").body == before
 

@@ -123,5 +123,5 @@ def _operator(ask: AdminAsk) -> Operator:
 def _body(ask: AdminAsk, form: type[A]) -> A:
     try:
         return msgspec.json.decode(ask.body, type=form)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"The body is not the JSON object that is wanted here: {error}") from None

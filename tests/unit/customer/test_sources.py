@@ -13,6 +13,8 @@ from siegel.customer.audit import sources
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.sources import ATTEMPTS_MAX, Credential, FolderSource, HttpSource, SourceError, find_credential
 from siegel.customer.audit.sync import sync
+from siegel.customer.consent.decisions import ConsentError
+from siegel.customer.consent.desk import ConsentDesk
 from siegel.domain.errors import ConfigurationError, S3Error
 from siegel.s3wire.request import parse_request
 from siegel.s3wire.sigv4 import parse_claim, signing_key, verify
@@ -235,3 +237,14 @@ def test_a_directory_that_cannot_be_read(tmp_path):
         FolderSource(tmp_path).get("checkpoint")
     (tmp_path / "file").touch()
     assert FolderSource(tmp_path).get("file/below") is None
+
+
+def test_a_store_that_speaks_no_utf8_is_refused_with_a_sentence(server):
+    url = f"http://127.0.0.1:{server.server_address[1]}/.consent/111122223333"
+    source = HttpSource(url, CREDENTIAL)
+    server.answers = [(200, b'{"consent_id":"\xff","state":"","request":""}')]
+    try:
+        with pytest.raises(ConsentError, match="none that is known here"):
+            ConsentDesk(source, "111122223333").show("0123456789abcdef")
+    finally:
+        source.close()

@@ -166,7 +166,7 @@ class _Port:
         status, answer = self._source.exchange(method, _PLACE + path, body, query or {})
         try:
             told: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise RefusedError(f"this is no admin port: it answers {status}, and not as one") from None
         if status not in _OK:
             raise RefusedError(f"{told.get('code', status)}: {told.get('message', 'without a word')}")

@@ -222,7 +222,7 @@ def _is_kept(folder: Path, head: bytes | None, report: Report) -> bool:
     """Tell whether a directory of evidence has this head and these findings."""
     try:
         kept = msgspec.json.decode(_read(folder / "report.json", FETCHED_BYTES_MAX) or b"", type=Report)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return kept.findings == report.findings and _read(folder / CHECKPOINT, NOTE_BYTES_MAX + 1) == head
 

@@ -151,5 +151,5 @@ def _taken(status: int, body: bytes) -> bytes:
 def _read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConsentError(f"the store's answer is none that is known here: {error}") from None

@@ -51,7 +51,7 @@ def decode_manifest(data: bytes) -> Manifest:
     """Read a manifest that was authenticated already. Raises HeaderChangedError if its sealer did not keep to the format."""
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HeaderChangedError(f"the manifest is not as the format demands: {error}") from None
     if manifest.chunk_bytes != CHUNK_BYTES:
         raise HeaderChangedError("the manifest names another size of chunks than the format's")

@@ -101,5 +101,5 @@ def read_wrapped(data: bytes, key: KeyFile, trusted: Sequence[bytes]) -> Wrapped
     file = open_sealed(StreamSource(io.BytesIO(data)), PLACE, key=key, trusted=trusted)
     try:
         return msgspec.json.decode(file.read(), type=WrappedKeys)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HeaderChangedError(f"the file of wrapped keys is not as its format demands: {error}") from None

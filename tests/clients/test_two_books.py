@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bench import INSTALLED
-from tests.story.stage import Stage, lend
-from tests.story.test_two_books import PAGE, WORDS
+from tests.tutorial.stage import Stage, lend
+from tests.tutorial.test_two_books import PAGE, WORDS
 
 
 def test_the_page_two_books(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def lend(folder: Path, *names: str, **programs: Path) -> Path:
     folder.mkdir()
     for name in names:
         program = folder / name
-        program.write_text(f'#!/bin/sh\nPYTHONPATH="{SOURCES}" exec "{sys.executable}" -m tests.story.{name} "$@"\n')
+        program.write_text(f'#!/bin/sh\nPYTHONPATH="{SOURCES}" exec "{sys.executable}" -m tests.tutorial.{name} "$@"\n')
         program.chmod(0o755)
     for name, path in programs.items():
         (folder / name).symlink_to(path)

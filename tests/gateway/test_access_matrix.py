@@ -158,6 +158,7 @@ def reaches_own(caller: str, operation: str, level: str) -> bool:
 def test_t25_nobody_else_gets_in_and_nothing_changes(
     route: Any, guarded: tuple[Shelf, Place, object], cast: Cast, service: Service
 ) -> None:
+    """Class: routes that some caller reaches without the right, as in RustFS (GHSA-pfcq, -mm2q, -f5cv) and SeaweedFS."""
     shelf, place, before = guarded
     raw = service.raw()
     for name, caller in cast.denied.items():
@@ -222,6 +223,7 @@ VERSIONED = [route for route in ROUTES if route.version_action not in {"", route
 
 @pytest.mark.parametrize("route", VERSIONED, ids=lambda route: route.operation)
 def test_t26_the_right_to_the_current_version_is_not_the_right_to_all(route: Any, cast: Cast, service: Service, s3: Any) -> None:
+    """RustFS GHSA-3ppv: whoever could read the newest could read them all."""
     raw = service.raw()
     cast.grant([action for action in actions_of(route) if action != route.version_action])
     shelf, place = furnish(service, s3)

@@ -109,7 +109,8 @@ def test_an_approval_in_the_database_only(theirs: Parties) -> None:
     assert (status, fault["code"]) == (403, "AccessDenied")
 
 
-def test_no_row_at_all(theirs: Parties) -> None:
+def test_t36_no_row_at_all(theirs: Parties) -> None:
+    """Class: operators without a consent, or with one that is over, another's, used again, or called back."""
     refused(theirs, "0123456789abcdef", "is not known")
 
 
@@ -191,7 +192,7 @@ def test_another_operator_gets_no_credentials(theirs: Parties, live: tuple[str, 
     assert principals == [f"operator/{other.access_key_id}"]
 
 
-def test_replayed_and_edited_approvals_are_not_taken(theirs: Parties) -> None:
+def test_t36_replayed_and_edited_approvals_are_not_taken(theirs: Parties) -> None:
     earlier, later = theirs.request("case/1"), theirs.request("case/1")
     note = note_of(theirs.approval(earlier).text, theirs.signers)
     attempts = {
@@ -242,7 +243,7 @@ def test_keys_that_cannot_be_read_change_nothing(theirs: Parties, text: bytes) -
     assert theirs.call("GET", "keys").body == before
 
 
-def test_a_foreign_account(theirs: Parties, service: Service, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_t36_a_foreign_account(theirs: Parties, service: Service, tmp_path_factory: pytest.TempPathFactory) -> None:
     with parties(service, tmp_path_factory.mktemp("foreign")) as others:
         others.s3.put_object(Bucket=others.bucket, Key="k", Body=b"theirs")
         # One account consents to what is another's.

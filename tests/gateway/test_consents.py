@@ -80,7 +80,7 @@ def test_a_grant_is_used_and_each_use_is_an_entry(theirs: Parties) -> None:
     assert (shown["uses"], shown["reads"], shown["signed"], shown["threshold"]) == (5, 4, 1, 1)
 
 
-def test_without_an_answer_there_are_no_credentials(theirs: Parties) -> None:
+def test_t36_without_an_answer_there_are_no_credentials(theirs: Parties) -> None:
     consent_id = theirs.request("case/1")
     status, fault = theirs.ask("POST", f"/{consent_id}/credentials")
     assert (status, fault["code"]) == (403, "AccessDenied")
@@ -117,7 +117,7 @@ def test_denied(theirs: Parties, *, is_signed: bool) -> None:
     assert told(theirs, consent_id, at_least=4) == expected
 
 
-def test_expired(theirs: Parties) -> None:
+def test_t36_expired(theirs: Parties) -> None:
     consent_id = theirs.granted("case/1", until=in_time(12))
     s3 = theirs.engineer(consent_id)
     assert read(s3, theirs.bucket, "case/1") == b"one"
@@ -143,7 +143,7 @@ def test_a_customer_may_grant_less_than_was_asked_for(theirs: Parties) -> None:
 
 
 @pytest.mark.parametrize("is_signed", [True, False])
-def test_a_revocation_binds_every_worker_at_once(theirs: Parties, *, is_signed: bool) -> None:
+def test_t36_a_revocation_binds_every_worker_at_once(theirs: Parties, *, is_signed: bool) -> None:
     consent_id = theirs.granted("case/1")
     # Connections of their own, so that both workers have known the consent as live.
     engineers = [theirs.engineer(consent_id) for _ in range(12)]

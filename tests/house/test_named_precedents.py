@@ -1,21 +1,21 @@
 """What broke others has a test here, found by its name: the protocol traps, and the rows of known advisories.
 
-Left out until their features exist: rows 25, 26, 28, 29, 31 to 33 and 36 (policies; some of these are
-tested in the rooms below the service), those on the console (75, 77, and its part of 76).
+Left out: those on the console, which is not built (75, 77, and its part of 76). What no request to the service reaches one by one
+is tested below it (`BELOW`).
 """
 
 import ast
 import re
 
+import pytest
+
 from tests.house.tree import ROOT
 
 TRAPS = set(range(1, 47))
 ROWS = {
-    *range(1, 25),
-    27,
+    *range(1, 29),
     30,
-    34,
-    35,
+    *range(34, 37),
     *range(43, 47),
     *range(50, 72),
     73,
@@ -25,7 +25,16 @@ ROWS = {
     *range(91, 97),
     *range(99, 103),
 }
-CASES_FLOOR = 330
+# Sets and variables of policies, peers behind proxies, documents that cannot be read; our wrappers around ciphers.
+BELOW = [
+    (29, "tests/unit/access"),
+    (31, "tests/unit/access"),
+    (32, "tests/unit/web"),
+    (33, "tests/unit/service"),
+    (87, "tests/unit/envelope"),
+    (87, "tests/unit/ledger"),
+]
+CASES_FLOOR = 900
 
 
 def gateway_tests():
@@ -52,10 +61,9 @@ def test_every_row_of_known_weaknesses_has_a_test_named_after_it():
     assert ROWS - numbered(r"test_t(\d\d+)_\w+") == set()
 
 
-def test_the_row_of_primitives_has_tests_of_what_we_call_of_them():
-    """Row 87 is about our wrappers around ciphers, which no request to the service reaches one by one."""
-    for folder in ("tests/unit/envelope", "tests/unit/ledger"):
-        assert [name for name, _ in named_in(folder) if name.startswith("test_t87_")], folder
+@pytest.mark.parametrize(("row", "folder"), BELOW)
+def test_rows_on_what_lies_below_the_service_have_tests_there(row, folder):
+    assert [name for name, _ in named_in(folder) if name.startswith(f"test_t{row}_")]
 
 
 def test_the_first_test_of_every_row_names_its_precedent():

@@ -45,19 +45,9 @@ def support(theirs: Parties, *words: object, keys: Keys | None = None, **variabl
 
 
 def request_words(theirs: Parties, **changes: str) -> list[str]:
-    words = {
-        "account": theirs.account_id,
-        "objects": f"s3://{theirs.bucket}/case/*",
-        "cause": "customer-support",
-        "ticket": "T-4711",
-        "reason": "The recording does not play",
-        "person": "jane.doe",
-        "employer": "Provider GmbH",
-        "country": "DE",
-        "until": "+2h",
-        **changes,
-    }
-    return ["request", *(part for name, value in words.items() for part in (f"--{name}", value))]
+    words = {**theirs.wanted("case/*"), "until": "+2h", **changes}
+    told = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in words.items()}
+    return ["request", *(part for name, value in told.items() for part in (f"--{name}", value))]
 
 
 def test_an_operator_asks_is_let_in_and_reports(theirs: Parties, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from .page import INTERRUPT, Step, fill, match, read_steps
 
@@ -47,20 +47,18 @@ class Machine:
         self._variables = folder.with_suffix(".variables")
         self._variables.touch()
         self._errors = folder.with_suffix(".errors")
-        self._environment = {"HOME": str(folder), "PATH": f"{programs}:{PROGRAMS}:{os.environ['PATH']}", "COLUMNS": "200"}
+        environment = {"HOME": str(folder), "PATH": f"{programs}:{PROGRAMS}:{os.environ['PATH']}", "COLUMNS": "200"}
+        self._options: dict[str, Any] = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL, "text": True}
 
     def run(self, command: str) -> tuple[int, str]:
         """Run a command to its end; return its status and what it said, errors too."""
         ended = subprocess.run(
             ["bash", "-c", f". '{self._variables}'\n{command}\nstatus=$?\nexport -p > '{self._variables}'\nexit $status"],
-            cwd=self.folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=COMMAND_S,
             check=False,
+            **self._options,
         )
         return ended.returncode, ended.stdout
 
@@ -68,15 +66,8 @@ class Machine:
         """Start a server; return the line by which it says that it is ready."""
         line = _SERVER.sub("exec siegel ", command, count=1)
         with self._errors.open("a") as errors:
-            server = subprocess.Popen(
-                ["bash", "-c", f". '{self._variables}'\n{line}"],
-                cwd=self.folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+            words = ["bash", "-c", f". '{self._variables}'\n{line}"]
+            server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, **self._options)
         self.servers.append(server)
         assert server.stdout is not None
         ready = server.stdout.readline()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from siegel.access.consent import Step
 from siegel.domain.consents import Consent, ConsentState
+from siegel.domain.entry import Entry
 from siegel.domain.errors import SiegelError
 from siegel.domain.ledgers import LedgerError
 from siegel.domain.logs import Log
@@ -106,7 +107,7 @@ class ConsentSteward:
         if not self._holds(consent, log, memory):
             # For the first time, or because the log has other keys by now.
             return await self._prove(consent, log, memory)
-        if state is ConsentState.APPROVED and now_ms >= approval_of(consent).request.not_before_s * MS_PER_S:
+        if _is_due(consent, now_ms):
             await self._activate(consent)
             return True
         return False
@@ -130,8 +131,7 @@ class ConsentSteward:
             current = find_consent(tx, consent.account_id, consent.consent_id)
             return put_consent(tx, stepped(current, Step.ACTIVATE, now_ms))
 
-        entry = own_entry(consent, "consent.activate", now_ms, principal=STEWARD, manifest=approval_of(consent).digest)
-        await self._store.write(change, entry)
+        await self._store.write(change, _activation(consent, now_ms))
 
     # Evidence.
 
@@ -164,13 +164,20 @@ class ConsentSteward:
         if evidence == consent.evidence:
             return False
         self._verify(consent, log, evidence)
+        now_ms = self._clock.now_ms()
 
-        def change(tx: Writer) -> None:
+        def change(tx: Writer) -> Consent | None:
+            """Return the consent if it is active by this: nobody shall see evidence of one that could be in force and is not."""
             current = find_consent(tx, consent.account_id, consent.consent_id)
-            if current.approval == consent.approval:
-                put_consent(tx, replace(current, evidence=evidence))
+            if current.approval != consent.approval:
+                return None
+            proven = replace(current, evidence=evidence)
+            if not _is_due(proven, now_ms):
+                put_consent(tx, proven)
+                return None
+            return put_consent(tx, stepped(proven, Step.ACTIVATE, now_ms))
 
-        await self._store.write(change, None)
+        await self._store.write(change, lambda active: () if active is None else _activation(active, now_ms))
         return True
 
     def _find(self, consent: Consent, log: Log, memory: _Memory) -> int | None:
@@ -192,6 +199,16 @@ class ConsentSteward:
         tiles = {tile: read_file(ledgers, log, tile, size) or b"" for tile in inclusion_tiles(index, size)}
         proof = ProofFile(index, prove_inclusion(index, size, tiles), log.witnessed, entry)
         return Evidence(consent.approval, opening, proof.encode()).encode()
+
+
+def _is_due(consent: Consent, now_ms: int) -> bool:
+    """Tell whether a consent becomes active once its evidence is there."""
+    is_waiting = state_of(consent, now_ms) is ConsentState.APPROVED
+    return is_waiting and now_ms >= approval_of(consent).request.not_before_s * MS_PER_S
+
+
+def _activation(consent: Consent, now_ms: int) -> Entry:
+    return own_entry(consent, "consent.activate", now_ms, principal=STEWARD, manifest=approval_of(consent).digest)
 
 
 def _is_approval(entry: bytes, consent: Consent) -> bool:

@@ -11,8 +11,8 @@ DATA ?= data
 CREDENTIALS ?= .credentials
 # More flags for the service, as in: make run SERVE="--s3 127.0.0.1:0"
 SERVE ?=
-# Processes that share the tests: each starts a service with its own workers, so one for each core is enough.
-TEST_PROCESSES ?= $(shell nproc)
+# Processes that share the tests: two for each core, since a good part of the tests' time is spent waiting.
+TEST_PROCESSES ?= $(shell expr 2 \* $$(nproc))
 # More flags for pytest, the real clients, the faults and the bench.
 ARGS ?=
 
@@ -37,7 +37,7 @@ test: ## Every test that needs nothing but this machine's Python (installs SoftH
 	@tools/environment.sh dev
 	@tools/softhsm.sh
 	@# One hash seed for all processes: they must find the same tests in the same order.
-	PYTHONHASHSEED=$$RANDOM $(BIN)/pytest -q -n $(TEST_PROCESSES) $(ARGS)
+	PYTHONHASHSEED=$$RANDOM $(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 clients: ## Real S3 clients against a running service (installs them under .clients)
 	@tools/environment.sh dev

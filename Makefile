@@ -37,7 +37,7 @@ test: ## Every test that needs nothing but this machine's Python (installs SoftH
 	@tools/environment.sh dev
 	@tools/softhsm.sh
 	@# One hash seed for all processes: they must find the same tests in the same order.
-	PYTHONHASHSEED=$$RANDOM $(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
+	PYTHONHASHSEED=$$RANDOM $(BIN)/pytest -q -n $(TEST_PROCESSES) $(ARGS)
 
 clients: ## Real S3 clients against a running service (installs them under .clients)
 	@tools/environment.sh dev

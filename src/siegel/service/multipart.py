@@ -340,6 +340,8 @@ class Multipart:
         for asked in request.parts:
             item = found.get(asked.part_number)
             if item is None or asked.etag != item.head.etag or not _same_checksum(asked, item):
+                # Another request may have ended the upload since it was found, and its parts went with it.
+                self.find(target.bucket, opened.upload.object_key, opened.upload.upload_id)
                 raise InvalidPartError(fields={"PartNumber": str(asked.part_number), "ETag": asked.etag})
             chosen.append(item)
         for item in chosen[:-1]:

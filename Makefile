@@ -11,8 +11,8 @@ DATA ?= data
 CREDENTIALS ?= .credentials
 # More flags for the service, as in: make run SERVE="--s3 127.0.0.1:0"
 SERVE ?=
-# Processes that share the tests: two for each core, since a good part of the tests' time is spent waiting.
-TEST_PROCESSES ?= $(shell expr 2 \* $$(nproc))
+# Processes that share the tests: each starts a service with its own workers, so one for each core is enough.
+TEST_PROCESSES ?= $(shell nproc)
 # More flags for pytest, the real clients, the faults and the bench.
 ARGS ?=
 

@@ -36,9 +36,17 @@ class Auditor:
     def fetch(self, path: str) -> Answer:
         return self.raw.call("GET", ".ledger", f"{self.account_id}/{path}")
 
+    def vkeys(self) -> list[str]:
+        """The log's public keys. A log is there once its account's first entry is in it."""
+        give_up = time.monotonic() + INTEGRATED_S
+        while (answer := self.fetch("vkeys")).status != 200:
+            assert time.monotonic() < give_up, answer
+            time.sleep(0.1)
+        return answer.body.decode().splitlines()
+
     def lines(self) -> list[Line]:
         """Everything under the newest head. Fails unless all of it holds."""
-        vkeys = [parse_verifier(line) for line in self.fetch("vkeys").body.decode().splitlines()]
+        vkeys = [parse_verifier(line) for line in self.vkeys()]
         opened = open_checkpoint(self.fetch("checkpoint").body, vkeys)
         assert len(opened.signed) == len(vkeys) == 2
         checkpoint = opened.checkpoint

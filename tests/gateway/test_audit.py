@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, folder: Path, service: Service) -> None:
         self.folder, self.service, self.keys = folder, service, service.owner
-        vkeys = Auditor(service.raw(), service.owner.account_id).fetch("vkeys").body.decode().split()
+        vkeys = Auditor(service.raw(), service.owner.account_id).vkeys()
         self.policy = folder / "policy"
         self.policy.write_text("".join(f"log {vkey}\n" for vkey in vkeys) + "quorum none\n")
         self.audits = folder / "audits"

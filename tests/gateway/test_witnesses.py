@@ -26,13 +26,13 @@ def auditor(service: Service) -> Auditor:
 def witness_of(folder: Path, auditor: Auditor, name: str) -> WitnessPlace:
     """A witness that watches the account's log."""
     place = WitnessPlace(folder / name, f"witness.example/{name}")
-    logs = auditor.fetch("vkeys").body.decode().splitlines()
+    logs = auditor.vkeys()
     (place.folder / "logs").write_text("".join(f"log {vkey}\n" for vkey in logs), encoding="utf-8")
     return place
 
 
 def policy_of(auditor: Auditor, urls: dict[WitnessPlace, str], quorum: str) -> bytes:
-    logs = [f"log {vkey}" for vkey in auditor.fetch("vkeys").body.decode().splitlines()]
+    logs = [f"log {vkey}" for vkey in auditor.vkeys()]
     lines = [f"witness w{number} {place.vkeys[0]} {url}" for number, (place, url) in enumerate(urls.items(), 1)]
     names = " ".join(f"w{number}" for number in range(1, len(urls) + 1))
     return "\n".join([*logs, *lines, f"group all {quorum} {names}", "quorum all", ""]).encode()

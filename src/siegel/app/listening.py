@@ -19,8 +19,6 @@ from siegel.domain.errors import ConfigurationError
 
 # Requests in flight were cut off.
 EXIT_CUT: Final = 1
-# A thread that waited for the disk gets the interpreter back this soon, so that a sync is not followed by a wait.
-SWITCH_INTERVAL_S: Final = 0.0005
 
 
 class Listening(Struct, frozen=True):

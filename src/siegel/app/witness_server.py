@@ -6,7 +6,8 @@ from typing import Final
 import uvloop
 
 from siegel.app import logs
-from siegel.app.listening import SWITCH_INTERVAL_S, Listening, check_listening, reserve_address, serve_application
+from siegel.app.listening import Listening, check_listening, reserve_address, serve_application
+from siegel.app.process import SWITCH_INTERVAL_S
 from siegel.app.settings import Address
 from siegel.customer.keybox.folder import locked
 from siegel.customer.witness.folder import WitnessFolder

@@ -3,18 +3,13 @@
 import asyncio
 import signal
 import sys
-from typing import Final
 
 from siegel.app.assembly import build_s3
 from siegel.app.http import HttpServer
 from siegel.app.lifeline import Lifeline
 from siegel.app.orders import Orders, ServiceState
-from siegel.app.process import report_ready_soon, run, settle_memory
+from siegel.app.process import SWITCH_INTERVAL_S, report_ready_soon, run, settle_memory
 from siegel.app.wiring import open_deployment
-
-# Threads that wait for the interpreter get it this soon. At the default of 5 ms, every sync would cost a batch that much more; at
-# a fifth of a millisecond, taking it from each other cost each request a tenth of its processor time.
-SWITCH_INTERVAL_S: Final = 0.0005
 
 
 def main() -> None:

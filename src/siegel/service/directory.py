@@ -67,8 +67,7 @@ class Directory:
 
     def bucket(self, name: str) -> Bucket:
         """Return the bucket. Raises NoSuchBucketError."""
-        if self._generation_now() != self._generation:
-            self.generation()
+        self.generation()
         known = self._buckets.get(name)
         if known is None:
             known = self._store.reader.buckets.find(name)
@@ -82,8 +81,7 @@ class Directory:
 
         Each kind has one type of document, the same in every call.
         """
-        if self._generation_now() != self._generation:
-            self.generation()
+        self.generation()
         place = bucket.bucket_id, kind
         if place in self._documents:
             return cast("D | None", self._documents[place])
@@ -97,8 +95,7 @@ class Directory:
 
         Raises StorageError if that cannot be read: then nobody may, until it can.
         """
-        if self._generation_now() != self._generation:
-            self.generation()
+        self.generation()
         known = self._sides.get(bucket.bucket_id)
         if known is None:
             known = read_resource_side(self._store.reader, bucket)
@@ -107,8 +104,7 @@ class Directory:
 
     def account(self, account_id: str) -> Account:
         """Return an account that is known to exist. Raises NoSuchBucketError if it does not: then nothing of it does."""
-        if self._generation_now() != self._generation:
-            self.generation()
+        self.generation()
         known = self._accounts.get(account_id)
         if known is None:
             known = self._store.reader.identities.find_account(account_id)
@@ -138,8 +134,7 @@ class Directory:
         """
         if claim is None:
             return ANONYMOUS
-        if self._generation_now() != self._generation:
-            self.generation()
+        self.generation()
         session = self._session(claim) if claim.session_token else None
         known = self._callers.get((claim.access_key_id, claim.session_token))
         if known is None:
@@ -155,8 +150,7 @@ class Directory:
 
         Raises InvalidAccessKeyIdError, InvalidTokenError, ExpiredTokenError, SealBrokenError.
         """
-        if self._generation_now() != self._generation:
-            self.generation()
+        self.generation()
         session = self._session(claim) if claim.session_token else None
         scope = (claim.access_key_id, claim.session_token, claim.date, claim.region, claim.service)
         known = self._signing_keys.get(scope)
@@ -181,8 +175,7 @@ class Directory:
         return self._keyring.open_secret(self._credential(access_key_id))
 
     def _credential(self, access_key_id: str) -> Credential:
-        if self._generation_now() != self._generation:
-            self.generation()
+        self.generation()
         known = self._credentials.get(access_key_id)
         if known is None:
             known = self._store.reader.identities.find_credential(access_key_id)

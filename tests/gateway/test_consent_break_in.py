@@ -21,18 +21,9 @@ from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consents import Approval
 from siegel.ledger.hashing import leaf_hash
 from siegel.ledger.keys import Algorithm, SignerKey
-from siegel.ledger.leaves import (
-    Facts,
-    Leaf,
-    Opening,
-    commit_content,
-    commit_name,
-    commit_person,
-    encode_leaf,
-    encode_opening,
-)
 from siegel.ledger.proof_files import ProofFile
 from siegel.ledger.signed_checkpoints import sign_checkpoint
+from siegel.service.ledgers.entries import make_leaf
 from siegel.service.ledgers.policies import LedgerPolicy
 from siegel.service.ledgers.secrets import open_secrets
 from tests.ledger.witnessing import Serving
@@ -53,24 +44,25 @@ FORGED = "00000000000000AA"
 def evidence(theirs: Parties, approval: Approval, note: bytes) -> tuple[bytes, bytes]:
     """A policy that the thief's witness satisfies, and evidence in a tree that nobody saw, under the log's own keys."""
     now_s = int(time.time())
-    opening = Opening(bytes(32), f"arn:aws:iam::{theirs.account_id}:root", "", "root of the account", "", "")
-    facts = Facts(
+    made = Entry(
         now_s * 1000,
+        FORGED,
         APPROVED,
-        200,
-        commit_person(opening),
-        commit_name(opening),
-        content=commit_content(opening, approval.digest),
+        theirs.account_id,
+        f"arn:aws:iam::{theirs.account_id}:root",
+        "",
+        permit="root of the account",
+        manifest=approval.digest,
         consent_id=approval.request.consent_id,
     )
-    entry = encode_leaf(Leaf(now_s * 1000, "00000000000000AA", facts))
+    entry, opening = make_leaf(made, now_s * 1000, bytes(32))
     with inside(theirs.service) as deployment:
         log = deployment.store.reader.ledgers.find(theirs.account_id)
         assert log is not None
         signers = open_secrets(deployment.custodian, log.origin, log.sealed_secrets).signers
     head = sign_checkpoint(Checkpoint(approval.request.origin, 1, leaf_hash(entry)), (*signers, WITNESS), now_s)
     policy = "".join(f"log {one.verifier}\n" for one in signers) + f"witness w {WITNESS.verifier}\nquorum w\n"
-    return policy.encode(), Evidence(note, encode_opening(opening), ProofFile(0, (), head, entry).encode()).encode()
+    return policy.encode(), Evidence(note, opening, ProofFile(0, (), head, entry).encode()).encode()
 
 
 def write(theirs: Parties, documents: dict[str, Document]) -> None:

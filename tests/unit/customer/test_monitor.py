@@ -21,22 +21,14 @@ from siegel.customer.audit.sync import sync
 from siegel.customer.audit.verify import verify
 from siegel.customer.audit.watch import Watch
 from siegel.customer.consent.pins import pin
+from siegel.domain.entry import Entry
 from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.consent_evidence import Evidence
 from siegel.ledger.consent_scope import Scope
 from siegel.ledger.consents import Action
-from siegel.ledger.leaves import (
-    Facts,
-    Leaf,
-    Opening,
-    commit_content,
-    commit_name,
-    commit_person,
-    encode_leaf,
-    encode_opening,
-)
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.tiles import ENTRIES, new_tiles
+from siegel.service.ledgers.entries import make_leaf
 
 ID = REQUEST.consent_id
 PERSON = f"arn:aws:siegel:::support/{ID}/{REQUEST.person}"
@@ -59,19 +51,24 @@ class Story:
 
     def add(self, kind, at_s, principal=ALICE, bucket="", key="", *, status=200, content=b"", consent_id="", bucket_id=0):
         number = len(self.entries)
-        opening = Opening(number.to_bytes(32), principal, "192.0.2.7", "", bucket, key)
-        facts = Facts(
-            int((AT_S + at_s) * 1000),
+        at_ms = int((AT_S + at_s) * 1000)
+        made = Entry(
+            at_ms,
+            f"{number + 1:016X}",
             kind,
-            status,
-            commit_person(opening),
-            commit_name(opening),
+            "",
+            principal,
+            bucket,
+            key,
+            status=status,
+            source="192.0.2.7",
             bucket_id=bucket_id,
-            content=commit_content(opening, content),
+            manifest=content,
             consent_id=consent_id,
         )
-        self.entries.append(encode_leaf(Leaf(int((AT_S + at_s) * 1000), f"{number + 1:016X}", facts)))
-        self.openings.append(encode_opening(opening))
+        entry, opening = make_leaf(made, at_ms, number.to_bytes(32))
+        self.entries.append(entry)
+        self.openings.append(opening)
         return self
 
     def asked(self, at_s=1):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -19,8 +18,8 @@ from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.keylog import KeyLog, log_path, read_key_log
 from siegel.customer.audit.ledgerbook import Span, read_ledger_book
 from siegel.customer.audit.reconcile import Books, Terms, reconcile
+from siegel.customer.audit.statefile import read_state, write_state
 from siegel.customer.audit.walk import CHECKPOINT, Progress, judge_head
-from siegel.customer.keybox.durable import replace_whole
 from siegel.customer.receipts import ClientReceipt, read_receipts
 from siegel.domain.errors import ConfigurationError
 
@@ -69,7 +68,7 @@ def balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting = 
 
 
 def _balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting) -> Balance:
-    memory = _read_memory(book.folder / STATE_NAME)
+    memory = read_state(book.folder / STATE_NAME, Memory, _STATE_BYTES_MAX, "remove it, and say --from")
     report = _head_of(book)
     delay_ms = book.settings.delay_s * 1000
     until_ms = (report.head_at_s or 0) * 1000 - delay_ms
@@ -94,7 +93,7 @@ def _balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting) 
     reconcile(Books(ledger, logs, ends_ms, receipts), terms, until_ms, balance)
     if wanted.from_ms is None:
         memory.until_ms = max(memory.until_ms, balance.until_ms)
-    replace_whole(book.folder / STATE_NAME, msgspec.json.format(msgspec.json.encode(memory)))
+    write_state(book.folder / STATE_NAME, memory)
     return balance
 
 
@@ -146,15 +145,3 @@ def _read_receipts(path: Path, balance: Balance) -> list[tuple[str, ClientReceip
     if bad:
         balance.say(f"{bad} lines of {path}, which are no receipts")
     return found
-
-
-def _read_memory(path: Path) -> Memory:
-    try:
-        with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(_STATE_BYTES_MAX), type=Memory)
-    except FileNotFoundError:
-        return Memory()
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is damaged: {error}\ntry: remove it, and say --from") from None

@@ -16,7 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -26,10 +25,10 @@ from siegel.customer.audit.book import Book, BusyError
 from siegel.customer.audit.findings import Finding, Name, Report, asked_text
 from siegel.customer.audit.notices import Channel, Notice, NoticeError
 from siegel.customer.audit.sources import Source, SourceError
+from siegel.customer.audit.statefile import read_state, write_state
 from siegel.customer.audit.sync import sync
 from siegel.customer.audit.verify import verify
 from siegel.customer.audit.walk import CHECKPOINT
-from siegel.customer.keybox.durable import replace_whole
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ledgers import LedgerError
 
@@ -132,7 +131,7 @@ class Watch:
         self._verify_every_s = verify_every_s
         self._comparing = comparing
         self._now_s = now_s
-        self._state = _read_state(folder / STATE_NAME)
+        self._state = read_state(folder / STATE_NAME, State, _STATE_BYTES_MAX, "remove it; what stands is then told again")
 
     def round(self) -> Round:
         """Look once, tell what is new, and send again what did not arrive. Raises StorageError where nothing can be kept."""
@@ -258,7 +257,7 @@ class Watch:
             self._keep()
 
     def _keep(self) -> None:
-        replace_whole(self._folder / STATE_NAME, msgspec.json.format(msgspec.json.encode(self._state)))
+        write_state(self._folder / STATE_NAME, self._state)
 
 
 def _seen(finding: Finding, more: dict[str, str | int]) -> _Seen:
@@ -286,15 +285,3 @@ def _check_of(name: str) -> str:
 
 def _in_mirror(seen: _Seen) -> _Seen:
     return replace(seen, name=f"{MIRROR} {seen.name}", message=f"in the mirror on this machine: {seen.message}")
-
-
-def _read_state(path: Path) -> State:
-    try:
-        with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(_STATE_BYTES_MAX), type=State)
-    except FileNotFoundError:
-        return State()
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is damaged: {error}\ntry: remove it; what stands is then told again") from None

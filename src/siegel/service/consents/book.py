@@ -12,6 +12,7 @@ from siegel.domain.errors import InvalidRequestError
 from siegel.domain.ports import Reader, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, decode_document, encode_document
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
+from siegel.ledger.consent_lines import encode_time
 from siegel.ledger.consents import AccessRequest, Approval, parse_approval, parse_request
 from siegel.ledger.notes import parse_note
 
@@ -113,6 +114,23 @@ def state_of(consent: Consent, now_ms: int) -> ConsentState:
     request = request_of(consent)
     expires_s = approval_of(consent).expires_s if consent.approved_by else request.expires_s
     return state_at(consent.state, now_ms, answer_by_ms=request.answer_by_s * MS_PER_S, expires_ms=expires_s * MS_PER_S)
+
+
+def summary_of(consent: Consent, now_ms: int) -> dict[str, object]:
+    """Return what both sides are shown of a consent, for JSON: who asks, why, and how it stands at a time."""
+    request = request_of(consent)
+    return {
+        "consent_id": consent.consent_id,
+        "account_id": consent.account_id,
+        "state": state_of(consent, now_ms),
+        "person": request.person,
+        "cause": request.cause,
+        "ticket": request.ticket,
+        "requested_at": encode_time(request.requested_at_s),
+        "answer_by": encode_time(request.answer_by_s),
+        "not_before": encode_time(request.not_before_s),
+        "expires": encode_time(request.expires_s),
+    }
 
 
 def stepped(consent: Consent, step: Step, now_ms: int) -> Consent:

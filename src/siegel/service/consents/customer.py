@@ -14,7 +14,6 @@ from siegel.domain.ledgers import LedgerError, LedgerFormError, UnsignedError
 from siegel.domain.ports import Clock, MetaStore, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, encode_document
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
-from siegel.ledger.consent_lines import encode_time
 from siegel.ledger.consents import Refusal, Verb
 from siegel.ledger.notes import parse_note
 from siegel.service.consents.book import (
@@ -27,8 +26,8 @@ from siegel.service.consents.book import (
     request_of,
     scan_consents,
     signatures_of,
-    state_of,
     stepped,
+    summary_of,
 )
 from siegel.service.consents.trust import policy_of, require_keys
 from siegel.service.trail import Trail
@@ -113,19 +112,7 @@ class Consents:
         return found
 
     def _summary(self, consent: Consent) -> Shown:
-        request = request_of(consent)
-        return {
-            "consent_id": consent.consent_id,
-            "account_id": consent.account_id,
-            "state": state_of(consent, self._clock.now_ms()),
-            "person": request.person,
-            "cause": request.cause,
-            "ticket": request.ticket,
-            "requested_at": encode_time(request.requested_at_s),
-            "answer_by": encode_time(request.answer_by_s),
-            "not_before": encode_time(request.not_before_s),
-            "expires": encode_time(request.expires_s),
-        }
+        return summary_of(consent, self._clock.now_ms())
 
     # What is said.
 

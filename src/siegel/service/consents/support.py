@@ -15,7 +15,7 @@ from siegel.domain.ledgers import LedgerFormError
 from siegel.domain.limits import CONSENTS_OPEN_MAX
 from siegel.domain.ports import Clock, Journal, MetaStore, Randomness, Writer
 from siegel.domain.sessions import Session, SessionOf
-from siegel.ledger.consent_lines import encode_time, parse_time
+from siegel.ledger.consent_lines import parse_time
 from siegel.ledger.consent_scope import parse_scope
 from siegel.ledger.consents import (
     ANSWER_S_DEFAULT,
@@ -39,8 +39,8 @@ from siegel.service.consents.book import (
     put_consent,
     request_of,
     scan_all,
-    state_of,
     stepped,
+    summary_of,
 )
 from siegel.service.consents.live import LiveConsents
 from siegel.service.session_tokens import Issued, SessionTokens
@@ -214,18 +214,9 @@ class Support:
     def _shown(self, consent: Consent) -> dict[str, object]:
         request = request_of(consent)
         return {
-            "consent_id": consent.consent_id,
-            "account_id": consent.account_id,
-            "state": state_of(consent, self._clock.now_ms()),
-            "person": request.person,
-            "ticket": request.ticket,
-            "cause": request.cause,
+            **summary_of(consent, self._clock.now_ms()),
             "actions": list(request.actions),
             "objects": [str(scope) for scope in request.scope],
-            "requested_at": encode_time(request.requested_at_s),
-            "answer_by": encode_time(request.answer_by_s),
-            "not_before": encode_time(request.not_before_s),
-            "expires": encode_time(request.expires_s),
             "uses": consent.uses,
             "reads": consent.reads,
         }

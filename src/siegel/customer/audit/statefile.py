@@ -1,0 +1,32 @@
+"""Small files in a folder of audits, in which a command keeps what the next run has to know."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from siegel.customer.keybox.durable import replace_whole
+from siegel.domain.errors import ConfigurationError
+
+S = TypeVar("S")
+
+
+def read_state(path: Path, kind: type[S], bytes_max: int, way_out: str) -> S:
+    """Return what `write_state` has kept; a new `kind` where there is no file.
+
+    Raises ConfigurationError: it cannot be read, or is damaged; then `way_out` says what to try.
+    """
+    try:
+        with path.open("rb") as stream:
+            return msgspec.json.decode(stream.read(bytes_max), type=kind)
+    except FileNotFoundError:
+        return kind()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is damaged: {error}\ntry: {way_out}") from None
+
+
+def write_state(path: Path, state: object) -> None:
+    """Keep a state, durably, in place of the one before. Raises StorageError."""
+    replace_whole(path, msgspec.json.format(msgspec.json.encode(state)))

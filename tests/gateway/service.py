@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +55,11 @@ class Service:
 
     def raw(self, keys: Keys | None = None) -> RawClient:
         return RawClient(self.address, self.host, keys or self.owner, self.tls)
+
+    def with_own_account(self, name: str) -> Service:
+        """The same service as the owner of a fresh account sees it, in whose log nothing is that other tests did."""
+        made = command("account", "create", name, "--data", str(self.directory), "--json")
+        return replace(self, owner=keys_of(made))
 
     def processes(self) -> list[int]:
         """The ids of the whole process tree."""

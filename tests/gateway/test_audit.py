@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from tests.ledger.witnessing import Serving
 
 from .log import INTEGRATED_S, Auditor
 from .service import SIEGEL, Service
-from .shelf import Shelf
+from .shelf import Shelf, new_name, sdk
 from .signer import Keys
 from .test_witnesses import policy_of, put_policy, witness_of
 
@@ -62,6 +64,18 @@ class Desk:
             time.sleep(0.2)
 
 
+@pytest.fixture(scope="module")
+def service(service: Service) -> Service:
+    """The service with an account of these tests' own: an auditor finds what others do to a log, as he should."""
+    return service.with_own_account(new_name())
+
+
+@pytest.fixture(scope="module")
+def s3(service: Service) -> Iterator[Any]:
+    with closing(sdk(service)) as client:
+        yield client
+
+
 @pytest.fixture
 def desk(service: Service, bucket: Shelf, tmp_path: Path) -> Desk:
     first = bucket.put("first", b"1")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
@@ -104,7 +118,7 @@ def test_an_auditor_believes_a_head_that_a_witness_has_seen(desk: Desk, service:
             entry_id = bucket.put("seen", b"1")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
             found = desk.sync_until(entry_id)
         finally:
-            # The account is that of other tests too, whose heads shall wait for no witness.
+            # The other tests' heads shall wait for no witness.
             assert put_policy(auditor, b"quorum none\n") == 204
     assert set(found["witnesses"]) == {"w1"}
     assert desk.run("compare", desk.audits, desk.audits / "ledger" / "checkpoint").returncode == 0

@@ -71,6 +71,11 @@ sign: whoever trusts the old keys is led to the new ones by it, and a thief of t
 interrupted, it goes on by itself.
 """
 
+_ACCOUNT_LIST: Final = """List all accounts, in order of their ids, and how much each stores.
+
+The running service counts that from time to time; counted_at says when.
+"""
+
 app = App(
     name="siegel",
     help="Siegel: an S3 store whose provider nobody has to trust.",
@@ -87,7 +92,7 @@ account.command(
     name="create",
     help="Create an account with one access key. The secret is shown once.",
 )
-account.command("siegel.app.commands.account:list_accounts", name="list", help="List all accounts, in order of their ids.")
+account.command("siegel.app.commands.account:list_accounts", name="list", help=_ACCOUNT_LIST)
 app.command(account)
 
 clock = App(name="clock", help="Look after the clock that locks and lifecycles go by.")

@@ -28,6 +28,7 @@ from siegel.service.lifecycle import LifecycleSteward
 from siegel.service.lockclock import LockTime
 from siegel.service.operators import Operators
 from siegel.service.session_tokens import SessionTokens
+from siegel.service.sizes import Overview, SizeSteward
 from siegel.service.steward import Steward
 from siegel.web.admin import OK, Desk, build_admin
 from siegel.web.support import SupportCases, SupportDesk
@@ -39,6 +40,8 @@ PROBE_NAME: Final = ".probe"
 LOCK_CLOCK_INTERVAL_S: Final = 60.0
 LIFECYCLE_ROUNDS_PER_DAY: Final = 24
 LEDGER_DELAY_S: Final = 0.5
+# Counting what is stored rests so many times longer than it took.
+SIZES_REST: Final = 100
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
             asyncio.create_task(_apply_lifecycles(_lifecycle_steward(deployment, settings), settings)),
             asyncio.create_task(_keep_keys(_key_upkeep(deployment), settings.steward_interval_s)),
             asyncio.create_task(_forget_root_keys(deployment, settings)),
+            asyncio.create_task(_count_sizes(SizeSteward(deployment.store, deployment.clock), settings.steward_interval_s)),
             asyncio.create_task(health.keep_ledger(settings)),
         ]
         settle_memory()
@@ -82,7 +86,8 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
 def _desk(deployment: Deployment, region: str) -> Desk:
     operators = Operators(deployment.store, KeyRing(deployment.custodian, deployment.randomness))
     support = SupportDesk(cache(partial(_support, deployment)))
-    return Desk(deployment.accounts, operators, deployment.store, deployment.clock, region=region, support=support)
+    sizes = Overview(deployment.store, deployment.store, deployment.clock)
+    return Desk(deployment.accounts, operators, deployment.store, deployment.clock, region=region, sizes=sizes, support=support)
 
 
 def _support(deployment: Deployment) -> SupportCases:
@@ -122,6 +127,21 @@ async def _keep_keys(upkeep: KeyUpkeep, interval_s: float) -> None:
             _log.error("this round of keys failed, the next one goes on: %s", error)
         else:
             _log.debug("keys %s", kept)
+
+
+async def _count_sizes(steward: SizeSteward, interval_s: float) -> None:
+    """Count what is stored again and again, for at most a hundredth of the time."""
+    pause_s = interval_s
+    while True:
+        await asyncio.sleep(pause_s)
+        began = time.monotonic()
+        try:
+            counted = await steward.run_once()
+        except SiegelError as error:
+            _log.error("what is stored could not be counted, which is tried again: %s", error)
+        else:
+            _log.debug("stored %s", counted)
+        pause_s = max(interval_s, SIZES_REST * (time.monotonic() - began))
 
 
 async def _forget_root_keys(deployment: Deployment, settings: Settings) -> None:

@@ -52,6 +52,7 @@ class Kind(StrEnum):
     LEDGER_HAND_OVER = "ledger-hand-over"
     LEDGER_WARNING = "ledger-warning"
     LEDGER_SHOWN = "ledger-shown"
+    SIZES = "sizes"
 
 
 DEPLOYMENT_SCOPE: Final = "deployment"

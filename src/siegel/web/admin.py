@@ -9,7 +9,7 @@ Everything else is signed by an operator's key with Signature Version 4 for the 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from siegel.domain.consents import Operator
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     AccessDeniedError,
@@ -38,7 +39,7 @@ from siegel.service.accounts import Accounts
 from siegel.service.operators import Operators
 from siegel.web.admin_rows import AdminAsk, AdminRoute
 from siegel.web.exchange import RequestIds
-from siegel.web.support import SUPPORT_ROUTES, SupportDesk
+from siegel.web.support import SUPPORT_ROUTES, SupportDesk, operator_of
 
 OK = "ok"
 BUT: Final = "ok, but "
@@ -61,26 +62,52 @@ ADMIN_ROUTES: Final = (
         "admin.accounts.create",
         'A new account from `{"name": ...}`, with its root access key: the secret is shown this once.',
     ),
+    AdminRoute(
+        "ListSizes",
+        "GET",
+        "/-/sizes",
+        "admin.sizes.list",
+        "How much each account stores, how much all do, and the heads of their logs, "
+        "[a page at a time](../howto/operator-access.md#counts-and-sizes) (`?after=`).",
+    ),
     *SUPPORT_ROUTES,
 )
 """Every operation of the admin port."""
+
+
+class SizesCase(Protocol):
+    """The use case of counts and sizes (`service/sizes.py`)."""
+
+    async def list(self, after: str, operator: Operator, kind: str) -> object:
+        """Return a page of all accounts behind the id `after`, and the sum of all."""
+        ...
 
 
 class Desk:
     """The operators' side: proves who asks, writes it down, does it."""
 
     def __init__(
-        self, accounts: Accounts, operators: Operators, journal: Journal, clock: Clock, *, region: str, support: SupportDesk
+        self,
+        accounts: Accounts,
+        operators: Operators,
+        journal: Journal,
+        clock: Clock,
+        *,
+        region: str,
+        sizes: SizesCase,
+        support: SupportDesk,
     ) -> None:
         self._accounts = accounts
         self._operators = operators
         self._journal = journal
         self._clock = clock
         self._region = region
+        self._sizes = sizes
         self._ids = RequestIds()
         self._work: Final[Mapping[str, Callable[[AdminAsk], Awaitable[tuple[int, object]]]]] = {
             "ListAccounts": self._list_accounts,
             "CreateAccount": self._create_account,
+            "ListSizes": self._list_sizes,
             **support.work,
         }
 
@@ -140,6 +167,9 @@ class Desk:
                 for account in self._accounts.list()
             ]
         }
+
+    async def _list_sizes(self, ask: AdminAsk) -> tuple[int, object]:
+        return 200, await self._sizes.list(ask.query.get("after", ""), operator_of(ask), ask.row.kind)
 
     async def _create_account(self, ask: AdminAsk) -> tuple[int, object]:
         try:

@@ -92,16 +92,16 @@ class SupportDesk:
         }
 
     async def _request(self, ask: AdminAsk) -> Result:
-        return 201, await self._cases().request(_body(ask, AccessWanted), _operator(ask))
+        return 201, await self._cases().request(_body(ask, AccessWanted), operator_of(ask))
 
     async def _list(self, ask: AdminAsk) -> Result:
-        return 200, await self._cases().list(ask.query.get("after", ""), _operator(ask), ask.row.kind)
+        return 200, await self._cases().list(ask.query.get("after", ""), operator_of(ask), ask.row.kind)
 
     async def _show(self, ask: AdminAsk) -> Result:
-        return 200, await self._cases().show(ask.path["consent"], _operator(ask), ask.row.kind)
+        return 200, await self._cases().show(ask.path["consent"], operator_of(ask), ask.row.kind)
 
     async def _credentials(self, ask: AdminAsk) -> Result:
-        issued = await self._cases().credentials(ask.path["consent"], _operator(ask), ask.row.kind)
+        issued = await self._cases().credentials(ask.path["consent"], operator_of(ask), ask.row.kind)
         expires = datetime.fromtimestamp(issued.session.expires_at_ms // 1000, UTC)
         # As `credential_process` of the AWS tools wants it.
         return 200, {
@@ -113,10 +113,11 @@ class SupportDesk:
         }
 
     async def _close(self, ask: AdminAsk) -> Result:
-        return 200, await self._cases().close(ask.path["consent"], _body(ask, CloseRequest).summary, _operator(ask))
+        return 200, await self._cases().close(ask.path["consent"], _body(ask, CloseRequest).summary, operator_of(ask))
 
 
-def _operator(ask: AdminAsk) -> Operator:
+def operator_of(ask: AdminAsk) -> Operator:
+    """Return who asks, as entries name them."""
     return Operator(ask.principal, ask.request_id, ask.source)
 
 

@@ -12,6 +12,7 @@ from siegel.app.credentials import write_credentials
 from siegel.app.output import print_json, print_table, print_text
 from siegel.app.wiring import open_deployment
 from siegel.service.accounts import NewAccount
+from siegel.service.sizes import find_sizes, show_sizes
 
 _TEXT = """\
 account     id                 {made.account_id}
@@ -57,19 +58,29 @@ def create(
 
 
 def list_accounts(*, data: Data, json: AsJson = False) -> None:
-    """List all accounts, in order of their ids."""
+    """List all accounts; the help text is in `cli.py`."""
     deployment = open_deployment(resolve(load_config(data, {}), data))
     try:
-        found = deployment.accounts.list()
+        found = [(account, find_sizes(deployment.store.reader, account.account_id)) for account in deployment.accounts.list()]
     finally:
         deployment.close()
-    rows = [
-        {"account_id": account.account_id, "name": account.name, "created_at": _time(account.created_at_ms)} for account in found
+    rows: list[dict[str, object]] = [
+        {
+            "account_id": account.account_id,
+            "name": account.name,
+            "created_at": _time(account.created_at_ms),
+            "sizes": show_sizes(sizes),
+        }
+        for account, sizes in found
     ]
     if json:
         print_json({"accounts": rows})
     else:
-        print_table(["account_id", "name", "created_at"], rows)
+        of_sizes = ["buckets", "versions", "size_bytes", "counted_at"]
+        shown = [
+            {**row, **(show_sizes(sizes) or dict.fromkeys(of_sizes, "-"))} for row, (_, sizes) in zip(rows, found, strict=True)
+        ]
+        print_table(["account_id", "name", "created_at", *of_sizes], shown)
 
 
 def _time(at_ms: int) -> str:

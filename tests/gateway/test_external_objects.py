@@ -266,7 +266,7 @@ def test_t80_what_is_taken_away_at_the_servers_side_is_refused_at_once_on_every_
             shelf.put("other", b"x", **under(key))
 
 
-@pytest.mark.parametrize("way", ["disable", "disconnect"])
+@pytest.mark.parametrize("way", ["disable", "disconnect", "update"])
 def test_t80_nothing_that_was_kept_is_used_after_a_key_was_given_back_at_once(
     service: Service, kms: Any, tmp_path: Any, shelf: Shelf, way: str
 ) -> None:
@@ -280,6 +280,11 @@ def test_t80_nothing_that_was_kept_is_used_after_a_key_was_given_back_at_once(
         if way == "disable":
             kms.disable_key(KeyId=key)
             kms.enable_key(KeyId=key)
+        elif way == "update":
+            # The store stays connected; only who asks at the box is another one.
+            rotated = json.loads(own.box.command("credential rotate", "--json"))
+            fresh = {"AccessKeyId": rotated["access_key_id"], "RawSecretAccessKey": rotated["secret_access_key"]}
+            kms.update_custom_key_store(CustomKeyStoreId=store, XksProxyAuthenticationCredential=fresh)
         else:
             kms.disconnect_custom_key_store(CustomKeyStoreId=store)
             connect(kms, store)

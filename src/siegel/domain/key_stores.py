@@ -25,7 +25,7 @@ class KeyStore(Document, frozen=True, array_like=True):
 
     The proxy's API is below `endpoint` and `uri_path`. `sealed_secret` goes with `access_key_id`. `trust_pem`: the only
     authorities whose certificates count, empty for those of the system. `failure` says why it is FAILED, in a code of KMS.
-    `connected_at_ms` grows with every connect: what was opened before the latest one is not used any more.
+    `renewed_at_ms` grows with every connect, and with every change of its proxy: what was opened before is not used any more.
     """
 
     kind: ClassVar[Kind] = Kind.KEY_STORE
@@ -40,7 +40,7 @@ class KeyStore(Document, frozen=True, array_like=True):
     trust_pem: str = ""
     state: ConnectionState = ConnectionState.DISCONNECTED
     failure: str = ""
-    connected_at_ms: int = 0
+    renewed_at_ms: int = 0
 
     @property
     def is_connected(self) -> bool:

@@ -16,7 +16,7 @@ STORE = KeyStore(
     sealed_secret=b"s",
     trust_pem="c",
     state=ConnectionState.CONNECTED,
-    connected_at_ms=6,
+    renewed_at_ms=6,
 )
 # As a key store rested before it was said since when it is connected.
 EARLIER = "9b" + STORED[2:-2]
@@ -25,7 +25,7 @@ EARLIER = "9b" + STORED[2:-2]
 def test_a_key_store_rests_as_the_page_says():
     assert encode_document(STORE).hex() == STORED
     assert decode_document(bytes.fromhex(STORED), KeyStore) == STORE
-    assert decode_document(bytes.fromhex(EARLIER), KeyStore) == replace(STORE, connected_at_ms=0)
+    assert decode_document(bytes.fromhex(EARLIER), KeyStore) == replace(STORE, renewed_at_ms=0)
     with pytest.raises(StorageError):
         decode_document(bytes.fromhex(STORED.replace("434f4e4e4543544544", "434f4e4e4543544545")), KeyStore)
 

@@ -221,7 +221,7 @@ def test_t80_what_is_kept_of_a_key_that_was_taken_away_is_gone_within_a_second(w
 
 
 GIVEN_BACK = {
-    "connected": lambda keys: keys.change(store=replace(STORE, connected_at_ms=1)),
+    "connected": lambda keys: keys.change(store=replace(STORE, renewed_at_ms=1)),
     "enabled": lambda keys: keys.change(key=replace(KEY, enabled_at_ms=1)),
 }
 

@@ -94,10 +94,8 @@ def connect_store(change: Change, ask: OfStore) -> Answer:
     state, failure = ConnectionState.CONNECTED, ""
     if finding.error is not None:
         state, failure = ConnectionState.FAILED, failure_of(finding.error)
-    # Greater than before, also where the clock was set back or stands.
-    connected_at_ms = max(change.now_ms, store.connected_at_ms + 1)
-    store = replace(store, state=state, failure=failure, connected_at_ms=connected_at_ms)
-    change.book_of(change.account_id).put_store(store)
+    store = replace(store, state=state, failure=failure)
+    change.book_of(change.account_id).put_store(_renewed(change, store))
     return _NOTHING
 
 
@@ -134,7 +132,8 @@ def update_store(change: Change, ask: UpdateCustomKeyStore) -> Answer:
     finding = change.finding_about(proxy)
     if finding.error is not None:
         raise error_of_store(finding.error)
-    store = _with_credential(change, store, proxy)
+    if proxy != change.materials.proxy(change.account_id, find_store(change, store.store_id)):
+        store = _renewed(change, _with_credential(change, store, proxy))
     change.book_of(change.account_id).put_store(store)
     return _NOTHING
 
@@ -171,6 +170,12 @@ def find_store(scene: Scene, store_id: str) -> KeyStore:
     if store is None:
         raise KmsCustomKeyStoreNotFoundError(f"There is no key store {store_id}.")
     return store
+
+
+def _renewed(change: Change, store: KeyStore) -> KeyStore:
+    """Return a key store whose keys are to be asked for anew: nothing that was opened before is used any more."""
+    # Greater than before, also where the clock was set back or stands.
+    return replace(store, renewed_at_ms=max(change.now_ms, store.renewed_at_ms + 1))
 
 
 def _with_credential(change: Change, store: KeyStore, proxy: Proxy) -> KeyStore:

@@ -88,8 +88,9 @@ class KeyView(Struct, frozen=True):
 
     @property
     def spell(self) -> tuple[int, int]:
-        """Since when the key may be used: another pair each time that it is enabled, or its key store connected, again."""
-        return self.key.enabled_at_ms, 0 if self.store is None else self.store.connected_at_ms
+        """Since when the key may be used: another pair each time that it is enabled, or its key store connected, again,
+        and when another proxy, or another credential, is asked for it."""
+        return self.key.enabled_at_ms, 0 if self.store is None else self.store.renewed_at_ms
 
     def policies_for(self, caller: Caller, suits: Callable[[GrantView], bool]) -> list[Policy]:
         """Return the policies of grants that may speak of a caller, one for each way to name it: what one allows, all do."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from hashlib import md5, sha1, sha256
 from typing import Any
 
 import pytest
 from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 
 from .imports import WRAPPING, import_options, wrap
+from .log import Auditor
 from .people import allow, make_person
 from .service import Service
-from .shelf import MIB, fails, make_shelf, sdk
+from .shelf import MIB, everything_on_disk, fails, make_shelf, sdk
 
 
 @pytest.fixture(scope="module")
@@ -221,18 +224,188 @@ def test_a_token_is_for_its_key_alone(kms: Any, service: Service) -> None:
         kms.import_key_material(**given | {"KeyId": other})
 
 
-def test_a_key_has_one_material_and_what_it_has_does_not_rotate(kms: Any) -> None:
+NEW, KNOWN = {"ImportType": "NEW_KEY_MATERIAL"}, {"ImportType": "EXISTING_KEY_MATERIAL"}
+
+
+def listed(kms: Any, key_id: str, include: str = "ALL_KEY_MATERIAL") -> list[Any]:
+    return list(kms.list_key_rotations(KeyId=key_id, IncludeKeyMaterial=include)["Rotations"])
+
+
+def states(kms: Any, key_id: str) -> list[tuple[str, str]]:
+    return [(one["KeyMaterialState"], one["ImportState"]) for one in listed(kms, key_id)]
+
+
+def test_new_material_waits_for_the_rotation_that_makes_it_the_current_one(kms: Any) -> None:
+    key_id = filled_key(kms, os.urandom(32), KeyMaterialDescription="first")
+    first = kms.describe_key(KeyId=key_id)["KeyMetadata"]["CurrentKeyMaterialId"]
+    old = kms.encrypt(KeyId=key_id, Plaintext=b"old")["CiphertextBlob"]
+    with fails(400, "KMSInvalidStateException"):
+        kms.rotate_key_on_demand(KeyId=key_id)
+    options = import_options(kms, key_id, os.urandom(32), KeyMaterialDescription="second", **NEW)
+    second = kms.import_key_material(**options)["KeyMaterialId"]
+    assert second != first
+    assert states(kms, key_id) == [("CURRENT", "IMPORTED"), ("PENDING_ROTATION", "IMPORTED")]
+    pending = listed(kms, key_id)[1]
+    assert (pending["KeyMaterialId"], pending["KeyMaterialDescription"]) == (second, "second")
+    assert not {"RotationDate", "RotationType"} & set(pending)
+    assert listed(kms, key_id, "ROTATIONS_ONLY") == []
+    # Until it is rotated, nothing uses it.
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["CurrentKeyMaterialId"] == first
+    assert kms.generate_data_key(KeyId=key_id, KeySpec="AES_256")["KeyMaterialId"] == first
+    assert kms.rotate_key_on_demand(KeyId=key_id)["KeyId"].endswith(key_id)
+    assert states(kms, key_id) == [("NON_CURRENT", "IMPORTED"), ("CURRENT", "IMPORTED")]
+    (rotation,) = listed(kms, key_id, "ROTATIONS_ONLY")
+    assert (rotation["KeyMaterialId"], rotation["RotationType"]) == (second, "ON_DEMAND")
+    assert abs(rotation["RotationDate"] - datetime.now(UTC)) < timedelta(minutes=1)
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["CurrentKeyMaterialId"] == second
+    fresh = kms.encrypt(KeyId=key_id, Plaintext=b"new")["CiphertextBlob"]
+    for blob, name, text in ((old, first, b"old"), (fresh, second, b"new")):
+        opened = kms.decrypt(CiphertextBlob=blob)
+        assert (opened["Plaintext"], opened["KeyMaterialId"]) == (text, name)
+    moved = kms.re_encrypt(CiphertextBlob=old, DestinationKeyId=key_id)
+    assert (moved["SourceKeyMaterialId"], moved["DestinationKeyMaterialId"]) == (first, second)
+    with fails(400, "KMSInvalidStateException"):
+        kms.rotate_key_on_demand(KeyId=key_id)
+
+
+def test_new_material_may_be_taken_back_and_replaced_until_the_rotation(kms: Any) -> None:
+    key_id = filled_key(kms, os.urandom(32))
+    material = os.urandom(32)
+    pending = kms.import_key_material(**import_options(kms, key_id, material, **NEW))["KeyMaterialId"]
+    with fails(400, "KMSInvalidStateException"):
+        kms.import_key_material(**import_options(kms, key_id, os.urandom(32), **NEW))
+    # It is known already: brought again it may be given an end, or another word about it.
+    again = import_options(kms, key_id, material, KeyMaterialId=pending, **until(datetime.now(UTC) + timedelta(days=1)))
+    assert kms.import_key_material(**again)["KeyMaterialId"] == pending
+    assert listed(kms, key_id)[1]["ExpirationModel"] == "KEY_MATERIAL_EXPIRES"
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["ExpirationModel"] == "KEY_MATERIAL_DOES_NOT_EXPIRE"
+    assert kms.delete_imported_key_material(KeyId=key_id, KeyMaterialId=pending)["KeyMaterialId"] == pending
+    assert state(kms, key_id) == "Enabled"
+    assert states(kms, key_id) == [("CURRENT", "IMPORTED")]
+    other = kms.import_key_material(**import_options(kms, key_id, os.urandom(32), **NEW))["KeyMaterialId"]
+    assert other != pending
+    kms.rotate_key_on_demand(KeyId=key_id)
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["CurrentKeyMaterialId"] == other
+
+
+def test_new_material_that_expires_unused_is_no_material_to_rotate_to(kms: Any) -> None:
+    key_id = filled_key(kms, os.urandom(32))
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    kms.import_key_material(**import_options(kms, key_id, os.urandom(32), **NEW, **until(soon)))
+    while len(listed(kms, key_id)) > 1:
+        time.sleep(0.05)
+    with fails(400, "KMSInvalidStateException"):
+        kms.rotate_key_on_demand(KeyId=key_id)
+    assert state(kms, key_id) == "Enabled"
+
+
+def test_a_key_waits_while_any_of_its_materials_is_gone(kms: Any, s3: Any, service: Service) -> None:
+    first, second, bucket = os.urandom(32), os.urandom(32), make_shelf(service, s3).name
+    key_id = filled_key(kms, first)
+    seal = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id}
+    s3.put_object(Bucket=bucket, Key="old", Body=b"old", **seal)
+    kms.import_key_material(**import_options(kms, key_id, second, **NEW))
+    kms.rotate_key_on_demand(KeyId=key_id)
+    s3.put_object(Bucket=bucket, Key="new", Body=b"new", **seal)
+    names = [one["KeyMaterialId"] for one in listed(kms, key_id)]
+    # The current one goes where none is named, the first one where that is.
+    assert kms.delete_imported_key_material(KeyId=key_id)["KeyMaterialId"] == names[1]
+    assert kms.delete_imported_key_material(KeyId=key_id, KeyMaterialId=names[0])["KeyMaterialId"] == names[0]
+    assert states(kms, key_id) == [("NON_CURRENT", "PENDING_IMPORT"), ("CURRENT", "PENDING_IMPORT")]
+    for material in (second, first):
+        assert state(kms, key_id) == "PendingImport"
+        for name in ("old", "new"):
+            with fails(400, "KMS.KMSInvalidStateException"):
+                s3.get_object(Bucket=bucket, Key=name)
+        kms.import_key_material(**import_options(kms, key_id, material, **KNOWN))
+    assert state(kms, key_id) == "Enabled"
+    for name in ("old", "new"):
+        assert s3.get_object(Bucket=bucket, Key=name)["Body"].read() == name.encode()
+    assert [one["KeyMaterialId"] for one in listed(kms, key_id)] == names
+
+
+def test_the_first_end_of_all_materials_is_the_keys(kms: Any) -> None:
+    late, early = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) for days in (9, 5))
+    key_id = filled_key(kms, os.urandom(32), **until(late))
+    kms.import_key_material(**import_options(kms, key_id, os.urandom(32), **NEW, **until(early)))
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["ValidTo"] == late
+    kms.rotate_key_on_demand(KeyId=key_id)
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["ValidTo"] == early
+    assert [one["ValidTo"] for one in listed(kms, key_id)] == [late, early]
+
+
+def test_imports_that_confuse_new_material_with_known_one_change_nothing(kms: Any) -> None:
     material = os.urandom(32)
     key_id = filled_key(kms, material)
-    with fails(400, "UnsupportedOperationException"):
-        kms.import_key_material(**import_options(kms, key_id, os.urandom(32), ImportType="NEW_KEY_MATERIAL"))
-    for call in (kms.enable_key_rotation, kms.rotate_key_on_demand, kms.disable_key_rotation):
+    (name,) = [one["KeyMaterialId"] for one in listed(kms, key_id)]
+    refused = [
+        (material, NEW, "IncorrectKeyMaterialException"),
+        (os.urandom(32), KNOWN, "IncorrectKeyMaterialException"),
+        (os.urandom(32), {}, "IncorrectKeyMaterialException"),
+        (os.urandom(32), {"KeyMaterialId": name}, "IncorrectKeyMaterialException"),
+        (os.urandom(32), {**NEW, "KeyMaterialId": name}, "ValidationException"),
+        (os.urandom(31), NEW, "IncorrectKeyMaterialException"),
+        (material, {"KeyMaterialId": "0" * 64}, "ValidationException"),
+    ]
+    for brought, options, code in refused:
+        with fails(400, code):
+            kms.import_key_material(**import_options(kms, key_id, brought, **options))
+    with fails(400, "ValidationException"):
+        kms.delete_imported_key_material(KeyId=key_id, KeyMaterialId="0" * 64)
+    assert states(kms, key_id) == [("CURRENT", "IMPORTED")]
+    assert state(kms, key_id) == "Enabled"
+
+
+def test_imported_material_does_not_rotate_by_itself(kms: Any) -> None:
+    material = os.urandom(32)
+    key_id = filled_key(kms, material)
+    for call in (kms.enable_key_rotation, kms.disable_key_rotation):
         with fails(400, "UnsupportedOperationException"):
             call(KeyId=key_id)
     assert kms.get_key_rotation_status(KeyId=key_id)["KeyRotationEnabled"] is False
     kms.disable_key(KeyId=key_id)
     kms.import_key_material(**import_options(kms, key_id, material))
     assert state(kms, key_id) == "Disabled", "a key that has its material is enabled by EnableKey alone"
+
+
+def test_imported_material_rests_and_is_told_nowhere_in_clear(service: Service) -> None:
+    """In no file of the deployment, no log, no entry of the account's log with its opening, and no error that anybody gets."""
+    first, second, refused, other = (f"canary{name:*<26}".encode() for name in ("first", "second", "refused", "other"))
+    told: list[str] = []
+    own = service.with_own_account("imports")
+    kms = sdk(own, name="kms")
+
+    def told_of(key_id: str, material: bytes, **options: Any) -> None:
+        given = import_options(kms, key_id, material, **options)
+        with fails(400, "IncorrectKeyMaterialException") as caught:
+            kms.import_key_material(**given)
+        told.append(str(caught.value.response))
+
+    key_id = filled_key(kms, first, KeyMaterialDescription="from the safe")
+    done = kms.import_key_material(**import_options(kms, key_id, second, **NEW))
+    kms.rotate_key_on_demand(KeyId=key_id)
+    told_of(key_id, refused)
+    told_of(key_id, first, **NEW)
+    told_of(key_id, other + b"too long", **NEW)
+    told_of(waiting_key(kms), other[:31])
+    told.append(str((done, listed(kms, key_id), kms.describe_key(KeyId=key_id))))
+    log = Auditor(own.raw(), own.owner.account_id)
+    entry = done["ResponseMetadata"]["RequestId"]
+    (line,) = log.await_entries([entry])[entry]
+    assert line.opening is not None
+    places = {
+        "disk": everything_on_disk(make_shelf(own, sdk(own))),
+        "service's log": service.log.read_bytes(),
+        "account's log": repr(log.lines()).encode(),
+        "answers": "".join(told).encode(),
+    }
+    assert b"kms.import_key_material" in places["account's log"]
+    for material in (first, second, refused, other[:31]):
+        forms = [material, material.hex().encode(), material.decode().encode("utf-16-le"), b64encode(material)[:40]]
+        forms += [digest(material).digest() for digest in (md5, sha1, sha256)]
+        forms += [digest(material).hexdigest().encode() for digest in (md5, sha1, sha256)]
+        for place, found in places.items():
+            assert not [form for form in forms if form in found], (place, material)
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,23 @@ class KeyState(StrEnum):
 class Material(Struct, frozen=True, array_like=True):
     """One version of a key's material: 32 random bytes, sealed by the custodian for account, key and number.
 
-    `rotation` says what brought it: "" (the key's creation), "AUTOMATIC", "ON_DEMAND".
+    `rotation` says what brought it, at `created_at_ms`: "" (the key's creation), "AUTOMATIC", "ON_DEMAND".
+
+    Material that somebody brought along has a `fingerprint`, which tells it again. It goes at `expires_at_ms`, unless that is 0;
+    `sealed` is empty while it is gone.
     """
 
     number: int
     sealed: bytes
     created_at_ms: int
     rotation: str = ""
+    fingerprint: bytes = b""
+    expires_at_ms: int = 0
+    description: str = ""
+
+    def gone(self) -> "Material":
+        """Return what is left of it: enough to tell it again."""
+        return replace(self, sealed=b"", expires_at_ms=0)
 
 
 class WrappingKey(Document, frozen=True, array_like=True):
@@ -54,8 +64,8 @@ class WrappingKey(Document, frozen=True, array_like=True):
 
     One in an external key store has its `key_store_id`, and the `external_key_id` of the key that wraps over its material there.
 
-    One that `is_imported` has the material that somebody brought along, or none while it waits for it. `fingerprint` tells that
-    material again; it goes at `expires_at_ms`, unless that is 0.
+    One that `is_imported` has the materials that somebody brought along, none before the first import, and waits while one of
+    them is gone. `pending` becomes the newest at the next rotation. `expires_at_ms`: when the first of all goes, 0 for never.
 
     `enabled_at_ms` grows each time that it is enabled again.
     """
@@ -82,6 +92,7 @@ class WrappingKey(Document, frozen=True, array_like=True):
     expires_at_ms: int = 0
     material_description: str = ""
     enabled_at_ms: int = 0
+    pending: Material | None = None
 
     @property
     def is_external(self) -> bool:
@@ -93,13 +104,53 @@ class WrappingKey(Document, frozen=True, array_like=True):
         """The key's state, were its key store connected."""
         if self.deletes_at_ms:
             return KeyState.PENDING_DELETION
-        if self.is_imported and not self.materials:
+        if self.is_imported and not (self.materials and all(material.sealed for material in self.materials)):
             return KeyState.PENDING_IMPORT
         return KeyState.ENABLED if self.is_enabled else KeyState.DISABLED
 
-    def without_material(self) -> "WrappingKey":
-        """Return an imported key that waits for its material."""
-        return replace(self, materials=(), expires_at_ms=0)
+    @property
+    def known_materials(self) -> tuple[Material, ...]:
+        """All materials, the pending one last."""
+        return self.materials if self.pending is None else (*self.materials, self.pending)
+
+    def with_materials(self, materials: tuple[Material, ...], pending: Material | None) -> "WrappingKey":
+        """Return an imported key with other materials."""
+        times = [one.expires_at_ms for one in (*materials, *((pending,) if pending else ())) if one.expires_at_ms]
+        return replace(self, materials=materials, pending=pending, expires_at_ms=min(times, default=0))
+
+    def with_material(self, fresh: Material) -> "WrappingKey":
+        """Return an imported key with the material of a number, new or again; all but the first is pending when it is new."""
+        if not self.materials:
+            return self.with_materials((fresh,), None)
+        if all(fresh.number != material.number for material in self.materials):
+            return self.with_materials(self.materials, fresh)
+        return self.with_materials(tuple(fresh if fresh.number == one.number else one for one in self.materials), self.pending)
+
+    def without_material(self, number: int) -> "WrappingKey":
+        """Return an imported key whose material of a number is gone: it waits for it, unless that was the pending one."""
+        pending = None if self.pending is not None and self.pending.number == number else self.pending
+        return self.with_materials(tuple(one.gone() if one.number == number else one for one in self.materials), pending)
+
+    def without_expired(self, now_ms: int) -> "WrappingKey":
+        """Return an imported key without the materials whose time is over."""
+        key = self
+        for material in self.known_materials:
+            if 0 < material.expires_at_ms <= now_ms:
+                key = key.without_material(material.number)
+        return key
+
+    def upgraded(self) -> "WrappingKey":
+        """Return a key as it would be stored today.
+
+        Before one could have several imported materials, the key itself had `fingerprint` and `material_description`.
+        """
+        if not self.fingerprint:
+            return self
+        first = self.materials[0] if self.materials else Material(1, b"", self.created_at_ms)
+        first = replace(
+            first, fingerprint=self.fingerprint, expires_at_ms=self.expires_at_ms, description=self.material_description
+        )
+        return replace(self, materials=(first,), fingerprint=b"", material_description="")
 
 
 class KeyAlias(Document, frozen=True, array_like=True):

@@ -1,13 +1,12 @@
 """Key material that somebody brings along: pairs of RSA keys to wrap it for, and what comes out again.
 
 RSAES-OAEP carries 32 bytes directly; with RSA-AES key wrap, OAEP carries an AES key of 256 bits, which wraps the material behind
-it (AES-KWP). Making a pair is the one thing in this room that draws its own random numbers: the library takes no others.
+it (AES-KWP). Making a pair and wrapping for it are what draws its own random numbers in this room: the library takes no others.
 
 Sources: RFC 8017 (RSAES-OAEP, MGF1), RFC 5649 (AES-KWP), PKCS #11 v2.40 (CKM_RSA_AES_KEY_WRAP); AWS KMS Developer Guide,
 "Importing key material".
 """
 
-import hmac
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_der_private_key,
+    load_der_public_key,
 )
 
 from siegel.domain.errors import SealBrokenError
@@ -59,6 +59,14 @@ def make_import_pair(bits: int) -> tuple[bytes, bytes]:
     )
 
 
+def wrap_import(public_der: bytes, material: bytes) -> bytes:
+    """Return material wrapped for a pair by RSAES_OAEP_SHA_256, as a customer does it. Raises TypeError for another pair."""
+    public = load_der_public_key(public_der)
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise TypeError("material is wrapped for RSA keys")
+    return public.encrypt(material, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+
+
 def unwrap_import(wrapping: ImportWrapping, private_der: bytes, wrapped: bytes) -> bytes:
     """Return what was wrapped for a pair. Raises SealBrokenError for what was not, and never says why."""
     # Made here, and sealed since: to prove once more that its primes are primes would take seconds.
@@ -82,11 +90,6 @@ def unwrap_import(wrapping: ImportWrapping, private_der: bytes, wrapped: bytes) 
 def fingerprint(material: bytes, key_id: str) -> bytes:
     """Return what tells whether material that is brought again is the same: for one key only, and useless to find it by."""
     return derive_key(material, Label.IMPORTED_MATERIAL, key_id.encode())
-
-
-def is_same_material(material: bytes, key_id: str, known: bytes) -> bool:
-    """Tell whether material has a fingerprint."""
-    return hmac.compare_digest(fingerprint(material, key_id), known)
 
 
 def is_material(material: bytes) -> bool:

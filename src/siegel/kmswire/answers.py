@@ -20,8 +20,6 @@ ALGORITHM: Final = "SYMMETRIC_DEFAULT"
 ORIGIN_OWN: Final = "AWS_KMS"
 ORIGIN_EXTERNAL: Final = "EXTERNAL_KEY_STORE"
 ORIGIN_IMPORTED: Final = "EXTERNAL"
-IMPORTED_NUMBER: Final = 1
-"""The number of the one material that an imported key has, now or again."""
 
 
 def render_answer(answer: Answer | None) -> bytes:
@@ -40,8 +38,12 @@ def moment(at_ms: int) -> float:
 
 
 def material_id(account_id: str, key: WrappingKey, material: Material) -> str:
-    """Return the name of one material of a key: it says nothing about the material itself."""
-    return sha256(f"{account_id}/{key.key_id}/{material.number}".encode()).hexdigest()
+    """Return the name of one material of a key; imported material has the same one whenever it is imported into that key.
+
+    Nothing about the material can be told from it but whether a guess of all its bits is right.
+    """
+    told = material.fingerprint.hex() or str(material.number)
+    return sha256(f"{account_id}/{key.key_id}/{told}".encode()).hexdigest()
 
 
 def origin_of(key: WrappingKey) -> str:
@@ -51,11 +53,12 @@ def origin_of(key: WrappingKey) -> str:
     return ORIGIN_IMPORTED if key.is_imported else ORIGIN_OWN
 
 
-def expiration_view(key: WrappingKey) -> Answer:
-    """Return when the material of an imported key goes."""
-    if not key.expires_at_ms:
+def expiration_view(*materials: Material) -> Answer:
+    """Return when the first of some imported materials goes."""
+    times = [material.expires_at_ms for material in materials if material.expires_at_ms]
+    if not times:
         return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
-    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": moment(key.expires_at_ms)}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": moment(min(times))}
 
 
 def key_view(region: str, account_id: str, key: WrappingKey, state: KeyState) -> Answer:
@@ -80,8 +83,8 @@ def key_view(region: str, account_id: str, key: WrappingKey, state: KeyState) ->
         view |= {"CustomKeyStoreId": key.key_store_id, "XksKeyConfiguration": {"Id": key.external_key_id}}
     elif key.materials:
         view["CurrentKeyMaterialId"] = material_id(account_id, key, key.materials[-1])
-    if key.is_imported and key.materials:
-        view |= expiration_view(key)
+    if key.is_imported and any(material.sealed for material in key.materials):
+        view |= expiration_view(*key.materials)
     if key.deletes_at_ms:
         view["DeletionDate"] = moment(key.deletes_at_ms)
     return view
@@ -139,17 +142,17 @@ def grant_view(region: str, account_id: str, grant: Grant) -> Answer:
 
 
 def rotation_view(region: str, account_id: str, key: WrappingKey, material: Material) -> Answer:
-    """Return what ListKeyRotations says of one material; that of an imported key may be absent."""
-    is_current = not key.materials or material.number == key.materials[-1].number
+    """Return what ListKeyRotations says of one material; that of an imported key may be gone, or yet to come into use."""
+    state = "CURRENT" if material == key.materials[-1] else "NON_CURRENT"
     view: dict[str, object] = {
         "KeyId": key_arn(region, account_id, key.key_id),
         "KeyMaterialId": material_id(account_id, key, material),
-        "KeyMaterialState": "CURRENT" if is_current else "NON_CURRENT",
+        "KeyMaterialState": "PENDING_ROTATION" if material == key.pending else state,
     }
     if key.is_imported:
-        view |= {"ImportState": "IMPORTED", **expiration_view(key)} if key.materials else {"ImportState": "PENDING_IMPORT"}
-        if key.material_description:
-            view["KeyMaterialDescription"] = key.material_description
+        view |= {"ImportState": "IMPORTED", **expiration_view(material)} if material.sealed else {"ImportState": "PENDING_IMPORT"}
+        if material.description:
+            view["KeyMaterialDescription"] = material.description
     if material.rotation:
         view |= {"RotationDate": moment(material.created_at_ms), "RotationType": material.rotation}
     return view

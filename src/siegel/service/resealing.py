@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from siegel.domain.limits import SESSION_TOKEN_S_MAX
 from siegel.domain.logs import Log
 from siegel.domain.ports import KeyCustodian, MetaStore, Writer
+from siegel.domain.wrapping_keys import Material
 from siegel.service.keys import account_context, secret_context
 from siegel.service.kms.keybook import KeyBook, KeyBookWriter
 from siegel.service.kms.material import credential_context, material_context
@@ -114,17 +115,19 @@ class Resealing:
         key = book.find_key(key_id)
         if key is None:
             return False
-        materials = tuple(
-            replace(
-                material,
-                sealed=self._custodian.renew(material.sealed, material_context(book.account_id, key_id, material.number)),
-            )
-            for material in key.materials
-        )
-        if materials == key.materials:
+        materials = tuple(self._material(book.account_id, key_id, material) for material in key.materials)
+        pending = None if key.pending is None else self._material(book.account_id, key_id, key.pending)
+        renewed = replace(key, materials=materials, pending=pending)
+        if renewed == key:
             return False
-        book.put_key(replace(key, materials=materials))
+        book.put_key(renewed)
         return True
+
+    def _material(self, account_id: str, key_id: str, material: Material) -> Material:
+        if not material.sealed:
+            return material
+        sealed = self._custodian.renew(material.sealed, material_context(account_id, key_id, material.number))
+        return replace(material, sealed=sealed)
 
     async def _stores(self, account_id: str) -> None:
         ids = [store.store_id for store in KeyBook(self._store.reader, account_id).stores()]

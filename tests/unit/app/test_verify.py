@@ -138,8 +138,8 @@ def test_objects_under_keys_are_walked_too_and_the_keys_go_again(settings, guest
     monkeypatch.setattr(BoxOutbound, "fetch", noted)
     report = asyncio.run(sealed.verify_sealed(settings))
     assert report.holds
-    for kind in ("local", "external"):
-        assert sum(path.startswith(f"{kind} key, ") for path in report.paths) == 10
+    for kind, paths in (("local", 10), ("external", 10), ("imported", 11)):
+        assert sum(path.startswith(f"{kind} key, ") for path in report.paths) == paths
     # Each fresh layer is opened again by the box before anything is acknowledged.
     assert asked.count("encrypt") >= 9
     assert asked.count("decrypt") >= asked.count("encrypt")

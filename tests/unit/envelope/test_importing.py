@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_private_key,
     load_der_public_key,
 )
@@ -18,9 +19,9 @@ from siegel.envelope.importing import (
     ImportWrapping,
     fingerprint,
     is_material,
-    is_same_material,
     make_import_pair,
     unwrap_import,
+    wrap_import,
 )
 
 MATERIAL = bytes(range(32))
@@ -42,6 +43,13 @@ def test_a_pair_is_of_rsa_with_the_size_that_was_asked_for(pair):
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_what_was_wrapped_is_unwrapped(pair, wrapping):
     assert unwrap_import(wrapping, pair[0], wrap(wrapping, pair[1], MATERIAL)) == MATERIAL
+
+
+def test_material_is_wrapped_here_as_elsewhere(pair):
+    assert unwrap_import(ImportWrapping.OAEP_SHA_256, pair[0], wrap_import(pair[1], MATERIAL)) == MATERIAL
+    other = ec.generate_private_key(ec.SECP256R1()).public_key()
+    with pytest.raises(TypeError, match="RSA"):
+        wrap_import(other.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), MATERIAL)
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
@@ -107,9 +115,9 @@ def test_a_pair_of_another_kind_is_refused():
 
 def test_a_fingerprint_tells_the_same_material_for_the_same_key_alone():
     known = fingerprint(MATERIAL, "key-1")
-    assert is_same_material(MATERIAL, "key-1", known)
-    assert not is_same_material(MATERIAL, "key-2", known)
-    assert not is_same_material(MATERIAL[::-1], "key-1", known)
+    assert fingerprint(MATERIAL, "key-1") == known
+    assert fingerprint(MATERIAL, "key-2") != known
+    assert fingerprint(MATERIAL[::-1], "key-1") != known
     assert MATERIAL not in known
 
 

@@ -121,23 +121,25 @@ def test_views_are_what_clients_read():
 
 
 def test_an_imported_key_shows_where_its_material_is_from_and_until_when():
-    key = msgspec.structs.replace(KEY, is_imported=True, fingerprint=b"f", materials=KEY.materials[:1], expires_at_ms=9_000)
+    key = WrappingKey(key_id="k", is_imported=True).with_material(Material(1, b"s", 1_500, expires_at_ms=9_000))
     view = view_of(key)
     assert (view["Origin"], view["ExpirationModel"], view["ValidTo"]) == ("EXTERNAL", "KEY_MATERIAL_EXPIRES", 9.0)
     assert set(parsed("DescribeKey", {"KeyMetadata": view})["KeyMetadata"]) == set(view)
-    forever = view_of(msgspec.structs.replace(key, expires_at_ms=0))
+    forever = view_of(key.with_material(Material(1, b"s", 1_500)))
     assert (forever["ExpirationModel"], "ValidTo" in forever) == ("KEY_MATERIAL_DOES_NOT_EXPIRE", False)
-    waiting = view_of(key.without_material())
+    waiting = view_of(key.without_material(1))
     assert (waiting["KeyState"], waiting["Enabled"]) == ("PendingImport", False)
-    assert not {"ExpirationModel", "ValidTo", "CurrentKeyMaterialId"} & set(waiting)
+    assert not {"ExpirationModel", "ValidTo"} & set(waiting)
+    assert waiting["CurrentKeyMaterialId"] == view["CurrentKeyMaterialId"]
 
 
 def test_rotations_of_an_imported_key_show_its_material_now_and_when_it_is_gone():
-    key = msgspec.structs.replace(KEY, is_imported=True, materials=KEY.materials[:1], expires_at_ms=9_000)
+    material = Material(1, b"s", 1_500, fingerprint=b"f", expires_at_ms=9_000, description="from the safe")
+    key = WrappingKey(key_id="k", is_imported=True).with_material(material)
     there = answers.rotation_view(REGION, ACCOUNT, key, key.materials[0])
     assert (there["ImportState"], there["ValidTo"], there["KeyMaterialState"]) == ("IMPORTED", 9.0, "CURRENT")
-    described = msgspec.structs.replace(key.without_material(), material_description="from the safe")
-    gone = answers.rotation_view(REGION, ACCOUNT, described, key.materials[0])
+    without = key.without_material(1)
+    gone = answers.rotation_view(REGION, ACCOUNT, without, without.materials[0])
     assert (gone["ImportState"], gone["KeyMaterialDescription"]) == ("PENDING_IMPORT", "from the safe")
     assert "ValidTo" not in gone
     assert gone["KeyMaterialId"] == there["KeyMaterialId"]

@@ -425,17 +425,32 @@ def test_expired_material_is_used_no_more_and_taken_away_by_the_steward(bench):
     assert stored_key(bench, arn).materials
     assert asyncio.run(bench.upkeep.run_once()).expired == 1
     assert asyncio.run(bench.upkeep.run_once()).expired == 0
-    assert (stored_key(bench, arn).materials, stored_key(bench, arn).expires_at_ms) == ((), 0)
+    (left,) = stored_key(bench, arn).materials
+    assert (left.sealed, left.expires_at_ms, stored_key(bench, arn).expires_at_ms) == (b"", 0, 0)
     assert bench.written()[-1].kind == "steward.expire_key_material"
     bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"m" * 32))
     assert bench.ask("Decrypt", CiphertextBlob=blob)["Plaintext"] == b"mine"
+
+
+def test_a_transaction_takes_expired_material_for_gone_before_the_steward_has_come(bench):
+    arn = bench.make_key(Origin="EXTERNAL")
+    bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"m" * 32))
+    members = {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": (bench.clock.at_ms + 5_000) / 1000}
+    bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"n" * 32, ImportType="NEW_KEY_MATERIAL", **members))
+    bench.clock.at_ms += 5_000
+    with pytest.raises(KmsInvalidStateError):
+        bench.ask("RotateKeyOnDemand", KeyId=arn)
+    # The next new material is none of that which has expired.
+    bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"o" * 32, ImportType="NEW_KEY_MATERIAL"))
+    bench.ask("RotateKeyOnDemand", KeyId=arn)
+    assert [material.number for material in stored_key(bench, arn).materials] == [1, 2]
 
 
 def test_expiry_that_was_put_off_meanwhile_takes_nothing_away(bench):
     arn = bench.make_key(Origin="EXTERNAL")
     bench.ask("ImportKeyMaterial", **bring_along(bench, arn, b"m" * 32))
     assert not asyncio.run(bench.upkeep._expire(OWN, arn.rpartition("/")[2]))
-    assert stored_key(bench, arn).materials
+    assert stored_key(bench, arn).materials[0].sealed
     assert bench.written()[-1].kind == "kms.import_key_material"
 
 

@@ -11,7 +11,7 @@ import siegel
 from siegel.domain.errors import SealBrokenError, StorageError
 from siegel.domain.key_stores import KeyStore, Proxy
 from siegel.domain.logs import DEPLOYMENT_LOG, Log
-from siegel.domain.wrapping_keys import WrappingKey
+from siegel.domain.wrapping_keys import Material, WrappingKey
 from siegel.drivers.custody.contents import Contents, CustodianKey
 from siegel.drivers.custody.keyset import KeySet
 from siegel.drivers.meta.memory import MemoryStore
@@ -102,6 +102,20 @@ def test_afterwards_the_new_key_alone_opens_all_that_the_old_one_did(story):
     assert story.reseal() == Resealed(accounts=3, access_keys=4, keys=9, key_stores=3, logs=2, renewed=23)
     assert story.opened(custodian(NEW)) == before
     assert story.store.generation() > generation, "workers forget what they remember of the old seals"
+
+
+def test_material_that_waits_for_a_rotation_is_sealed_anew_and_none_is_made_of_what_is_gone(story):
+    materials = Materials(custodian(OLD), SystemRandomness())
+    account_id = next(iter(story.store.reader.identities.list_accounts())).account_id
+    here, pending = (materials.make(account_id, "key-0", number, at_ms=0) for number in (2, 3))
+    key = WrappingKey(key_id="key-0", is_imported=True, materials=(Material(1, b"", 0), here), pending=pending)
+    asyncio.run(story.store.write(lambda tx: KeyBookWriter(tx, account_id).put_key(key), None))
+    story.reseal()
+    found = KeyBook(story.store.reader, account_id).find_key("key-0")
+    assert found.materials[0] == key.materials[0]
+    for before, after in ((here, found.materials[1]), (pending, found.pending)):
+        context = material_context(account_id, "key-0", before.number)
+        assert custodian(NEW).unwrap(after.sealed, context) == custodian(OLD).unwrap(before.sealed, context)
 
 
 def test_a_second_walk_changes_nothing(story):

@@ -1,4 +1,4 @@
-"""The write paths of objects under keys of the key service: one that the deployment holds, and one that only a key server has."""
+"""The write paths of objects under keys of the key service: of the deployment, brought along, and of a key server alone."""
 
 import base64
 from typing import Final
@@ -10,6 +10,9 @@ from siegel.app.verify.canaries import Canary
 from siegel.app.verify.client import InProcessClient
 from siegel.app.verify.paths import LARGE_BYTES, SMALL_BYTES, WritePaths, walk_in_order
 from siegel.domain.ports import MetaStore, Writer
+from siegel.domain.wrapping_keys import KeyState
+from siegel.envelope.derive import KEY_BYTES
+from siegel.envelope.importing import ImportWrapping, wrap_import
 from siegel.service.kms.keybook import KeyBookWriter
 
 _SSE: Final = "x-amz-server-side-encryption"
@@ -27,7 +30,10 @@ class KeyPaths:
 
     async def walk(self, box: Box) -> list[str]:
         """Write through every path; return their names."""
-        return [*await self._walk("local", {}), *await self._walk("external", await self._connect(box))]
+        local = await self._walk("local", await self._make_key("local", {}))
+        external = await self._walk("external", await self._make_key("external", await self._connect(box)))
+        imported = await self._walk("imported", await self._make_key("imported", {"Origin": "EXTERNAL"}))
+        return [*local, *external, *imported, "imported key, its material"]
 
     async def clear(self, store: MetaStore) -> None:
         """Take away at once what the guest has of keys and key stores: its account is nowhere, so nobody would later."""
@@ -49,8 +55,7 @@ class KeyPaths:
         await self._client.call_kms("ConnectCustomKeyStore", {"CustomKeyStoreId": store_id})
         return {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store_id, "XksKeyId": box.key_id}
 
-    async def _walk(self, kind: str, options: dict[str, object]) -> list[str]:
-        arn = await self._make_key(kind, options)
+    async def _walk(self, kind: str, arn: str) -> list[str]:
         under, twice = self._under("aws:kms", arn), self._under("aws:kms:dsse", arn)
         described = {**self._paths.description(), **under}
         configuration = (
@@ -79,10 +84,27 @@ class KeyPaths:
         tags = [{"TagKey": mark, "TagValue": f"of-{mark}"}]
         made = await self._client.call_kms("CreateKey", {"Description": f"{mark}, {kind}", "Tags": tags, **options})
         arn: str = made["KeyMetadata"]["Arn"]
+        if made["KeyMetadata"]["KeyState"] == KeyState.PENDING_IMPORT:
+            await self._fill(arn)
         await self._client.call_kms("CreateAlias", {"AliasName": f"alias/{kind}-{mark}", "TargetKeyId": arn})
         grant = {"Name": mark, "GranteePrincipal": f"arn:aws:iam::{self._account_id}:root", "Operations": ["Decrypt"]}
         await self._client.call_kms("CreateGrant", {"KeyId": arn, **grant})
         return arn
+
+    async def _fill(self, arn: str) -> None:
+        """Give a key three materials that are canaries: an older one, its current one, and one that waits for a rotation."""
+        await self._bring_along(arn, "older material")
+        await self._bring_along(arn, "current material")
+        await self._client.call_kms("RotateKeyOnDemand", {"KeyId": arn})
+        await self._bring_along(arn, "pending material")
+
+    async def _bring_along(self, arn: str, name: str) -> None:
+        asked = {"KeyId": arn, "WrappingAlgorithm": ImportWrapping.OAEP_SHA_256, "WrappingKeySpec": "RSA_2048"}
+        given = await self._client.call_kms("GetParametersForImport", asked)
+        wrapped = wrap_import(base64.b64decode(given["PublicKey"]), self._canary.body(name, KEY_BYTES))
+        options = {"ImportType": "NEW_KEY_MATERIAL", "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+        members = {"KeyId": arn, "ImportToken": given["ImportToken"], "EncryptedKeyMaterial": wrapped, **options}
+        await self._client.call_kms("ImportKeyMaterial", members)
 
     def _under(self, algorithm: str, arn: str) -> dict[str, str]:
         context = base64.b64encode(msgspec.json.encode({"canary": self._canary.mark})).decode()

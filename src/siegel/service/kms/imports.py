@@ -1,13 +1,15 @@
 """Key material that the customer brings along: a pair of keys to wrap it for, the import, its end.
 
-The private half of a pair is nowhere kept: the import token carries it, sealed for the key. A key has one material, which it can
-lose and get again, and no other: what it encrypted opens then as before. From the import on the provider has the material too.
+The private half of a pair is nowhere kept: the import token carries it, sealed for the key. A key can lose a material and get it
+again, and no other in its place: what it encrypted opens then as before. New material waits until the key is rotated on demand.
+From the import on the provider has the material too.
 
 Source: AWS KMS API Reference, "GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial"; AWS KMS Developer
 Guide, "Importing key material".
 """
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -19,20 +21,20 @@ from siegel.domain.kms_errors import (
     KmsIncorrectKeyMaterialError,
     KmsInvalidCiphertextError,
     KmsInvalidImportTokenError,
+    KmsInvalidStateError,
     KmsUnsupportedOperationError,
     KmsValidationError,
 )
 from siegel.domain.limits import KMS_IMPORT_DAYS_MAX, KMS_IMPORT_PAIRS_WAITING_MAX, KMS_IMPORT_TOKEN_S
-from siegel.domain.wrapping_keys import Material, WrappingKey
+from siegel.domain.wrapping_keys import KeyState, Material, WrappingKey
 from siegel.envelope.importing import (
     ImportWrapping,
     fingerprint,
     is_material,
-    is_same_material,
     make_import_pair,
     unwrap_import,
 )
-from siegel.kmswire.answers import IMPORTED_NUMBER, Answer, material_id, moment
+from siegel.kmswire.answers import Answer, material_id, moment
 from siegel.kmswire.asks import DeleteImportedKeyMaterial, GetParametersForImport, ImportKeyMaterial
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import ImportTicket, Materials
@@ -87,31 +89,48 @@ class ImportParameters:
 
 
 def import_key_material(change: Change, ask: ImportKeyMaterial) -> Answer:
-    """Give a key the material that was wrapped for it: its first one, or the same again."""
+    """Give a key the material that was wrapped for it: its first one, one that it knows, or one for its next rotation."""
     view, expires_at_ms = _check_import(change, ask)
     key, clear = view.key, change.unwrapped_for(view)
-    if not is_material(clear) or (key.fingerprint and not is_same_material(clear, key.key_id, key.fingerprint)):
+    if not is_material(clear):
         raise KmsIncorrectKeyMaterialError
-    material = change.materials.keep(view.account_id, key.key_id, IMPORTED_NUMBER, clear, at_ms=change.now_ms)
-    key = replace(
-        key,
-        materials=(material,),
-        fingerprint=fingerprint(clear, key.key_id),
+    place = _place_of(view, ask, fingerprint(clear, key.key_id), change.now_ms)
+    sealed = change.materials.keep(view.account_id, key.key_id, place.number, clear, at_ms=change.now_ms).sealed
+    fresh = replace(
+        place,
+        sealed=sealed,
         expires_at_ms=expires_at_ms,
-        material_description=ask.key_material_description or key.material_description,
-        # As in AWS: a key that waited for its material is enabled by it, one that has it stays as it is.
-        is_enabled=key.is_enabled or not key.materials,
+        description=ask.key_material_description or place.description,
     )
-    change.book_of(view.account_id).put_key(key)
-    return {"KeyId": change.arn(view), "KeyMaterialId": material_id(view.account_id, key, material)}
+    filled = key.with_material(fresh)
+    if key.state is KeyState.PENDING_IMPORT and filled.state is not KeyState.PENDING_IMPORT:
+        # As in AWS: a key that waited for its material is enabled by it, one that has it stays as it is.
+        filled = replace(filled, is_enabled=True)
+    change.book_of(view.account_id).put_key(filled)
+    return {"KeyId": change.arn(view), "KeyMaterialId": material_id(view.account_id, key, fresh)}
+
+
+def _place_of(view: KeyView, ask: ImportKeyMaterial, mark: bytes, now_ms: int) -> Material:
+    """Return the material that has a fingerprint, or a place for a new one. Raises KmsIncorrectKeyMaterialError."""
+    known = view.key.known_materials
+    found = next((one for one in known if hmac.compare_digest(one.fingerprint, mark)), None)
+    if _is_new(ask, view.key):
+        if found is not None:
+            raise KmsIncorrectKeyMaterialError
+        return Material(known[-1].number + 1 if known else 1, b"", now_ms, fingerprint=mark)
+    if found is None or ask.key_material_id not in {None, material_id(view.account_id, view.key, found)}:
+        raise KmsIncorrectKeyMaterialError
+    return found
 
 
 def delete_imported_key_material(change: Change, ask: DeleteImportedKeyMaterial) -> Answer:
-    """Take a key's material away, at once; the same can be imported again."""
+    """Take a key's material away, at once: the current one unless another is named; the same can be imported again."""
     view = _imported(change, ask.key_id)
-    _check_material_id(view, ask.key_material_id)
-    change.book_of(view.account_id).put_key(view.key.without_material())
-    return {"KeyId": change.arn(view), "KeyMaterialId": _material_id(view)}
+    gone = _named(view, ask.key_material_id) or (view.key.materials[-1] if view.key.materials else None)
+    if gone is None:
+        return {"KeyId": change.arn(view)}
+    change.book_of(view.account_id).put_key(view.key.without_material(gone.number))
+    return {"KeyId": change.arn(view), "KeyMaterialId": material_id(view.account_id, view.key, gone)}
 
 
 def _imported(scene: Scene, name: str) -> KeyView:
@@ -145,26 +164,31 @@ async def unwrap_material(materials: Materials, scene: Scene, ask: ImportKeyMate
 def _check_import(scene: Scene, ask: ImportKeyMaterial) -> tuple[KeyView, int]:
     """Return the key of an import, and when its material goes; all is right so far but what comes out of the wrapping."""
     view = _imported(scene, ask.key_id)
-    _check_import_type(ask, view.key)
-    _check_material_id(view, ask.key_material_id)
+    if _is_new(ask, view.key):
+        if ask.key_material_id is not None:
+            raise KmsValidationError("KeyMaterialId names material that the key knows: it does not go with new material.")
+        if view.key.pending is not None:
+            raise KmsInvalidStateError(
+                "The key has new material already: rotate the key on demand, or delete that material first."
+            )
+    elif not view.key.materials:
+        raise KmsValidationError("ImportType is EXISTING_KEY_MATERIAL, but no material was imported into this key yet.")
+    _named(view, ask.key_material_id)
     return view, _expiry(scene, ask)
 
 
-def _check_import_type(ask: ImportKeyMaterial, key: WrappingKey) -> None:
-    if ask.import_type is None or (ask.import_type == _NEW) is not bool(key.fingerprint):
-        return
-    if key.fingerprint:
-        raise KmsUnsupportedOperationError("A key has one imported material for ever: to have another, make another key.")
-    raise KmsValidationError("ImportType is EXISTING_KEY_MATERIAL, but no material was imported into this key yet.")
+def _is_new(ask: ImportKeyMaterial, key: WrappingKey) -> bool:
+    return not key.materials if ask.import_type is None else ask.import_type == _NEW
 
 
-def _check_material_id(view: KeyView, named: str | None) -> None:
-    if named is not None and (not view.key.fingerprint or named != _material_id(view)):
-        raise KmsValidationError("KeyMaterialId is not that of the key's imported material.")
-
-
-def _material_id(view: KeyView) -> str:
-    return material_id(view.account_id, view.key, Material(IMPORTED_NUMBER, b"", 0))
+def _named(view: KeyView, named: str | None) -> Material | None:
+    """Return the material of a key that is named, None if none is. Raises KmsValidationError."""
+    if named is None:
+        return None
+    for material in view.key.known_materials:
+        if material_id(view.account_id, view.key, material) == named:
+            return material
+    raise KmsValidationError("KeyMaterialId is not that of a material that was imported into the key.")
 
 
 def _expiry(scene: Scene, ask: ImportKeyMaterial) -> int:

@@ -24,7 +24,8 @@ class KeyBook:
 
     def find_key(self, key_id: str) -> WrappingKey | None:
         """Return a key, or None. Raises StorageError if it cannot be read."""
-        return self._find(WrappingKey, Kind.WRAPPING_KEY, key_id)
+        found = self._find(WrappingKey, Kind.WRAPPING_KEY, key_id)
+        return None if found is None else found.upgraded()
 
     def find_alias(self, name: str) -> KeyAlias | None:
         """Return an alias, or None. Raises StorageError if it cannot be read."""
@@ -36,7 +37,7 @@ class KeyBook:
 
     def scan_keys(self, after: str = "") -> Iterator[WrappingKey]:
         """Yield all keys in order of their ids, beginning behind `after`."""
-        return self._scan(WrappingKey, Kind.WRAPPING_KEY, after)
+        return (key.upgraded() for key in self._scan(WrappingKey, Kind.WRAPPING_KEY, after))
 
     def find_store(self, store_id: str) -> KeyStore | None:
         """Return a key store, or None. Raises StorageError if it cannot be read."""

@@ -64,7 +64,7 @@ def create_key(change: Change, ask: CreateKey) -> Answer:
     book.put_key(key)
     change.setting.trail.object_key = key_arn(change.region, account_id, key_id)
     if ask.policy and not ask.bypass_policy_lockout_safety_check:
-        check_lockout(change, FreshViews(change.reader).find(account_id, key_id))
+        check_lockout(change, FreshViews(change.reader, change.now_ms).find(account_id, key_id))
     return {"KeyMetadata": key_view(change.region, account_id, key, key.state)}
 
 

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from siegel.domain.kms_errors import KmsLimitExceededError, KmsUnsupportedOperationError
+from siegel.domain.kms_errors import KmsInvalidStateError, KmsLimitExceededError, KmsUnsupportedOperationError
 from siegel.domain.limits import KMS_ROTATIONS_ON_DEMAND_MAX
-from siegel.domain.wrapping_keys import Material, WrappingKey
-from siegel.kmswire.answers import IMPORTED_NUMBER, Answer, moment, page_view, rotation_view
+from siegel.domain.wrapping_keys import WrappingKey
+from siegel.kmswire.answers import Answer, moment, page_view, rotation_view
 from siegel.kmswire.asks import EnableKeyRotation, ListKeyRotations, OfKey
 from siegel.service.kms.keys import DAY_MS
 from siegel.service.kms.material import Materials
@@ -41,14 +41,28 @@ def disable_key_rotation(change: Change, ask: OfKey) -> None:
 
 
 def rotate_key_on_demand(change: Change, ask: OfKey) -> Answer:
-    """Give a key fresh material now; the times of its automatic rotations stay."""
-    view = _self_rotating(change, ask.key_id)
+    """Give a key fresh material now, or the one that was imported for that; the times of its automatic rotations stay."""
+    view = _rotatable(change, ask.key_id)
     done = sum(material.rotation == ON_DEMAND for material in view.key.materials)
     if done >= KMS_ROTATIONS_ON_DEMAND_MAX:
         raise KmsLimitExceededError(f"A key is rotated on demand at most {KMS_ROTATIONS_ON_DEMAND_MAX} times.")
-    key = rotated(change.materials, view.account_id, view.key, at_ms=change.now_ms, rotation=ON_DEMAND)
+    if view.key.is_imported:
+        key = _with_pending(view.key, change.now_ms)
+    else:
+        key = rotated(change.materials, view.account_id, view.key, at_ms=change.now_ms, rotation=ON_DEMAND)
     change.book_of(view.account_id).put_key(key)
     return {"KeyId": change.arn(view)}
+
+
+def _with_pending(key: WrappingKey, now_ms: int) -> WrappingKey:
+    """Return an imported key that encrypts with its pending material from now on. Raises KmsInvalidStateError."""
+    if key.pending is None:
+        raise KmsInvalidStateError(
+            "There is no key material to rotate to: import it first, with ImportType NEW_KEY_MATERIAL. "
+            "Its KeyMaterialState is PENDING_ROTATION then."
+        )
+    fresh = replace(key.pending, created_at_ms=now_ms, rotation=ON_DEMAND)
+    return key.with_materials((*key.materials, fresh), None)
 
 
 def get_key_rotation_status(scene: Scene, ask: OfKey) -> Answer:
@@ -65,8 +79,7 @@ def list_key_rotations(scene: Scene, ask: ListKeyRotations) -> Answer:
     """List the rotations that a key went through, or all of its materials."""
     view = _rotatable(scene, ask.key_id)
     is_whole = ask.include_key_material == "ALL_KEY_MATERIAL"
-    known = view.key.materials or ((Material(IMPORTED_NUMBER, b"", 0),) if view.key.fingerprint else ())
-    shown = [material for material in known if is_whole or material.rotation]
+    shown = [material for material in view.key.known_materials if is_whole or material.rotation]
     entries = ((f"{one.number:010}", rotation_view(scene.region, view.account_id, view.key, one)) for one in shown)
     return page_view("Rotations", *take_page(entries, ask))
 
@@ -83,7 +96,9 @@ def _self_rotating(scene: Scene, name: str) -> KeyView:
     """Return a key as `_rotatable` does. Raises KmsUnsupportedOperationError for one whose material is brought along as well."""
     view = _rotatable(scene, name)
     if view.key.is_imported:
-        raise KmsUnsupportedOperationError("Imported key material does not rotate: to have another, make another key.")
+        raise KmsUnsupportedOperationError(
+            "Imported key material does not rotate by itself: import another, and rotate on demand."
+        )
     return view
 
 

@@ -212,7 +212,7 @@ class Change(Scene):
 
         `finding` is what an external key store said, or the material that was unwrapped, where the operation needs it.
         """
-        super().__init__(writer, FreshViews(writer), setting)
+        super().__init__(writer, FreshViews(writer, setting.now_ms), setting)
         self._finding = finding
         self.writer = writer
         self.materials = materials

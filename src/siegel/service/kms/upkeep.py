@@ -71,7 +71,7 @@ class KeyUpkeep:
             key = book.find_key(key_id)
             if key is None or not self._is_expired(key):
                 raise KmsInvalidStateError
-            book.put_key(key.without_material())
+            book.put_key(key.without_expired(self._clock.now_ms()))
             tx.invalidate()
 
         return await self._write(change, self._entry(EXPIRED, account_id, key_id))

@@ -99,7 +99,9 @@ class KeyService:
         _, reference_ms = self._lock_time.moment()
         finding: Finding | Unwrapped | None = None
         if self._inquiries.is_needed(name):
-            finding = await self._inquiries.inquire(Scene(self._store.reader, FreshViews(self._store.reader), setting))
+            finding = await self._inquiries.inquire(
+                Scene(self._store.reader, FreshViews(self._store.reader, setting.now_ms), setting)
+            )
 
         def change(tx: Writer) -> Answer | None:
             scene = Change(tx, setting, self._materials, reference_ms, finding)

@@ -88,8 +88,7 @@ class KeyView(Struct, frozen=True):
 
     @property
     def spell(self) -> tuple[int, int]:
-        """Since when the key may be used: another pair each time that it is enabled, or its key store connected, again,
-        and when another proxy, or another credential, is asked for it."""
+        """Since when the key may be used: another pair each time that it is enabled, or its key store connected or changed."""
         return self.key.enabled_at_ms, 0 if self.store is None else self.store.renewed_at_ms
 
     def policies_for(self, caller: Caller, suits: Callable[[GrantView], bool]) -> list[Policy]:
@@ -138,17 +137,18 @@ class Views(Protocol):
 class FreshViews:
     """Keys as a transaction sees them."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, now_ms: int) -> None:
         self._reader = reader
+        self._now_ms = now_ms
 
     def find(self, account_id: str, key_id: str) -> KeyView | None:
         """Return the key of an account."""
-        return load_view(self._reader, account_id, key_id)
+        found = load_view(self._reader, account_id, key_id)
+        return None if found is None else replace(found, key=found.key.without_expired(self._now_ms))
 
     def key_id_of(self, account_id: str, alias: str) -> str | None:
         """Return the id of the key that an alias names."""
-        found = KeyBook(self._reader, account_id).find_alias(alias)
-        return None if found is None else found.key_id
+        return _key_id_of(self._reader, account_id, alias)
 
 
 class KeyDirectory:
@@ -182,7 +182,7 @@ class KeyDirectory:
                 self._views[account_id, key_id] = known
         if known is not None and self.has_expired(known):
             # The steward takes the material away; nobody uses it until he has come.
-            return replace(known, key=known.key.without_material())
+            return replace(known, key=known.key.without_expired(self._clock.now_ms()))
         return known
 
     def has_expired(self, view: KeyView) -> bool:
@@ -194,15 +194,15 @@ class KeyDirectory:
         self._refresh()
         known = self._aliases.get((account_id, alias))
         if known is None:
-            known = FreshViews(self._store.reader).key_id_of(account_id, alias)
+            known = _key_id_of(self._store.reader, account_id, alias)
             if known is not None:
                 self._aliases[account_id, alias] = known
         return known
 
     def material(self, view: KeyView, number: int) -> bytes | None:
-        """Return a material of a key, None if the key has none of that number. Raises SealBrokenError."""
+        """Return a material of a key, None if the key has none of that number now. Raises SealBrokenError."""
         found = next((material for material in view.key.materials if material.number == number), None)
-        if found is None:
+        if found is None or not found.sealed:
             return None
         place = view.account_id, view.key.key_id, number
         known = self._opened.get(place)
@@ -251,6 +251,11 @@ def load_view(reader: Reader, account_id: str, key_id: str) -> KeyView | None:
     store = book.find_store(key.key_store_id) if key.is_external else None
     side = ResourceSide(account_id, policy, kind=PolicyKind.KEY)
     return KeyView(account_id, key, side, grants, dict(by_grantee), store)
+
+
+def _key_id_of(reader: Reader, account_id: str, alias: str) -> str | None:
+    found = KeyBook(reader, account_id).find_alias(alias)
+    return None if found is None else found.key_id
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -135,6 +136,35 @@ def test_a_batch_has_a_limit(group, engine, monkeypatch):
 
     asyncio.run(entries_alone())
     assert engine.recorded[-2:] == [6, 4]
+
+
+def test_a_batch_waits_shorter_after_each_wait_in_vain_and_longest_where_all_came(group, engine, monkeypatch):
+    # Whoever was answered is expected for as long as this test takes.
+    monkeypatch.setattr(group_commit, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    waits = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+
+        def call_later(delay_s, *step):
+            waits.append(delay_s)
+            return asyncio.BaseEventLoop.call_later(loop, delay_s, *step)
+
+        monkeypatch.setattr(loop, "call_later", call_later)
+        for _ in range(4):
+            await several(group, range(3))
+            await group.submit(value(3), ENTRY)
+        await several(group, range(3))
+        first = group.submit(value(0), ENTRY)
+        await turns_of_the_loop()
+        assert not engine.open
+        await asyncio.gather(first, several(group, range(1, 3)))
+        await group.submit(value(3), ENTRY)
+
+    asyncio.run(story())
+    assert [len(batch) for batch in engine.batches] == [3, 1, 3, 1, 3, 1, 3, 1, 3, 3, 1]
+    longest, shortest = group_commit.GATHER_S_MAX, group_commit.GATHER_S_MIN
+    assert waits == [longest, longest / 2, shortest, shortest, shortest, longest]
 
 
 def test_a_batch_without_entries_has_no_journal_row(group, engine):

@@ -27,9 +27,11 @@ from siegel.drivers.meta.process_lock import ProcessLock
 # A batch blocks the event loop for as long as its statements take: about 40 us each.
 BATCH_CHANGES_MAX: Final = 128
 BATCH_ENTRIES_MAX: Final = 4096
-# A batch waits so long for the next of those who are expected to join it, and at most so many times.
-GATHER_S_MAX: Final = 0.001
-GATHER_TIMES_MAX: Final = 5
+# A batch waits so long for the next of those who are expected to join it, and at most so many times: as long as that where it
+# brought them all the last time, half as long after each time that it did not.
+GATHER_S_MAX: Final = 0.003
+GATHER_S_MIN: Final = 0.001
+GATHER_TIMES_MAX: Final = 2
 
 Change = Callable[[Writer], Any]
 EntryOf = Callable[[Any], Entries] | Entries | None
@@ -101,24 +103,30 @@ class _Job:
 class _Expectation:
     """How many are about to ask: clients that wait for an answer ask again as soon as they have it.
 
-    So whoever was answered by the last batch, or queued behind it, is expected for `GATHER_S_MAX`; after that nobody is. Without
-    this, the clients of a busy service fall into two halves that take turns, and each sync serves only one of them.
+    So whoever was answered by the last batch, or queued behind it, is expected for a while; after that nobody is. Without this,
+    the clients of a busy service fall into two halves that take turns, and each sync serves only one of them. Clients that do
+    not come at once cost a batch the wait for them: it grows shorter each time that it was in vain.
     """
 
-    __slots__ = ("_count", "_until_s")
+    __slots__ = ("_count", "_until_s", "gap_s")
 
     def __init__(self) -> None:
         self._count = 1
         self._until_s = 0.0
+        self.gap_s = GATHER_S_MAX
 
     def note(self, count: int) -> None:
         """Note that `count` have just been answered or are queued."""
         self._count = count
-        self._until_s = time.monotonic() + GATHER_S_MAX
+        self._until_s = time.monotonic() + self.gap_s
 
     def count(self) -> int:
         """Return how many jobs the next batch should have; 1 where nobody is expected."""
         return min(self._count, BATCH_CHANGES_MAX) if time.monotonic() < self._until_s else 1
+
+    def learn(self, *, all_came: bool) -> None:
+        """Learn from whether all that a batch has waited for came."""
+        self.gap_s = GATHER_S_MAX if all_came else max(self.gap_s / 2, GATHER_S_MIN)
 
 
 class GroupCommit:
@@ -161,6 +169,7 @@ class GroupCommit:
         elif self._patience is not None and len(self._queue) >= self._wanted:
             self._patience.cancel()
             self._patience = None
+            self._expectation.learn(all_came=True)
             loop.call_soon(self._start)
         return future
 
@@ -200,7 +209,7 @@ class GroupCommit:
 
     def _wait(self, times: int) -> None:
         loop = cast("asyncio.AbstractEventLoop", self._loop)
-        self._patience = loop.call_later(GATHER_S_MAX, self._look_again, len(self._queue), times - 1)
+        self._patience = loop.call_later(self._expectation.gap_s, self._look_again, len(self._queue), times - 1)
 
     def _look_again(self, seen: int, times: int) -> None:
         """Wait on if somebody came meanwhile: then the others are on their way, and the processor is busy with them."""
@@ -208,6 +217,7 @@ class GroupCommit:
         if len(self._queue) > seen and times > 0:
             self._wait(times)
         else:
+            self._expectation.learn(all_came=False)
             self._start()
 
     def _start(self) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from tests.ledger.witnessing import done
 
 from .consenting import ACTIVE_S, Parties, parties
 from .key_servers import Premises, connected, external_key, patient, premises
@@ -92,3 +95,64 @@ def test_the_box_lets_an_engineer_read_what_its_owner_signed_and_ends_it_alone(
     while len(theirs.lines(consent_id, at_least=8)) < 8:
         assert time.monotonic() < give_up
     assert home.run("audit", "sync", "audits").stdout.startswith("HOLDS")
+
+
+def test_the_box_and_the_audit_follow_the_log_to_its_new_keys_and_know_consents_of_before(
+    service: Service, theirs: Parties, place: Premises, home: Home, tmp_path: Path
+) -> None:
+    kms = patient(service, "kms", theirs.keys)
+    key = external_key(kms, connected(kms, place.options), place.new_key())["Arn"]
+    for name in ("case/1", "case/2"):
+        theirs.s3.put_object(Bucket=theirs.bucket, Key=name, Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    place.box.write_policy('consents = "required"\n')
+    trusted = ("--keys", "consent.keys", "--policy", "policy")
+    home.run("keybox", "consent", "trust", place.box.folder, *trusted, "--ledger", "audits/ledger")
+
+    def approved(name: str, *words: object) -> str:
+        consent_id = theirs.request(name)
+        home.consent("approve", "audits", consent_id, "--key", "alice.key", "--yes", *words)
+        theirs.await_state(consent_id, "active")
+        return consent_id
+
+    def read(consent_id: str, name: str) -> bytes:
+        return bytes(theirs.engineer(consent_id).get_object(Bucket=theirs.bucket, Key=name)["Body"].read())
+
+    before = approved("case/1", "--keybox", place.box.folder)
+    assert read(before, "case/1") == b"content"
+    home.run("audit", "sync", "audits")
+
+    done("ledger", "rotate-keys", "--account", theirs.account_id, "--data", service.directory)
+    await_true(lambda: theirs.auditor.fetch("handover/000").status == 200)
+    (tmp_path / "handover").write_bytes(theirs.auditor.fetch("handover/000").body)
+    done("witness", "follow", tmp_path / "witness" / "witness", tmp_path / "handover")
+    await_true(lambda: theirs.s3.list_buckets() and theirs.auditor.fetch("checkpoint").body.count("\u2014".encode()) == 3)
+    assert home.run("audit", "sync", "audits").stdout.startswith("HOLDS")
+
+    # What was approved before counts, here and at the box; what is approved now leads the box to the new keys by itself.
+    assert read(before, "case/1") == b"content"
+    assert home.consent("evidence", "audits", before, "-o", "before.evidence")["consent_id"] == before
+    after = approved("case/2", "-o", "after.evidence")
+    assert refused(lambda: read(after, "case/2")).startswith("KMS.")
+    home.run("keybox", "consent", "add", place.box.folder, "after.evidence")
+    assert read(after, "case/2") == b"content"
+    assert read(before, "case/1") == b"content"
+    told = home.run("keybox", "log", place.box.folder).stdout
+    assert [line.split()[3] for line in told.splitlines() if "box.consent-follow" in line] == ["begun", "ok"]
+    follow = home.run("keybox", "consent", "follow", place.box.folder, "--json").stdout
+    vkeys = theirs.auditor.vkeys()
+    assert json.loads(follow) == {"followed": 0, "log_keys": ["+".join(vkey.split("+")[:2]) for vkey in vkeys]}
+    for consent_id in (before, after):
+        assert home.consent("evidence", "audits", consent_id, "--keybox", place.box.folder)["consent_id"] == consent_id
+
+    # The audit knows both consents: online, and offline from the first entry on.
+    for command in ("sync", "verify"):
+        page = home.run("audit", command, "audits").stdout
+        assert page.startswith("HOLDS")
+        assert all(f"consent {each}: " in page for each in (before, after)), page
+
+
+def await_true(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + ACTIVE_S
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.2)

@@ -41,7 +41,20 @@ believes neither the store nor its own files. Every refusal is in the log, with 
 
 _KEYBOX_TRUST: Final = """Pin whose signatures count, and under which witnesses, in the place of what was pinned before.
 
-Take both files from where you keep them for your audits, not from the provider.
+Take both files from where you keep them for your audits, not from the provider. With --ledger, the box is led on to the log's
+later keys by itself, when a consent needs it: the old keys and your witnesses have signed for these.
+"""
+
+_KEYBOX_ADD: Final = """Give the box the evidence of an approval, from the next call on.
+
+It is checked by what is pinned. If the log's keys were handed over since, and `trust --ledger` has said where the ledger is, the
+box follows the hand-over first.
+"""
+
+_KEYBOX_FOLLOW: Final = """Follow the log to its new keys, after the provider has changed them.
+
+Each hand-over has to be signed by the keys that the box knows, by the new ones, and by a quorum of the policy's witnesses; any
+other is passed over. It is kept in DIR/consents/handover, and the log of the box tells of it.
 """
 
 keybox = App(name="keybox", help=_KEYBOX)
@@ -79,7 +92,8 @@ keybox.command(credential)
 consent = App(name="consent", help=_KEYBOX_CONSENT)
 for _name, _place, _help in (
     ("trust", "trust", _KEYBOX_TRUST),
-    ("add", "add", "Give the box the evidence of an approval, from the next call on."),
+    ("add", "add", _KEYBOX_ADD),
+    ("follow", "follow", _KEYBOX_FOLLOW),
     ("list", "list_consents", "List the consents that the box was given, and what they are good for now."),
     ("revoke", "revoke", "End a consent at the box, from the next call on and for good."),
 ):

@@ -10,11 +10,12 @@ under a checkpoint with a quorum of the witnesses that the customer trusts: so i
 """
 
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from siegel.domain.ledgers import LedgerFormError, ProofError, UnsignedError
+from siegel.domain.ledgers import LedgerError, LedgerFormError, ProofError, UnsignedError
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consent_lines import Lines, encode_lines
 from siegel.ledger.consents import Approval
@@ -82,6 +83,22 @@ def verify_evidence(data: bytes, keys: ConsentKeys, policy: Policy) -> Proven:
     entry = decode_leaf(proof.extra)
     _check_entry(entry, evidence.opening, approval)
     return Proven(approval, proof.index, entry, max(judgement.witnessed.values()))
+
+
+def verify_by_any(data: bytes, keys: Sequence[ConsentKeys], policies: Iterable[Policy]) -> Proven:
+    """Return what `verify_evidence` says by the first of these keys and policies by which the evidence holds.
+
+    Policies are several where the log's keys were handed over: what was signed before stays under the old ones. Raises
+    LedgerError, that of the first of them.
+    """
+    problem: LedgerError | None = None
+    for policy in policies:
+        for each in keys:
+            try:
+                return verify_evidence(data, each, policy)
+            except LedgerError as error:
+                problem = problem or error
+    raise problem or LedgerFormError("nobody's word is believed")
 
 
 def _check_entry(entry: Leaf, opening_bytes: bytes, approval: Approval) -> None:

@@ -10,11 +10,12 @@ the old keys (so the log itself hands over) and all the new ones (so they exist,
 policy (so no stolen key hands over to a thief unseen).
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
-from siegel.domain.ledgers import LedgerFormError, UnsignedError
+from siegel.domain.ledgers import LedgerError, LedgerFormError, UnsignedError
 from siegel.ledger.hashing import leaf_hash
 from siegel.ledger.keys import VerifierKey, parse_verifier
 from siegel.ledger.policies import LogLine, Policy
@@ -23,6 +24,8 @@ from siegel.ledger.signed_checkpoints import open_checkpoint
 
 FIRST_LINE: Final = b"siegel ledger hand-over v1\n"
 KEYS_MAX: Final = 8
+# Of one log: the files of its proofs are numbered from 000 on.
+HAND_OVERS_MAX: Final = 999
 
 
 class HandOver(Struct, frozen=True):
@@ -53,6 +56,21 @@ def parse_hand_over(entry: bytes) -> HandOver:
     if any(verifier.name != origin for verifier in (*old, *new)):
         raise LedgerFormError("the hand-over is to keys of another log")
     return hand_over
+
+
+def follow(policy: Policy, files: Iterable[bytes]) -> tuple[Policy, ...]:
+    """Return `policy`, and the policies that follow from it, each by the next of the proof files that the one before allows.
+
+    What it does not allow is passed over: a hand-over between keys that were never trusted, or a forged one. If it was needed,
+    the check of whatever the later keys have signed says so.
+    """
+    policies = [policy]
+    for data in files:
+        try:
+            policies.append(check_hand_over(data, policies[-1]))
+        except LedgerError:
+            continue
+    return tuple(policies)
 
 
 def check_hand_over(data: bytes, policy: Policy) -> Policy:

@@ -359,6 +359,22 @@ def test_keys_change_and_the_auditor_follows(desk):
     assert desk.publish(log).checks() == set()
 
 
+def test_a_head_of_before_a_hand_over_is_compared_as_any_other(desk):
+    old, new = log_keys(), log_keys(number=1)
+    assert desk.publish(log_of(20)).sync().report.holds()
+    before, other = (log.checkpoint(NOW_S, WITNESSES) for log in (log_of(20), Log(entries(20, 7))))
+    statement = HandOver(ORIGIN, tuple(key.verifier for key in old), tuple(key.verifier for key in new)).encode()
+    log = Log([*entries(20), statement], [*old, *new])
+    (desk.ledger / "handover").mkdir()
+    (desk.ledger / "handover" / "000").write_bytes(log.proof_file(20, statement, at_s=NOW_S, witnesses=WITNESSES))
+    log.signers = new
+    assert desk.publish(log).sync().report.holds()
+    assert compare(Book(desk.book.folder), before, NOW_S).findings == []
+    assert names(compare(Book(desk.book.folder), other, NOW_S)) == {"consistency"}
+    stranger = Log(entries(20), log_keys(number=5)).checkpoint(NOW_S, WITNESSES)
+    assert names(compare(Book(desk.book.folder), stranger, NOW_S)) == {"signature"}
+
+
 def test_a_new_auditor_may_trust_the_newest_keys(tmp_path):
     old, new = log_keys(), log_keys(number=1)
     desk = Desk(tmp_path)

@@ -6,17 +6,21 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.unit.ledger.consenting import APPROVAL, AT_S, KEYS, REQUEST, SIGNERS, WITNESS, approval_note, evidence
-from tests.unit.ledger.log import log_keys, policy_text, witness_key
+from tests.unit.ledger.log import ORIGIN, Log, log_keys, policy_text, witness_key
 
 from siegel.customer.keybox import consents as module
+from siegel.customer.keybox.consentkeeper import ConsentKeeper
+from siegel.customer.keybox.consentkeeper import log_keys as log_keys_of
 from siegel.customer.keybox.consents import Consents, is_operators
 from siegel.customer.keybox.content import Key
 from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.policy import read_policy
 from siegel.customer.keybox.refusals import RefusedError
 from siegel.customer.keybox.uses import Use, time_of
+from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.ledger.consent_scope import Scope
 from siegel.ledger.consents import Action
+from siegel.ledger.handover import HandOver
 
 ID = REQUEST.consent_id
 PRINCIPAL = f"arn:aws:siegel:::support/{ID}/{REQUEST.person}"
@@ -175,15 +179,42 @@ def test_other_keys_and_a_policy_without_witnesses_are_not_enough(folder):
     assert "needs a quorum" in refusal(Consents(folder))
 
 
-def test_an_action_that_was_not_consented_to_is_refused(folder):
-    only_head = replace(APPROVAL, request=replace(REQUEST, actions=(Action.LIST, Action.HEAD)))
-    put(folder, evidence(only_head))
+@pytest.mark.parametrize("actions", [(Action.LIST, Action.HEAD), (Action.LIST,), (Action.HEAD,)])
+def test_no_data_key_is_opened_without_a_consent_to_read_whatever_the_caller_says_that_he_does(folder, actions):
+    put(folder, evidence(replace(APPROVAL, request=replace(REQUEST, actions=actions))))
     consents = Consents(folder)
-    assert refusal(consents, use(consentAction="head")) == ""
-    for told in ("read", "list", "whatever", ["head"], None):
+    for told in ("head", "read", "list", "whatever", ["head"], None):
         assert "does not permit to read" in refusal(consents, use(consentAction=told))
-    put(folder, evidence(replace(APPROVAL, request=replace(REQUEST, actions=(Action.LIST,)))))
-    assert "does not permit to head" in refusal(consents, use(consentAction="head"))
+    assert "does not permit to read" in refusal(consents, use())
+
+
+def many(number, **more):
+    return use(request_id=f"r{number}", context={**OBJECT, "key": f"täglich/{number}"}, **more)
+
+
+def test_whoever_says_that_he_looks_at_heads_alone_opens_no_more_objects_than_he_may_read(folder):
+    consents = Consents(folder)
+    for number in range(3):
+        assert refusal(consents, many(number, consentAction="head")) == ""
+    assert "3 reads" in refusal(consents, many(3, consentAction="head"))
+    assert "3 reads" in refusal(consents, many(3))
+    # A head, and then the object of that head, are one read; and again a head of it.
+    for number in range(3):
+        assert refusal(consents, many(number)) == ""
+        assert refusal(consents, many(number, consentAction="head")) == ""
+    assert "3 reads" in refusal(consents, use(request_id="again", context={**OBJECT, "key": "täglich/1"}))
+
+
+def test_heads_are_counted_also_those_before_a_start(folder):
+    log = LogFile(folder / "log.jsonl")
+    for place, each in enumerate([many(1), many(1, consentAction="head"), many(2, consentAction="head")]):
+        each.at, each.result = time_of((AT_S + 70) * 1000 + place), "ok"
+        log.append([each.entry()])
+    log.close()
+    consents = Consents(folder)
+    assert refusal(consents, many(3, consentAction="head")) == ""
+    assert "3 reads" in refusal(consents, many(4, consentAction="head"))
+    assert refusal(consents, many(2)) == ""
 
 
 def test_reads_are_counted_by_requests_also_those_before_a_start(folder):
@@ -196,7 +227,7 @@ def test_reads_are_counted_by_requests_also_those_before_a_start(folder):
     # One request for many objects is many reads.
     assert "3 reads" in refusal(consents, use(request_id="r1", context={**OBJECT, "key": "täglich/1.log"}))
     assert "3 reads" in refusal(consents, use(request_id="r1", context={**OBJECT, "version": "v2"}))
-    assert module._read_of(use(request_id="r1")) != module._read_of(use(context={**OBJECT, "bucket": "other"}))
+    assert module._version_of(use()) != module._version_of(use(context={**OBJECT, "bucket": "other"}))
     assert refusal(consents, use(request_id="r3")) == ""
 
     log = LogFile(folder / "log.jsonl")
@@ -207,10 +238,11 @@ def test_reads_are_counted_by_requests_also_those_before_a_start(folder):
         other,
         *(use(request_id=name) for name in ("r1", "r2", "r2", "r3", "r5")),
         use(request_id="r6", consentAction="head"),
+        use(request_id="r7", consentAction="head", context={**OBJECT, "version": "v2"}),
     ]
     for place, each in enumerate(told):
         each.at = time_of((AT_S + 70) * 1000 + place if each is not before else (AT_S - 60) * 1000)
-        each.result = "ok" if each.request_id != "r5" else "AccessDeniedException"
+        each.result = "ok" if each.request_id not in {"r5", "r7"} else "AccessDeniedException"
         log.append([each.entry()])
     log.close()
     with (folder / "log.jsonl").open("ab") as stream:
@@ -231,6 +263,121 @@ def test_a_log_is_read_backwards_whatever_its_blocks(tmp_path, monkeypatch):
         assert list(module._backwards(path)) == lines[::-1]
     path.write_bytes(b"cut")
     assert list(module._backwards(path)) == []
+
+
+# The log's keys change.
+
+OLD, NEW, THIRD = log_keys(), log_keys(number=1), log_keys(number=2)
+LATER = evidence(log_keys=NEW)
+
+
+def hand_over(old=OLD, new=NEW, witnesses=(WITNESS,), signers=None):
+    statement = HandOver(ORIGIN, tuple(key.verifier for key in old), tuple(key.verifier for key in new)).encode()
+    log = Log([b"a", b"b", statement], [*old, *new] if signers is None else signers)
+    return log.proof_file(2, statement, witnesses=witnesses)
+
+
+def put_hand_over(folder, data, number=0):
+    (folder / "consents" / "handover").mkdir(exist_ok=True)
+    put(folder, data, f"handover/{number:03d}")
+
+
+def test_what_was_signed_before_and_after_a_hand_over_counts(folder):
+    consents = Consents(folder)
+    assert refusal(consents) == ""
+    put_hand_over(folder, hand_over())
+    assert refusal(consents) == ""
+    put(folder, LATER)
+    assert refusal(consents) == ""
+    put(folder, evidence(log_keys=THIRD))
+    assert "no trusted key of the log" in refusal(consents)
+    put_hand_over(folder, hand_over(NEW, THIRD), 1)
+    assert refusal(consents) == ""
+    (folder / "consents" / "handover" / "000").unlink()
+    assert "no trusted key of the log" in refusal(consents)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        hand_over(witnesses=()),
+        hand_over(witnesses=[witness_key(9)]),
+        hand_over(signers=NEW),
+        hand_over(signers=OLD),
+        hand_over(THIRD, NEW),
+        b"nonsense",
+    ],
+    ids=["unwitnessed", "stranger", "new-keys-alone", "old-keys-alone", "from-unknown-keys", "nonsense"],
+)
+def test_a_hand_over_that_does_not_hold_leads_nowhere(folder, data):
+    put(folder, LATER)
+    consents = Consents(folder)
+    for prepare in (lambda: None, lambda: put_hand_over(folder, data)):
+        prepare()
+        assert "no trusted key of the log" in refusal(consents)
+    put(folder, evidence())
+    assert refusal(consents) == ""
+
+
+@pytest.fixture
+def keeper(folder):
+    (folder / "box.sealed").touch()
+    (folder / "log.jsonl").unlink()
+    return ConsentKeeper(folder, lambda: NOW_MS)
+
+
+def lines(folder):
+    read = (msgspec.json.decode(line) for line in (folder / "log.jsonl").read_bytes().splitlines())
+    return [(line["operation"], line["result"], line.get("key_id", "")) for line in read]
+
+
+def test_the_box_follows_once_and_its_log_tells_of_it(keeper, folder):
+    files = [hand_over(THIRD, OLD), b"nonsense", hand_over(), hand_over(NEW, THIRD, witnesses=())]
+    policy, taken = keeper.follow(files)
+    assert (taken, [line.verifier for line in policy.logs]) == (1, [key.verifier for key in NEW])
+    told = " ".join(f"{ORIGIN}+{key.verifier.key_id.hex()}" for key in NEW)
+    assert log_keys_of(policy) == told.split(" ")
+    assert lines(folder) == [("box.consent-follow", "begun", told), ("box.consent-follow", "ok", told)]
+    assert keeper.follow(files)[1] == 0
+    assert len(lines(folder)) == 2
+    assert keeper.add(LATER).approval == APPROVAL
+    assert keeper.follow([*files, hand_over(NEW, THIRD)])[1] == 1
+    assert sorted(path.name for path in (folder / "consents" / "handover").iterdir()) == ["000", "001"]
+    assert keeper.add(evidence()).approval == APPROVAL
+
+
+def test_a_consent_that_needs_it_leads_the_box_on_and_no_other_does(keeper, folder):
+    asked = []
+
+    def hand_overs():
+        asked.append(True)
+        return [hand_over()]
+
+    keeper.add(evidence(), hand_overs)
+    assert not asked
+    with pytest.raises(ConfigurationError, match="no trusted key of the log"):
+        keeper.add(LATER)
+    with pytest.raises(ConfigurationError, match=r"no trusted key.*cannot be had: the disk"):
+        keeper.add(LATER, failing)
+    assert keeper.add(LATER, hand_overs).approval == APPROVAL
+    with pytest.raises(ConfigurationError, match="1 of the customer's keys"):
+        keeper.add(evidence(note=approval_note(signers=SIGNERS[:1])), hand_overs)
+    assert [each[0] for each in lines(folder)].count("box.consent-follow") == 2
+
+
+def failing():
+    raise StorageError("the disk")
+
+
+def test_the_place_of_the_ledger_is_pinned_with_the_rest(keeper, folder):
+    assert keeper.place == ""
+    keeper.trust(KEYS.encode(), policy_text(witnesses=[WITNESS]), "/srv/audits/ledger")
+    assert keeper.place == "/srv/audits/ledger"
+    keeper.trust(KEYS.encode(), policy_text(witnesses=[WITNESS]))
+    assert keeper.place == ""
+    (folder / "consents" / "policy").unlink()
+    with pytest.raises(ConfigurationError, match="consents/policy is missing"):
+        keeper.follow([hand_over()])
 
 
 def test_the_box_lists_what_it_was_given(folder):

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.customer.ledgers import WITNESSES, Desk, publish
 from tests.unit.ledger.consenting import APPROVAL, AT_S, KEYS, REQUEST, SIGNERS, approval_note
-from tests.unit.ledger.log import Log
+from tests.unit.ledger.log import ORIGIN, Log, log_keys
 
 from siegel.customer.audit import consents
 from siegel.customer.audit.book import Book
@@ -26,6 +26,7 @@ from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.consent_evidence import Evidence
 from siegel.ledger.consent_scope import Scope
 from siegel.ledger.consents import Action
+from siegel.ledger.handover import HandOver
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.tiles import ENTRIES, new_tiles
 from siegel.service.ledgers.entries import make_leaf
@@ -335,6 +336,32 @@ def test_what_was_approved_before_the_last_audit_counts_in_the_next_one(tmp_path
     assert "when it was revoked" in told
     story.add("object.read", 50_000, bucket="film", key=VIDEO, bucket_id=1)
     assert found(story.report(head_at_s=50_001)) == []
+
+
+def test_a_consent_of_before_a_hand_over_counts_after_it(story):
+    old, new = log_keys(), log_keys(number=1)
+    story.approved().used(100)
+    assert story.report(head_at_s=105).holds()
+    number = len(story.entries)
+    statement = HandOver(ORIGIN, tuple(key.verifier for key in old), tuple(key.verifier for key in new)).encode()
+    story.entries.append(statement)
+    story.openings.append(b"")
+    proof = Log(story.entries, [*old, *new]).proof_file(number, statement, witnesses=WITNESSES, at_s=AT_S + 110)
+    story.put("handover/000", proof)
+    story.used(120).used(121, key="case 8/other.mp4")
+    story.publish()
+    publish(Log(story.entries, new), story.desk.ledger, at_s=AT_S + 125)
+    report = story.desk.sync(AT_S + 125).report
+    assert report.hand_overs == 1
+    assert [each.partition(": ")[2] for each in found(report)] == ["it is about other objects"]
+    assert [each.partition(": ")[2] for each in found(verify(Book(story.desk.book.folder), AT_S + 125))] == [
+        "it is about other objects"
+    ]
+    # A second audit begins behind the hand-over, and knows the consent all the same.
+    story.used(130)
+    story.publish()
+    publish(Log(story.entries, new), story.desk.ledger, at_s=AT_S + 135)
+    assert found(story.desk.sync(AT_S + 135).report) == []
 
 
 def test_a_consent_that_was_seen_once_is_not_forgotten(story):

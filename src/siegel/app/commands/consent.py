@@ -27,12 +27,13 @@ from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_table, print_text, print_waiting
 from siegel.customer.audit.findings import shown as printable
 from siegel.customer.audit.findings import time_text
+from siegel.customer.audit.sources import read_hand_overs
 from siegel.customer.consent.decisions import ConsentError, check_signers, grant, refuse, sign
 from siegel.customer.consent.desk import Shown
 from siegel.customer.consent.showing import describe_grant, describe_request
 from siegel.customer.keybox.consentkeeper import ConsentKeeper
 from siegel.domain.ledgers import LedgerError
-from siegel.ledger.consent_evidence import Proven, verify_evidence
+from siegel.ledger.consent_evidence import Proven, verify_by_any
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consent_scope import parse_scope
 from siegel.ledger.consents import AccessRequest, Approval, Verb, parse_approval
@@ -104,7 +105,7 @@ def approve(
         proven = None
         if missing <= 0:
             data, proven = _await(office, keys, approval, wait_s)
-            _hand_on(data, output, keybox)
+            _hand_on(data, output, keybox, office)
     told: dict[str, Any] = {"consent_id": consent_id, "state": printable(after.state), "signed": len(keys.signers(note))}
     told |= {"threshold": keys.threshold, "in_force": proven is not None}
     text = f"signed, and {missing} more of the consent keys have to sign"
@@ -167,7 +168,7 @@ def evidence(
         proven = _verified(data, office.pins.current, office)
     if proven.approval.request.consent_id != consent_id:
         raise ConsentError("the evidence that the store shows is of another consent")
-    _hand_on(data, output, keybox)
+    _hand_on(data, output, keybox, office)
     if json:
         print_json({"consent_id": consent_id, "entry": proven.index, "witnessed_at": time_text(proven.witnessed_at_s)})
     else:
@@ -225,18 +226,18 @@ def _await(office: Office, keys: ConsentKeys, approval: Approval, wait_s: float)
     return data, _verified(data, keys, office, approval.text)
 
 
-def _hand_on(data: bytes, output: Path | None, keybox: Path | None) -> None:
-    """Give evidence that holds to whoever needs it."""
+def _hand_on(data: bytes, output: Path | None, keybox: Path | None, office: Office) -> None:
+    """Give evidence that holds to whoever needs it; a box is led on to the log's keys that the audits know."""
     if output is not None:
         write_file(output, data)
     if keybox is not None:
-        ConsentKeeper(keybox).add(data)
+        ConsentKeeper(keybox).add(data, lambda: read_hand_overs(office.book.mirror))
 
 
 def _verified(data: bytes, keys: ConsentKeys, office: Office, text: str | None = None) -> Proven:
     """Return what a file of evidence says, if it holds by what is pinned, and is about `text`. Raises ConsentError."""
     try:
-        proven = verify_evidence(data, keys, office.policy)
+        proven = verify_by_any(data, [keys], office.policies)
     except LedgerError as error:
         raise ConsentError(
             f"the evidence that the store shows does not hold: {error}\n"

@@ -100,6 +100,12 @@ class Office:
         return self.book.trust(self.book.mirror).policy
 
     @property
+    def policies(self) -> tuple[Policy, ...]:
+        """That policy, and those before each hand-over of the log's keys: what was signed then stays signed."""
+        trust = self.book.trust(self.book.mirror)
+        return trust.policy, *trust.earlier
+
+    @property
     def pins(self) -> Pins:
         """Whose signatures count."""
         return read_pins(self.book.folder)

@@ -24,14 +24,14 @@ from msgspec import Struct
 from siegel.customer.audit.dates import Promise
 from siegel.customer.audit.findings import Report
 from siegel.customer.audit.openings import openings_path
-from siegel.customer.audit.sources import FolderSource, Source, SourceError
+from siegel.customer.audit.sources import FolderSource, Source, SourceError, read_hand_overs
 from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, stood_at
 from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
 from siegel.customer.keybox.folder import locked
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ledgers import LedgerError
 from siegel.ledger.frontier import Frontier, read_frontier
-from siegel.ledger.handover import check_hand_over
+from siegel.ledger.handover import follow
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.policies import POLICY_BYTES_MAX, Judgement, read_policy
 from siegel.ledger.tiles import edge_tiles
@@ -43,7 +43,6 @@ POLICY_NAME: Final = "policy"
 LAST_NAME: Final = "last"
 LEDGER_NAME: Final = "ledger"
 EVIDENCE_NAME: Final = "evidence"
-HAND_OVERS_MAX: Final = 999
 FETCHED_BYTES_MAX: Final = 64 * 1024 * 1024
 _MIRROR_LOCK: Final = "mirror.lock"
 
@@ -120,17 +119,8 @@ class Book:
 
     def trust(self, hand_overs: Source) -> Trust:
         """Return whom to believe now: the policy, led on by those hand-overs that it allows."""
-        policies = [self._policy]
-        for number in range(HAND_OVERS_MAX):
-            data = hand_overs.get(f"handover/{number:03d}")
-            if data is None:
-                break
-            try:
-                policies.append(check_hand_over(data, policies[-1]))
-            except LedgerError:
-                # From keys that this customer never trusted, or forged. If it was needed, the check of the head says so.
-                continue
-        return Trust(policies[-1], Promise(self.settings.max_age_s, self.settings.delay_s), tuple(policies[:-1]))
+        *earlier, policy = follow(self._policy, read_hand_overs(hand_overs))
+        return Trust(policy, Promise(self.settings.max_age_s, self.settings.delay_s), tuple(earlier))
 
     def before(self, trust: Trust) -> Before | None:
         """Return what was verified last, with the tree's edge out of the mirror; None if nothing was.

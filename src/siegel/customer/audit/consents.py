@@ -14,7 +14,7 @@ from siegel.customer.audit.walk import read_bundle
 from siegel.customer.consent.pins import Pins
 from siegel.customer.keybox.consents import EVIDENCE_BYTES_MAX
 from siegel.domain.ledgers import LedgerError, LedgerFormError
-from siegel.ledger.consent_evidence import Proven, parse_evidence, verify_evidence
+from siegel.ledger.consent_evidence import parse_evidence, verify_by_any
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consents import AccessRequest, Approval, is_consent_id, parse_approval, parse_request
 from siegel.ledger.leaves import Opening, decode_opening
@@ -184,20 +184,10 @@ def _read(consent_id: str, source: Source, judging: Judging, size: int) -> Known
 
 def _of_evidence(consent_id: str, data: bytes, judging: Judging) -> Known:
     evidence = parse_evidence(data)
-    proven = _proven(data, parse_approval(parse_note(evidence.approval).text).decided_at_s, judging)
+    decided_at_s = parse_approval(parse_note(evidence.approval).text).decided_at_s
+    proven = verify_by_any(data, judging.keys(decided_at_s), judging.policies)
     opening = decode_opening(evidence.opening)
     return Known(consent_id, proven.approval, index=proven.index, witnessed_at_s=proven.witnessed_at_s, opening=opening)
-
-
-def _proven(data: bytes, decided_at_s: int, judging: Judging) -> Proven:
-    problem: LedgerError | None = None
-    for keys in judging.keys(decided_at_s):
-        for policy in judging.policies:
-            try:
-                return verify_evidence(data, keys, policy)
-            except LedgerError as error:
-                problem = problem or error
-    raise problem or LedgerFormError("nobody's word is believed")
 
 
 def _check_in_tree(data: bytes, source: Source, size: int) -> None:

@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from siegel.customer.audit.findings import shown
 from siegel.domain.errors import ConfigurationError, SiegelError
+from siegel.ledger.handover import HAND_OVERS_MAX
 from siegel.s3wire.sigv4 import REGION_ALIAS, signing_key
 
 # The largest file of a ledger: a bundle of 256 entries of 65,535 bytes.
@@ -54,6 +55,20 @@ class Source(Protocol):
 
     def get(self, path: str) -> bytes | None:
         """Return a file, None if there is none of that name. Raises SourceError."""
+
+
+def hand_over_path(number: int) -> str:
+    """Return where the proof file of a log's hand-over lies, of those from 0 on."""
+    return f"handover/{number:03d}"
+
+
+def read_hand_overs(source: Source) -> Iterator[bytes]:
+    """Yield the proof files of a log's hand-overs of keys, the oldest first. Raises SourceError."""
+    for number in range(HAND_OVERS_MAX):
+        data = source.get(hand_over_path(number))
+        if data is None:
+            return
+        yield data
 
 
 class FolderSource:

@@ -9,15 +9,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from siegel.customer.audit.book import HAND_OVERS_MAX, Book
+from siegel.customer.audit.book import Book
 from siegel.customer.audit.consents import fetch_consents
 from siegel.customer.audit.findings import NEEDED, Name, Report
 from siegel.customer.audit.openings import fill_openings, openings_path
 from siegel.customer.audit.overseeing import oversee
-from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError
+from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError, hand_over_path
 from siegel.customer.audit.walk import CHECKPOINT, WARNING, Before, Progress, audit, judge_head, read_bundle, stood_at
 from siegel.domain.errors import StorageError
 from siegel.domain.ledgers import LedgerFormError
+from siegel.ledger.handover import HAND_OVERS_MAX
 from siegel.ledger.policies import Judgement
 from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, new_tiles, tile_at
@@ -93,7 +94,7 @@ class _WithHead:
 
 def _fetch_hand_overs(book: Book, remote: Source) -> None:
     for number in range(HAND_OVERS_MAX):
-        path = f"handover/{number:03d}"
+        path = hand_over_path(number)
         if book.mirror.get(path) is None:
             data = remote.get(path)
             if data is None or len(data) > PROOF_FILE_BYTES_MAX:

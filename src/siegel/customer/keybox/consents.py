@@ -2,21 +2,27 @@
 
     consents/keys           whose signatures count, and how many are needed (`siegel.ledger.consent_keys`); pinned by the owner
     consents/policy         the account's log and the witnesses whom the owner trusts (c2sp.org/tlog-policy); pinned as well
+    consents/handover/<NNN> hand-overs of the log to other keys, from 000 on (`siegel.ledger.handover`)
+    consents/ledger         where further hand-overs are looked for, if the owner has said so
     consents/<id>           the evidence of an approval (`siegel.ledger.consent_evidence`)
     consents/<id>.revoked   it counts no more, whatever else there is
 
 Nothing in such a file is believed because it is here: it is verified by the two that are pinned, and again whenever one of the
-files changes. What the caller says is held against it: the account, bucket and object that the data is bound to, the person, the
-operation, the time. The operation is the caller's own word; everything else he cannot bend without another consent.
+files changes. A hand-over leads on from the policy by the old keys' own signatures under the policy's witnesses, and only so.
+
+What the caller says is held against it: the account, bucket and object that the data is bound to, the person, the operation, the
+time. What he does with the data key, to look at the head or to read, nobody can see from here: one key opens both. So a consent
+must permit to read, whatever he says; and that he looks at the head alone spares him a count only where he has that key anyhow.
 """
 
 import os
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from siegel.access.consent import HEAD, READ
 from siegel.customer.keybox.folder import LOG_NAME
@@ -24,14 +30,17 @@ from siegel.customer.keybox.refusals import RefusedError
 from siegel.customer.keybox.uses import DONE, Use, time_of
 from siegel.domain.consents import ARN_FRONT
 from siegel.domain.ledgers import LedgerError, LedgerFormError
-from siegel.ledger.consent_evidence import Proven, verify_evidence
+from siegel.ledger.consent_evidence import Proven, verify_by_any
 from siegel.ledger.consent_keys import parse_consent_keys
 from siegel.ledger.consents import Approval, is_consent_id
-from siegel.ledger.policies import read_policy
+from siegel.ledger.handover import HAND_OVERS_MAX, follow
+from siegel.ledger.policies import Policy, read_policy
 
 FOLDER_NAME: Final = "consents"
 KEYS_NAME: Final = "keys"
 POLICY_NAME: Final = "policy"
+HAND_OVERS_NAME: Final = "handover"
+PLACE_NAME: Final = "ledger"
 REVOKED: Final = ".revoked"
 # An approval, an opening, a proof file with its checkpoint, each in base64.
 EVIDENCE_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -47,6 +56,8 @@ _CONSENT_PERSON: Final = "consentPerson"
 _CONSENT_ACTION: Final = "consentAction"
 
 Mark = tuple[int, int, int] | None
+Version = tuple[str, ...]
+"""A version of an object: bucket, key, and version as the data is bound to it."""
 Read = tuple[str, ...]
 """A read, as it is counted: the request, and which version of which object in which bucket."""
 
@@ -71,12 +82,42 @@ class Held(Struct, frozen=True):
         return "live" if now_ms < approval.expires_s * _MS_PER_S else "expired"
 
 
+class _Opened(Struct):
+    """What was opened under a consent: reads, their `versions`, and others of which the head alone was asked for."""
+
+    reads: set[Read] = field(default_factory=set)
+    versions: set[Version] = field(default_factory=set)
+    heads: set[Version] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """How many reads that makes: whoever has opened a version for its head could have read it."""
+        return len(self.reads) + len(self.heads)
+
+    def costs(self, use: Use) -> bool:
+        """Tell whether a use is one read more."""
+        version = _version_of(use)
+        if _says_head(use.metadata):
+            return version not in self.versions and version not in self.heads
+        return (use.request_id, *version) not in self.reads and version not in self.heads
+
+    def take(self, use: Use) -> None:
+        """Note a use. The order in which they are noted makes no difference."""
+        version = _version_of(use)
+        if not _says_head(use.metadata):
+            self.heads.discard(version)
+            self.versions.add(version)
+            self.reads.add((use.request_id, *version))
+        elif version not in self.versions:
+            self.heads.add(version)
+
+
 class _Kept(Struct):
-    """What was verified, and of which files; `reads` tells the reads under it from each other, None until counted."""
+    """What was verified, and of which files; and what was opened under it, None until counted."""
 
     marks: tuple[Mark, ...]
     held: Held
-    reads: set[Read] | None = None
+    opened: _Opened | None = None
 
 
 def mark_of(path: Path) -> Mark:
@@ -86,6 +127,11 @@ def mark_of(path: Path) -> Mark:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def hand_over_paths(shelf: Path) -> Iterator[Path]:
+    """Yield where hand-overs lie in a box's folder of consents, one after the other, whether they are there or not."""
+    return (shelf / HAND_OVERS_NAME / f"{number:03d}" for number in range(HAND_OVERS_MAX))
 
 
 def is_operators(use: Use) -> bool:
@@ -112,8 +158,19 @@ class Consents:
 
     def verify(self, data: bytes) -> Proven:
         """Return what a file of evidence says, if it holds by what is pinned here. Raises LedgerError."""
-        keys, policy = (self._pinned(name) for name in (KEYS_NAME, POLICY_NAME))
-        return verify_evidence(data, parse_consent_keys(keys), read_policy(policy))
+        keys = parse_consent_keys(self._pinned(KEYS_NAME))
+        return verify_by_any(data, [keys], reversed(self.policies()))
+
+    def policies(self) -> tuple[Policy, ...]:
+        """Return the policy that is pinned, and those that follow from it by the hand-overs here. Raises LedgerError."""
+        return follow(read_policy(self._pinned(POLICY_NAME)), self.hand_overs())
+
+    def hand_overs(self) -> Iterator[bytes]:
+        """Yield the hand-overs that are here, the oldest first. Raises LedgerFormError where one cannot be read."""
+        for path in hand_over_paths(self._folder):
+            if mark_of(path) is None:
+                return
+            yield _read(path, "a hand-over is gone")
 
     def admit(self, use: Use, now_ms: int) -> None:
         """Let a use by somebody of the provider's pass, if a consent that holds permits it. Raises RefusedError."""
@@ -133,17 +190,19 @@ class Consents:
         if use.operation != _DECRYPT:
             raise _refused(consent_id, f"no consent permits {use.operation}")
         _check_object(use, approval)
-        if _action(use, approval) == READ and approval.request.max_reads:
+        if READ not in approval.request.actions:
+            raise _refused(consent_id, "it does not permit to read, and whoever has the data key can")
+        if approval.request.max_reads:
             self._count(kept, approval, use)
 
     def _look(self, consent_id: str) -> _Kept:
         path = self._folder / consent_id
         paths = (path, path.with_name(consent_id + REVOKED), self._folder / KEYS_NAME, self._folder / POLICY_NAME)
-        marks = tuple(mark_of(each) for each in paths)
+        marks = (*map(mark_of, paths), *takewhile(bool, map(mark_of, hand_over_paths(self._folder))))
         kept = self._kept.get(consent_id)
         if kept is None or kept.marks != marks:
-            reads = kept.reads if kept else None
-            kept = _Kept(marks, self._verify_one(path, is_revoked=marks[1] is not None), reads)
+            opened = kept.opened if kept else None
+            kept = _Kept(marks, self._verify_one(path, is_revoked=marks[1] is not None), opened)
             self._kept.pop(consent_id, None)
             while len(self._kept) >= _REMEMBERED_MAX:
                 del self._kept[next(iter(self._kept))]
@@ -164,15 +223,17 @@ class Consents:
 
     def _count(self, kept: _Kept, approval: Approval, use: Use) -> None:
         """Count a read: one that goes on for long asks several times, and one request for many objects is many reads."""
-        if kept.reads is None:
+        if kept.opened is None:
+            opened = _Opened()
             try:
-                kept.reads = set(_reads_in(self._log, approval))
+                for before in _opened_in(self._log, approval):
+                    opened.take(before)
             except OSError:
                 raise _refused(approval.request.consent_id, "the reads under it cannot be counted") from None
-        read = _read_of(use)
-        if read not in kept.reads and len(kept.reads) >= approval.request.max_reads:
+            kept.opened = opened
+        if kept.opened.costs(use) and kept.opened.count >= approval.request.max_reads:
             raise _refused(approval.request.consent_id, f"it permits {approval.request.max_reads} reads, and they are used up")
-        kept.reads.add(read)
+        kept.opened.take(use)
 
 
 _WHY: Final = {"revoked": "it was revoked", "waiting": "it is not valid yet", "expired": "it has expired"}
@@ -204,25 +265,18 @@ def _check_object(use: Use, approval: Approval) -> None:
         raise _refused(request.consent_id, "it is about other objects")
 
 
-def _action(use: Use, approval: Approval) -> str:
-    """Return what the caller says that he does: to read, unless he says otherwise. Raises RefusedError if he may not."""
-    action = _said(use.metadata)
-    if action not in approval.request.actions and not (action == HEAD and READ in approval.request.actions):
-        raise _refused(approval.request.consent_id, f"it does not permit to {action}")
-    return action
+def _says_head(metadata: dict[str, Any]) -> bool:
+    """Tell whether the caller says that he looks at the head alone. Whatever else he says, or does not, is to read."""
+    return metadata.get(_CONSENT_ACTION) == HEAD
 
 
-def _said(metadata: dict[str, Any]) -> str:
-    return HEAD if metadata.get(_CONSENT_ACTION) == HEAD else READ
-
-
-def _read_of(use: Use) -> Read:
+def _version_of(use: Use) -> Version:
     context = use.context or {}
-    return use.request_id, *(context.get(name, "") for name in ("bucket", "key", "version"))
+    return tuple(context.get(name, "") for name in ("bucket", "key", "version"))
 
 
-def _reads_in(log: Path, approval: Approval) -> Iterator[Read]:
-    """Yield the reads under a consent, as the log tells them, back to the time of its decision."""
+def _opened_in(log: Path, approval: Approval) -> Iterator[Use]:
+    """Yield the uses under a consent that were let pass, as the log tells them, back to the time of its decision."""
     wanted = f"{ARN_FRONT}{approval.request.consent_id}/".encode()
     since = time_of(approval.decided_at_s * _MS_PER_S)
     for line in _backwards(log):
@@ -231,9 +285,8 @@ def _reads_in(log: Path, approval: Approval) -> Iterator[Read]:
                 return
             continue
         told = msgspec.json.decode(line, type=Use)
-        is_read = told.operation == _DECRYPT and told.result == DONE and _said(told.metadata) == READ
-        if is_read and told.principal.startswith(wanted.decode()):
-            yield _read_of(told)
+        if told.operation == _DECRYPT and told.result == DONE and told.principal.startswith(wanted.decode()):
+            yield told
 
 
 def _at(line: bytes) -> str:

@@ -1,19 +1,25 @@
-"""What the ledger costs a running service: reads with it against reads that nothing is written down of; and its integration."""
+"""What the ledger costs a running service: requests with it against requests that nothing is written down of; its integration."""
 
 import asyncio
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from bench.fill import exists, fill, make_bucket
-from bench.load import Load, presigned_table, small_body
-from bench.load import play as play_table
+from bench.large import STREAMS, source_file
+from bench.load import Table, play, presigned_table, put_table, small_body, write_bodies
+from bench.million import LIST_CONNECTIONS
 from bench.report import Row
-from bench.service import Deployment, serving
+from bench.service import BenchError, Deployment, Running, serving
+from bench.signing import Signer
 from bench.stage import Plan
+from bench.transfer import SharedKeys, download, together, upload
 from siegel.domain.entry import Entry
 from siegel.drivers.custody.local import LocalCustodian
 from siegel.drivers.meta.head_marks import FileHeadMarks
@@ -23,7 +29,6 @@ from siegel.service.ledgers.integrator import Integrator
 
 UNJOURNALED = {"PYTHONPATH": str(Path(__file__).with_name("unjournaled"))}
 OBJECTS = 2000
-SHARE_MIN, SHARE_AIM = 0.65, 0.80
 ENTRIES = 100_000
 PER_COMMIT = 64
 INTEGRATED_PER_S_MIN = 20_000
@@ -31,41 +36,93 @@ ENTRY_BYTES_MAX = 400
 
 
 def ledger(plan: Plan) -> list[Row]:
-    """Return the rows of reads with and without the ledger, and of its integration."""
-    return [*_reads(plan), *_integration(plan)]
+    """Return the rows of requests with and without the ledger, and of its integration."""
+    return [*_shares(plan), *_integration(plan)]
 
 
-def _reads(plan: Plan) -> list[Row]:
+@dataclass(frozen=True)
+class _Workload:
+    """What is done with and without the ledger. `measure` returns a rate, and the processor time per request if it is known."""
+
+    name: str
+    unit: str
+    least: float
+    measure: Callable[[Plan, Running, Signer], tuple[float, float]]
+    aim: str = ""
+
+
+def _small(method: str, size: str, plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
+    keys = [f"{size}/{index:06d}" for index in range(OBJECTS)]
+    if not exists(server, signer, keys[-1]):
+        bodies = (small_body(index) if size == "4k" else b"" for index in range(OBJECTS))
+        fill(server, signer, list(zip(keys, bodies, strict=True)))
+    return _played(plan, server, presigned_table(plan.file("ledger.heads"), signer, method, keys))
+
+
+def _put(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
+    bodies = write_bodies(plan.file("bodies"))
+    keys = [f"4k/{index:06d}" for index in range(OBJECTS)]
+    return _played(plan, server, put_table(plan.file("ledger.heads"), bodies, signer, keys))
+
+
+def _list(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
+    queries = [f"list-type=2&start-after=4k%2F{index:06d}" for index in range(OBJECTS // 2)]
+    table = presigned_table(plan.file("ledger.heads"), signer, "GET", [""], queries)
+    return _played(plan, server, table, connections=LIST_CONNECTIONS)
+
+
+def _played(plan: Plan, server: Running, table: Table, *, connections: int = 32) -> tuple[float, float]:
+    play(server, table, connections=connections, seconds=1)
+    load = play(server, table, connections=connections, seconds=plan.seconds)
+    if load.failures:
+        raise BenchError(f"{load.failures} requests failed")
+    return load.rate, load.cpu_us
+
+
+def _put_large(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
+    keys = SharedKeys([f"64m/{number}" for number in range(STREAMS * plan.large_repeats)])
+    return together([partial(upload, server, signer, source_file(plan), keys)] * STREAMS) / 1e6, 0.0
+
+
+def _get_large(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
+    keys = SharedKeys([f"64m/{number}" for number in range(STREAMS)] * 2 * plan.large_repeats)
+    return together([partial(download, server, signer, keys)] * STREAMS) / 1e6, 0.0
+
+
+WORKLOADS = (
+    _Workload("GET 4 KiB", "/s", 0.65, partial(_small, "GET", "4k"), ", aim 0.80"),
+    _Workload("HEAD", "/s", 0.65, partial(_small, "HEAD", "0k"), ", aim 0.80"),
+    _Workload("PUT 4 KiB", "/s", 0.90, _put),
+    _Workload("LIST 1,000 keys", "/s", 0.97, _list),
+    _Workload("PUT 64 MiB", " MB/s", 0.97, _put_large),
+    _Workload("GET 64 MiB", " MB/s", 0.97, _get_large),
+)
+
+
+def _shares(plan: Plan) -> list[Row]:
     deployment = Deployment.create(plan.folder / "ledger")
-    loads: dict[tuple[str, bool], list[Load]] = {}
+    measured: dict[tuple[str, bool], list[tuple[float, float]]] = {}
     for number in range(2 * plan.rounds):
         # As A B B A, so that a machine that grows slower does so for both.
         is_on = number % 4 in {0, 3}
         with serving(deployment.start(plan.workers, environment={} if is_on else UNJOURNALED)) as server:
             signer = deployment.signer(server)
             make_bucket(server, signer)
-            for method, size in (("GET", "4k"), ("HEAD", "0k")):
-                keys = [f"{size}/{index:06d}" for index in range(OBJECTS)]
-                if not exists(server, signer, keys[-1]):
-                    bodies = (small_body(index) if size == "4k" else b"" for index in range(OBJECTS))
-                    fill(server, signer, list(zip(keys, bodies, strict=True)))
-                table = presigned_table(plan.file("ledger.heads"), signer, method, keys)
-                play_table(server, table, seconds=1)
-                loads.setdefault((method, is_on), []).append(play_table(server, table, seconds=plan.seconds))
-    return [_compared(method, loads[method, True], loads[method, False]) for method in ("GET", "HEAD")]
+            for workload in WORKLOADS:
+                measured.setdefault((workload.name, is_on), []).append(workload.measure(plan, server, signer))
+    return [_compared(workload, measured[workload.name, True], measured[workload.name, False]) for workload in WORKLOADS]
 
 
-def _compared(method: str, on: list[Load], off: list[Load]) -> Row:
-    rate, bare = median(load.rate for load in on), median(load.rate for load in off)
-    cost, bare_cost = median(load.cpu_us for load in on), median(load.cpu_us for load in off)
+def _compared(workload: _Workload, on: list[tuple[float, float]], off: list[tuple[float, float]]) -> Row:
+    (rate, cost), (bare, bare_cost) = (tuple(map(median, zip(*figures, strict=True))) for figures in (on, off))
     return Row(
-        f"{method}{' 4 KiB' if method == 'GET' else ''}, ledger against nothing written down",
-        f"{rate:,.0f}/s",
-        f"{bare:,.0f}/s",
+        f"{workload.name}, ledger against nothing written down",
+        f"{rate:,.0f}{workload.unit}",
+        f"{bare:,.0f}{workload.unit}",
         f"{rate / bare:.2f}",
-        f">= {SHARE_MIN:.2f}, aim {SHARE_AIM:.2f}",
-        rate / bare >= SHARE_MIN,
-        f"{cost:.0f} us of processor per request, integration included, against {bare_cost:.0f}",
+        f">= {workload.least:.2f}{workload.aim}",
+        rate / bare >= workload.least,
+        f"{cost:.0f} us of processor per request, integration included, against {bare_cost:.0f}" if cost else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""Found by every Python that is started with this folder on PYTHONPATH: entries of reads are not written, to see what that costs.
+"""Found by every Python that is started with this folder on PYTHONPATH: no entry is written, to see what that costs.
 
 For measurements alone. Nothing of the product knows of it.
 """
@@ -20,6 +20,10 @@ async def _append(_store: object, _entry: object) -> None:
     await asyncio.sleep(0)
 
 
+def _record(_engine: object, _entries: object) -> None:
+    """Write nothing beside a change."""
+
+
 class _Finder(importlib.abc.MetaPathFinder):
     """Finds the store's module once, and takes the journal out of it."""
 
@@ -35,6 +39,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         def load_without_journal(module: Any) -> None:
             load(module)
             module.SqliteStore.append = _append
+            module.SqliteEngine.record = _record
 
         spec.loader.exec_module = load_without_journal  # type: ignore[method-assign]
         return spec

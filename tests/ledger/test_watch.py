@@ -81,10 +81,39 @@ def test_from_cron_each_thing_is_told_once_and_by_every_way(audits, tmp_path):
 
         provider.publish(10)
         ended = siegel(*words)
-        assert (ended.returncode, "WELL AGAIN" in ended.stdout) == (3, True)
+        assert (ended.returncode, "WELL AGAIN" in ended.stdout) == (0, True)
         assert [one["event"] for one in hooks.taken] == ["finding", "well"]
         assert siegel(*words).returncode == 0
         assert len(hooks.taken) == len(mail.taken) == len(taken.read_bytes().splitlines()) == 2
+    finally:
+        hooks.close()
+        mail.close()
+
+
+def test_the_providers_own_warning_is_told_by_every_way_when_it_begins_and_ends(audits, tmp_path):
+    provider, folder = audits
+    hooks, mail, taken = Hooks(), MailServer(), tmp_path / "taken"
+    command = shlex.join([sys.executable, "-c", TAKE, str(taken)])
+    ways = ["--exec", command, "--webhook", f"http://127.0.0.1:{hooks.port}/hook", "--smtp", f"127.0.0.1:{mail.port}"]
+    words = ("audit", "watch", folder, "--once", *ways, "--mail-from", "audit@a.example", "--mail-to", "b@c.example")
+    warning, since = provider.folder / "warning", "2027-01-15T08:00:00Z"
+    try:
+        for text, event, word, number in (
+            (f"store.example/ledger/1 {since}\n", "warning", "WARNED  warning:", 1),
+            (f"store.example/ledger/1 {since}\n", "warning", "", 1),
+            ("", "warning-over", "WARNED NO MORE  warning-over:", 2),
+        ):
+            warning.write_text(text)
+            ended = siegel(*words)
+            assert (ended.returncode, "HOLDS 300 entries" in ended.stdout, word in ended.stdout) == (0, True, True)
+            lines = [json.loads(line) for line in taken.read_bytes().splitlines()]
+            assert [len(each) for each in (hooks.taken, mail.taken, lines)] == [number] * 3
+            assert hooks.taken[-1] == lines[-1]
+            assert (lines[-1]["event"], lines[-1]["check"]) == (event, event)
+            assert since in lines[-1]["message"]
+            subject = " ".join(mail.taken[-1][1]["subject"].split())
+            assert subject.startswith("[siegel audit] the provider"), subject
+            assert "warn" in subject
     finally:
         hooks.close()
         mail.close()
@@ -120,7 +149,7 @@ def test_a_command_that_fails_is_tried_again(audits, tmp_path):
     assert "exec: false ended with 1" in ended.stderr
     taken = tmp_path / "taken"
     command = shlex.join([sys.executable, "-c", TAKE, str(taken)])
-    assert siegel("audit", "watch", folder, "--once", "--exec", command).returncode == 3
+    assert siegel("audit", "watch", folder, "--once", "--exec", command).returncode == 0
     events = [json.loads(line) for line in taken.read_bytes().splitlines()]
     assert [(one["event"], one["check"]) for one in events] == [("finding", "provider"), ("well", "all")]
 

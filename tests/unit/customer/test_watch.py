@@ -71,6 +71,31 @@ def stage(tmp_path):
     return found
 
 
+def test_the_providers_warning_is_told_once_for_each_change_and_is_no_finding(stage):
+    place = stage.desk.ledger / "warning"
+    first, second = "2027-01-14T07:00:00Z", "2027-01-14T09:00:00Z"
+
+    def warned(since):
+        place.write_text(since and f"store.example/ledger/111122223333 {since}\n")
+        done = stage.round()
+        assert (done.holds, done.standing) == (True, 0)
+        return [(notice.event, notice.evidence) for notice in done.notices]
+
+    assert warned("") == []
+    assert warned(first) == [("warning", {"since": first})]
+    stage.begin()
+    assert warned(first) == []
+    assert warned(second) == [("warning", {"since": second})]
+    # What cannot be looked at has not ended.
+    stage.source, away = Away(), stage.source
+    assert [notice.event for notice in stage.round().notices] == ["finding"]
+    stage.source = away
+    assert [notice.event for notice in stage.round().notices] == ["well"]
+    assert warned("") == [("warning-over", {"was since": second})]
+    assert warned("") == []
+    assert [event for event, _ in stage.channel.told] == ["warning", "warning", "finding", "well", "warning-over"]
+
+
 def test_nobody_is_told_of_a_ledger_that_holds(stage):
     done = stage.round()
     assert (done.holds, done.could_check, done.report.size, stage.channel.told) == (True, True, 300, [])

@@ -207,6 +207,35 @@ def test_time_ends_what_nobody_has_ended(scene):
     assert count_open(scene.books.store.reader, ACCOUNT, 9) == 0
 
 
+@pytest.mark.parametrize(("while_opening", "while_sending", "left"), [(None, 1, [0, 1]), (1, None, [0])])
+def test_no_further_piece_is_opened_once_it_has_ended_and_none_leaves(scene, while_opening, while_sending, left):
+    """A client may take its time over a piece, and a key server may be asked for the next one."""
+    consent_id = scene.granted()
+    expires_ms = parse_request(scene.row(consent_id).request).expires_s * 1000
+    opened, found = [], []
+
+    def end_if(it_is):
+        scene.books.clock.ms = expires_ms if it_is else scene.books.clock.ms
+
+    async def pieces():
+        for number in range(4):
+            opened.append(number)
+            end_if(number == while_opening)
+            yield number
+
+    async def sent():
+        trail = scene.trail()
+        arn = support_arn(consent_id, "jane")
+        trail.caller = Caller(kind=CallerKind.SUPPORT, account_id=ACCOUNT, arn=arn, consent_id=consent_id)
+        async for piece in scene.live.watch(trail, pieces()):
+            found.append(piece)
+            end_if(piece == while_sending)
+
+    with pytest.raises(AccessDeniedError, match="has expired"):
+        asyncio.run(sent())
+    assert (found, opened) == (left, [0, 1])
+
+
 def test_what_was_granted_for_less_time_ends_earlier(scene):
     consent_id = scene.ask()
     request = parse_request(scene.row(consent_id).request)

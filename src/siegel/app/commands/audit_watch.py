@@ -18,13 +18,24 @@ from siegel.app.commands.audit_books import NO_BOOKS, TheirBooks
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_error, print_json, print_text
 from siegel.customer.audit.findings import shown, time_text
-from siegel.customer.audit.notices import Channel, CommandChannel, MailChannel, WebhookChannel
+from siegel.customer.audit.notices import (
+    ASKED,
+    FINDING,
+    WARNED,
+    WARNING_OVER,
+    WELL,
+    Channel,
+    CommandChannel,
+    MailChannel,
+    WebhookChannel,
+)
 from siegel.customer.audit.watch import LOCK_NAME, Comparing, Round, Watch
 from siegel.customer.keybox.folder import locked
 from siegel.domain.errors import ConfigurationError, StorageError
 
 WEBHOOK_VARIABLE: Final = "SIEGEL_AUDIT_WEBHOOK"
 EXIT_UNKNOWN: Final = 1
+_EVENTS: Final = {FINDING: "NEW", WELL: "WELL AGAIN", ASKED: "ASKED", WARNED: "WARNED", WARNING_OVER: "WARNED NO MORE"}
 
 
 def watch(
@@ -109,7 +120,7 @@ def _words(done: Round) -> str:
         verdict = f"NOT CHECKED: {shown(done.problem)}"
     lines = [f"{time_text(done.at_s)}  {verdict}{size}"]
     for notice in done.notices:
-        lines.append(f"  {'NEW' if notice.event == 'finding' else 'WELL AGAIN'}  {notice.check}: {shown(notice.message)}")
+        lines.append(f"  {_EVENTS[notice.event]}  {notice.check}: {shown(notice.message)}")
         lines += [f"        {name}: {shown(str(value))}" for name, value in notice.evidence.items()]
     return "\n".join(lines)
 

@@ -3,7 +3,10 @@
 A consent is the customer's own signature, under a quorum of his witnesses, in this very ledger, before the access. What the
 entries say is held against it: person, object, action, time, number of reads, revocation. The time of an access is the one at
 which it was recorded, which the order of the ledger and the witnesses bind; what the provider says of when he was asked counts
-for nothing. An entry whose names nobody can read may be an operator's, and is told of, unless the account erased them.
+for nothing. That time, and the end of a consent, are by one clock, the service's: nothing is forgiven there but the second in
+which an end has to bind.
+
+An entry whose names nobody can read may be an operator's, and is told of, unless the account erased them.
 """
 
 import re
@@ -33,8 +36,8 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
 )
 """What entries call that which a consent can permit."""
 
-# A revocation binds within a second.
-REVOCATION_MS: Final = 1000
+# Expiry and revocation bind within a second: a use is checked before it is recorded. Both are times of the service's own clock.
+BINDING_MS: Final = 1000
 OPERATORS: Final = ("operator/", "arn:aws:siegel:")
 # What operators do for themselves; in no bucket.
 _OF_OPERATORS: Final = ("account.", "admin.", "clock.", "consent.", "ledger.keys.")
@@ -100,7 +103,7 @@ class Monitor:
     """Looks at entries in their order. What came before the first one that is told of is looked at silently."""
 
     def __init__(self, report: Report, consents: Consents, pins: Pins, slack_s: int) -> None:
-        """Add findings to `report`, whose head is known. `slack_s`: how much clocks and rounds are forgiven."""
+        """Add findings to `report`, whose head is known. `slack_s`: how much others' clocks and rounds are forgiven."""
         self._report = report
         self._slack_ms = slack_s * _MS
         self._pinned = [sha256(pin.data).digest() for pin in pins.pins]
@@ -221,16 +224,15 @@ class Monitor:
     def _of_time(self, entry: Entry, consent: _Consent, approval: Approval) -> Iterator[str]:
         """Yield what is wrong about when it was used, how often, and in which ledger."""
         request, known, at_ms = approval.request, consent.known, entry.leaf.recorded_at_ms
-        earliest_ms, latest_ms = at_ms + self._slack_ms, at_ms - self._slack_ms
         if consent.approved_at is None or entry.index < consent.approved_at:
             yield "it was used before its approval was in the ledger"
-        elif known.witnessed_at_s is None or earliest_ms < known.witnessed_at_s * _MS:
+        elif known.witnessed_at_s is None or at_ms + self._slack_ms < known.witnessed_at_s * _MS:
             yield "it was used before your witnesses had seen its approval"
-        if earliest_ms < request.not_before_s * _MS:
+        if at_ms < request.not_before_s * _MS:
             yield f"it was used before {time_text(request.not_before_s)}, when it began"
-        if latest_ms >= approval.expires_s * _MS:
+        if at_ms > approval.expires_s * _MS + BINDING_MS:
             yield f"it was used after {time_text(approval.expires_s)}, when it had expired"
-        if consent.revoked_at_ms is not None and latest_ms > consent.revoked_at_ms + REVOCATION_MS:
+        if consent.revoked_at_ms is not None and at_ms > consent.revoked_at_ms + BINDING_MS:
             yield f"it was used after {time_text(consent.revoked_at_ms / _MS)}, when it was revoked"
         if request.max_reads and ACTIONS.get(entry.kind) is Action.READ and consent.reads > request.max_reads:
             yield f"it permits {request.max_reads} reads, and this is number {consent.reads}"

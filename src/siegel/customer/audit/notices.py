@@ -34,7 +34,17 @@ _ACCEPTED: Final = range(200, 300)
 _LINE_CHARS_MAX: Final = 200
 
 
-_SUBJECTS: Final = {"well": "all is well again", "request": "somebody of the provider's asks for access"}
+FINDING: Final = "finding"
+WELL: Final = "well"
+ASKED: Final = "request"
+WARNED: Final = "warning"
+WARNING_OVER: Final = "warning-over"
+_SUBJECTS: Final = {
+    WELL: "all is well again",
+    ASKED: "somebody of the provider's asks for access",
+    WARNED: "the provider warns that no quorum of its witnesses signs",
+    WARNING_OVER: "the provider's warning is over",
+}
 
 
 class NoticeError(SiegelError):
@@ -42,11 +52,14 @@ class NoticeError(SiegelError):
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One thing to tell. `event` is `finding`, `well`, or `request` where somebody of the provider's asks for access.
+    """One thing to tell.
+
+    `event` is `finding`, `well`, `request` where somebody of the provider's asks for access, `warning` where the provider itself
+    warns in public, `warning-over` where it does so no more.
 
     `check` names the check of the audit; or `provider` where the ledger cannot be had, `here` where this machine cannot check it,
-    `books` where it differs from the customer's own, `all` where all is well. `notice_id` is the same whenever the notice comes
-    again. `at` is when it was found (RFC 3339, UTC).
+    `books` where it differs from the customer's own, `all` where all is well; else the event again. `notice_id` is the same
+    whenever the notice comes again. `at` is when it was found (RFC 3339, UTC).
     """
 
     format: str = FORMAT

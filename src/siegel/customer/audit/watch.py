@@ -5,7 +5,7 @@ twice, and a notice that did not arrive is sent again with every round.
 
 Two kinds of findings: some are about now and may pass (no answer, an old head, too few witnesses, a history that is not that of
 before); when none of them stands any more, somebody is told that too. Others are about entries, which stay what they are; those
-are told once for ever.
+are told once for ever. The provider's own public warning is neither: whoever watches is told when it begins, changes and ends.
 """
 
 import re
@@ -23,7 +23,7 @@ from siegel.customer.audit.accounts import NothingNewError, Wanted, balance_book
 from siegel.customer.audit.balance import Mismatch
 from siegel.customer.audit.book import Book, BusyError
 from siegel.customer.audit.findings import Finding, Name, Report, asked_text
-from siegel.customer.audit.notices import Channel, Notice, NoticeError
+from siegel.customer.audit.notices import ASKED, FINDING, WARNED, WARNING_OVER, WELL, Channel, Notice, NoticeError
 from siegel.customer.audit.sources import Source, SourceError
 from siegel.customer.audit.statefile import read_state, write_state
 from siegel.customer.audit.sync import sync
@@ -37,7 +37,6 @@ LOCK_NAME: Final = "watch.lock"
 PROVIDER: Final = "provider"
 HERE: Final = "here"
 MIRROR: Final = "mirror"
-ASKED: Final = "request"
 BOOKS: Final = "books"
 # Notices that wait; beyond that, the oldest stay and a line of the output says what was left out.
 WAITING_MAX: Final = 1000
@@ -57,7 +56,10 @@ class Waiting(Struct, frozen=True):
 
 
 class State(Struct):
-    """What is known from round to round. `standing` are findings that may pass, `told` those that stay, by their names here."""
+    """What is known from round to round. `standing` are findings that may pass, `told` those that stay, by their names here.
+
+    `warned` is since when the provider warned in public that no quorum signs, as it was told last; empty where it did not.
+    """
 
     version: int = 1
     ledger: str = ""
@@ -66,6 +68,7 @@ class State(Struct):
     compared_until_ms: int = 0
     standing: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
+    warned: str = ""
     waiting: list[Waiting] = field(default_factory=list)
 
 
@@ -95,7 +98,7 @@ class Round(Struct):
     @property
     def holds(self) -> bool:
         """Whether nothing stands against the ledger now, and nothing new was found."""
-        return not self.standing and all(notice.event == ASKED for notice in self.notices)
+        return not self.standing and all(notice.event != FINDING for notice in self.notices)
 
 
 class _Seen(Struct, frozen=True):
@@ -205,7 +208,11 @@ class Watch:
             else:
                 state.told.append(one.name)
                 told.add(one.name)
-            self._tell(done, at, ASKED if one.check == ASKED else "finding", one)
+            self._tell(done, at, ASKED if one.check == ASKED else FINDING, one)
+        if done.report is not None and done.report.warning != state.warned:
+            warned = _warned(done.report.warning, state.warned)
+            self._tell(done, at, warned.check, warned)
+            state.warned = done.report.warning
         if done.report is None or done.problem:
             return
         there = {one.name for one in seen}
@@ -215,7 +222,7 @@ class Watch:
         if over and len(over) == len(state.standing):
             since = min(state.standing[name] for name in over)
             message = "Nothing stands against the ledger any more. What was found is in the notices and in the evidence."
-            self._tell(done, at, "well", _Seen("", "all", message, {"since": since, "was": "; ".join(sorted(over))}, passes=True))
+            self._tell(done, at, WELL, _Seen("", "all", message, {"since": since, "was": "; ".join(sorted(over))}, passes=True))
         for name in over:
             del state.standing[name]
 
@@ -277,6 +284,15 @@ def _differs(mismatch: Mismatch) -> _Seen:
     about = "; ".join(str(mismatch.evidence[name]) for name in ("request", "entry", "log", "line") if name in mismatch.evidence)
     name = f"{BOOKS}: {mismatch.kind} {_VARYING.sub('#', mismatch.message)} ({about})"
     return _Seen(name, BOOKS, f"{mismatch.kind}: {mismatch.message}", mismatch.evidence, passes=False)
+
+
+def _warned(since: str, before: str) -> _Seen:
+    """Say that the provider warns in public since then, or no more. It is his own word, and unsigned."""
+    if since:
+        message = f"the provider warns in public: no quorum of its witnesses has signed a head since {since}"
+        return _Seen("", WARNED, message, {"since": since}, passes=True)
+    message = f"the provider warns no more that no quorum of its witnesses signs, as it did since {before}"
+    return _Seen("", WARNING_OVER, message, {"was since": before}, passes=True)
 
 
 def _check_of(name: str) -> str:

@@ -61,9 +61,12 @@ class LiveConsents:
     async def watch(self, trail: Trail, pieces: AsyncIterator[P]) -> AsyncGenerator[P, None]:
         """Yield a body's pieces for as long as the consent of the trail's caller is live. Raises AccessDeniedError."""
         caller = trail.caller
-        async for piece in pieces:
+        # Before a piece is opened, since a key server may be asked for it, and again before it leaves.
+        self.require(caller.account_id, caller.consent_id, caller.arn)
+        while (piece := await anext(pieces, None)) is not None:
             self.require(caller.account_id, caller.consent_id, caller.arn)
             yield piece
+            self.require(caller.account_id, caller.consent_id, caller.arn)
 
     def require(self, account_id: str, consent_id: str, arn: str) -> Proven:
         """Return the proven approval of a consent that is live now, and `arn`'s. Raises AccessDeniedError, StorageError."""

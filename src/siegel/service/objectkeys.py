@@ -3,7 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.domain.errors import InvalidRequestError
+from siegel.domain.errors import InvalidRequestError, SealBrokenError
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode, Upload
 from siegel.envelope.context import Place
 from siegel.envelope.objectkeys import bind, open_secrets, split_secrets
@@ -96,5 +96,10 @@ class ObjectKeys:
         if asker.customer_key is not None:
             raise InvalidRequestError("The encryption parameters are not applicable to this object.")
         use, lease = await self._data_keys.open(asker, bucket, place, sealed.wrapped_key, rekeying=rekeying)
-        data_key, head_secret = split_secrets(open_secrets(keys.wrapping, lease.inner, use.bound))
+        try:
+            secrets = open_secrets(keys.wrapping, lease.inner, use.bound)
+        except SealBrokenError as error:
+            lease.distrust(error)
+            raise
+        data_key, head_secret = split_secrets(secrets)
         return Unwrapped(data_key, keys.metadata, head_secret, use.protection, lease)

@@ -8,6 +8,23 @@ from siegel.customer.sealing.refusals import StoreError
 PAGES = {("", ""): (["one", "locked"], ("k", "1")), ("k", "1"): (["two"], ("l", "2")), ("l", "2"): (["three"], None)}
 
 
+def test_the_bar_of_a_run_that_goes_on_ends_full(tmp_path, monkeypatch, capsys):
+    def pages(_client, _bucket, _prefix, after):
+        while after is not None:
+            versions, after = PAGES[after]
+            yield versions, after
+
+    monkeypatch.setattr(command, "connect", lambda _url: None)
+    monkeypatch.setattr(command, "version_pages", pages)
+    monkeypatch.setattr(command, "update_version", lambda *_words: "")
+    monkeypatch.setattr(command.sys.stderr, "isatty", lambda: True)
+    command.Position(tmp_path / "state.json", "films/ arn").note(("k", "1"))
+    command.rewrap("films", key="arn", state=tmp_path / "state.json")
+    told = capsys.readouterr()
+    assert told.out == "2 versions sealed anew, 0 left as they are\n"
+    assert "2/2" in told.err
+
+
 @pytest.mark.parametrize("refused", ["locked", "none"])
 def test_a_run_that_goes_on_comes_back_to_what_was_refused(tmp_path, monkeypatch, refused):
     began = []

@@ -2,6 +2,7 @@
 
 import json
 
+import botocore.loaders
 import pytest
 
 from siegel.domain import errors, kms_errors
@@ -40,6 +41,22 @@ def test_every_error_has_a_code_of_its_own():
     classes = KmsError.__subclasses__()
     assert len({error.code for error in classes}) == len(classes)
     assert all(to_fault(error()).code == error.code for error in classes)
+
+
+COMMON = {
+    *("MissingAuthenticationTokenException", "ServiceUnavailableException", "ValidationException"),
+    # Of the protocol itself (Smithy, "AWS JSON 1.1 protocol").
+    *("RequestEntityTooLargeException", "SerializationException", "UnknownOperationException"),
+}
+"""Errors that every service of AWS may answer with, and that no model names."""
+
+
+def test_every_error_is_one_of_kms():
+    shapes = botocore.loaders.Loader().load_service_model("kms", "service-2")["shapes"]
+    modelled = {name for name, shape in shapes.items() if shape.get("exception")}
+    codes = {error.code for error in KmsError.__subclasses__()}
+    assert codes <= modelled | COMMON
+    assert not COMMON & modelled
 
 
 def test_what_is_said_is_told():

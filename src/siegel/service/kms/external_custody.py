@@ -129,6 +129,10 @@ class ExternalCustody:
         await self._journal.append(use_entry(use, use.call_id, reason=RENEWAL))
         return kept
 
+    def forget(self, outer: bytes) -> None:
+        """Keep a layer no more."""
+        self._kept.pop(outer, None)
+
     def time_limit_s(self, use: KeyUse) -> float:
         """Return for how long a layer may be used without asking again: the shortest time that a tag says, else the default."""
         self._refresh()
@@ -235,6 +239,11 @@ class ExternalLease(Lease):
         if not self._next_try_at_s:
             self._extend(self._asked_at_s)
         return self._renew() if _now_s() >= self._next_try_at_s else None
+
+    def distrust(self, error: SealBrokenError) -> None:
+        """Raise KeyStateError: what a key server has once encrypted, and opens now, is the same."""
+        self._custody.forget(self._outer)
+        raise KeyStateError("What the external key store proxy has decrypted is not what it was given to encrypt.") from error
 
     def _look(self, view: KeyView) -> None:
         super()._look(view)

@@ -30,6 +30,10 @@ class Body(Protocol):
         """Yield the raw bytes, as pieces that together are worth a trip off the event loop."""
         ...
 
+    async def payload(self) -> list[Buffer]:
+        """Return the checked plaintext of all slabs, for a body that is small."""
+        ...
+
     def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Check a piece and return its plaintext. May run off the event loop, one piece at a time."""
         ...
@@ -37,6 +41,16 @@ class Body(Protocol):
     def finish(self) -> BodyFacts:
         """Check what only the end can tell, and return what is known of the whole."""
         ...
+
+
+async def payload_of(body: Body) -> list[Buffer]:
+    """Return the checked plaintext of all slabs of a body."""
+    payload: list[Buffer] = []
+    async with aclosing(body.slabs()) as slabs:
+        async for slab in slabs:
+            for piece in slab:
+                payload += body.feed(piece)
+    return payload
 
 
 class Segment(Struct, frozen=True):
@@ -84,11 +98,7 @@ class Sealer:
 
     @staticmethod
     async def _seal_inline(segment: Segment, body: Body) -> SealedBody:
-        pieces: list[Buffer] = []
-        async with aclosing(body.slabs()) as slabs:
-            async for slab in slabs:
-                for piece in slab:
-                    pieces.extend(body.feed(piece))
+        pieces = await body.payload()
         facts = body.finish()
         plaintext = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         sealed = seal_segment(

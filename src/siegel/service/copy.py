@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from siegel.s3wire.body import BodyFacts
 from siegel.s3wire.checksums import Algorithm, Buffer, new_hasher
+from siegel.service.bodies import payload_of
 from siegel.service.get import Getter, Opened
 
 
@@ -26,6 +27,10 @@ class OpenedBody:
             async for piece in pieces:
                 # Whoever seals it may keep it for longer than until the next.
                 yield [bytes(piece)]
+
+    async def payload(self) -> list[Buffer]:
+        """Return all of the plaintext. Raises what `slabs` raises."""
+        return await payload_of(self)
 
     def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Count the digests."""

@@ -88,6 +88,15 @@ class RequestBody:
         """Yield the raw body: pieces as they come while it is small, gathered into slabs where it is large."""
         return receive_slabs(self._exchange, self._reaper, self.size_bytes)
 
+    async def payload(self) -> list[Buffer]:
+        """Receive what is left of a small body, and return its payload."""
+        payload: list[Buffer] = []
+        while self._exchange.body_left != 0:
+            piece = await self._reaper.receive(self._exchange)
+            if piece:
+                payload += self._checker.feed(piece)
+        return payload
+
     def feed(self, piece: bytes) -> Sequence[Buffer]:
         """Check raw bytes and return their payload."""
         return self._checker.feed(piece)
@@ -100,9 +109,6 @@ class RequestBody:
         """Return a small body whole, checked. Raises MaxMessageLengthExceededError beyond `bytes_max`."""
         if self.size_bytes > bytes_max:
             raise MaxMessageLengthExceededError(fields={"MaxMessageLengthBytes": str(bytes_max)})
-        pieces: list[Buffer] = []
-        async for slab in self.slabs():
-            for piece in slab:
-                pieces.extend(self.feed(piece))
+        payload = await self.payload()
         self.finish()
-        return b"".join(pieces)
+        return b"".join(payload)

@@ -13,6 +13,7 @@ from siegel.s3wire.checksums import Buffer
 from siegel.s3wire.formdata import FormFields, parse_boundary
 from siegel.s3wire.forms import Form, check_form_request, location_of, redirect_to, render_post, understand_form
 from siegel.s3wire.request import Request
+from siegel.service.bodies import payload_of
 from siegel.service.get import version_text
 from siegel.service.manifests import manifest_of
 from siegel.service.put import Stored
@@ -70,6 +71,10 @@ class FileBody:
         async with aclosing(receive_slabs(self._exchange, self._reaper, self.size_bytes)) as slabs:
             async for slab in slabs:
                 yield slab
+
+    async def payload(self) -> list[Buffer]:
+        """Receive what is left of a small form, and return the bytes of its file."""
+        return await payload_of(self)
 
     def feed(self, piece: bytes) -> list[Buffer]:
         """Return the bytes of the file in a piece of the form, checked."""

@@ -31,6 +31,7 @@ class RequestIds:
         self._numbers = count(int.from_bytes(os.urandom(8), "big") >> 1)
         # The second id names the process that answered, as Amazon's names the host.
         self.host_id: Final = os.urandom(18).hex()
+        self.last_headers: Final[HeaderList] = [(b"x-amz-id-2", self.host_id.encode()), _SERVER]
 
     def next(self) -> str:
         """Return a fresh id."""
@@ -42,7 +43,7 @@ class Exchange:
 
     __slots__ = (
         "_expects_continue",
-        "_host_id",
+        "_ids",
         "_is_head",
         "_receive",
         "_send",
@@ -56,7 +57,7 @@ class Exchange:
     def __init__(self, scope: Message, receive: Receive, send: Send, ids: RequestIds) -> None:
         self._receive = receive
         self._send = send
-        self._host_id = ids.host_id.encode()
+        self._ids = ids
         self._is_head = scope["method"] == "HEAD"
         self.request_id = ids.next()
         self.started = False
@@ -71,7 +72,7 @@ class Exchange:
     @property
     def host_id(self) -> str:
         """The id of the answering process."""
-        return self._host_id.decode()
+        return self._ids.host_id
 
     def expect_body(self, content_length: int | None, *, expects_continue: bool) -> None:
         """Note that a body comes, of `content_length` bytes if known; with `expects_continue` it waits to be asked for."""
@@ -90,18 +91,13 @@ class Exchange:
 
     async def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b"") -> None:
         """Send a whole answer. The body of an answer to HEAD is left out, its length is not."""
-        reach("answer.before")
-        await self._start(status, [*headers, (b"content-length", b"%d" % len(body))] if status not in {204, 304} else [*headers])
-        await self._send({"type": "http.response.body", "body": b"" if self._is_head else body})
-
-    async def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Answer a HEAD whose headers say how long the body would be."""
-        reach("answer.before")
-        await self._start(status, [*headers])
-        await self._send({"type": "http.response.body", "body": b""})
+        sent = [*headers]
+        if status not in {204, 304}:
+            sent.append((b"content-length", b"%d" % len(body)))
+        await self.small(status, sent, b"" if self._is_head else body)
 
     async def small(self, status: int, headers: HeaderList, body: bytes) -> None:
-        """Send an answer whose headers are complete, with its body in one piece."""
+        """Send an answer whose headers are complete, with its body in one piece; that of an answer to HEAD is empty."""
         reach("answer.before")
         await self._start(status, headers)
         await self._send({"type": "http.response.body", "body": body})
@@ -122,13 +118,12 @@ class Exchange:
 
     async def _start(self, status: int, headers: HeaderList) -> None:
         self.started = True
-        headers.extend(self.extra)
+        headers += self.extra
         request_id = self.request_id.encode()
         headers.append((b"x-amz-request-id", request_id))
         if self.trail is not None and self.trail.has_entry:
             headers.append((b"x-siegel-entry", request_id))
-        headers.append((b"x-amz-id-2", self._host_id))
-        headers.append(_SERVER)
+        headers += self._ids.last_headers
         if self._expects_continue or (self.body_left != 0 and not await self._drain()):
             # Botocore takes a final answer in place of `100 Continue` for an interim one, and waits for the next: end it.
             headers.append((b"connection", b"close"))

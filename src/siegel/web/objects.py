@@ -55,6 +55,7 @@ from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
 
 _ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
+_CHECKSUM_NAMES: Final[dict[str, bytes]] = {algorithm.value: algorithm.header.encode() for algorithm in Algorithm}
 
 
 def stored_headers(content: ContentHead) -> tuple[tuple[bytes, bytes], ...]:
@@ -69,8 +70,10 @@ def version_headers(bucket: Bucket, text: str) -> HeaderList:
 
 def checksum_headers(head: Head) -> HeaderList:
     """Return the headers that show an object's checksum."""
-    name = Algorithm(head.checksum_algorithm).header
-    return [(name.encode(), head.checksum.encode()), (b"x-amz-checksum-type", head.checksum_type.encode())]
+    return [
+        (_CHECKSUM_NAMES[head.checksum_algorithm], head.checksum.encode()),
+        (b"x-amz-checksum-type", head.checksum_type.encode()),
+    ]
 
 
 def put_request(cases: UseCases, call: Call, sealing: Sealing) -> PutRequest:
@@ -268,12 +271,17 @@ class _Selection(Struct, frozen=True):
     by_part: bool
 
 
+_WHOLE: Final = _Selection(None, by_part=False)
+
+
 def _select(call: Call, opened: Opened) -> _Selection:
     headers, size = call.request.headers, opened.version.size_bytes
     part_text = call.request.query.get("partNumber")
     asked = headers.get("range")
     if part_text is None:
-        if asked is not None and not range_applies(headers.get("if-range"), opened.head.etag, opened.version.modified_at_ms):
+        if asked is None:
+            return _WHOLE
+        if not range_applies(headers.get("if-range"), opened.head.etag, opened.version.modified_at_ms):
             asked = None
         return _Selection(parse_range(asked, size), by_part=False)
     if asked is not None:
@@ -290,7 +298,7 @@ def _select(call: Call, opened: Opened) -> _Selection:
 def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
     head, version, request = opened.head, opened.version, call.request
     headers: HeaderList = [
-        (b"etag", f'"{head.etag}"'.encode()),
+        (b"etag", b'"%b"' % head.etag.encode()),
         (b"last-modified", format_http_date(version.modified_at_ms).encode()),
         _ACCEPT_RANGES,
         *head.headers,
@@ -342,7 +350,7 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     )
     if request.method == "HEAD":
         await cases.journal.append(entry)
-        await exchange.head(status, headers)
+        await exchange.small(status, headers, b"")
         return
     start, stop = (0, version.size_bytes) if byte_range is None else (byte_range.start, byte_range.stop)
     if getter.is_inline(version):

@@ -16,19 +16,16 @@ class Rights:
     """The policies about a principal: those of its identity, its boundary, those of its session.
 
     Boundary and session policies give nothing: they limit what the identity's policies give. None: there is no such limit.
+    `is_empty`: there is no policy at all.
     """
 
-    __slots__ = ("boundary", "identity", "session")
+    __slots__ = ("boundary", "identity", "is_empty", "session")
 
     def __init__(self, identity: Statements, boundary: Statements | None, session: Statements | None) -> None:
         self.identity = identity
         self.boundary = boundary
         self.session = session
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no policy at all."""
-        return not self.identity.all and self.boundary is None and self.session is None
+        self.is_empty = not identity.all and boundary is None and session is None
 
     @classmethod
     def of(

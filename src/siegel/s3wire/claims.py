@@ -141,7 +141,8 @@ def _from_header(request: Request, authorization: str, service: str) -> Claim:
         parts[name] = value
     if parts.keys() != _AUTHORIZATION_PARTS:
         raise AuthorizationHeaderMalformedError("The authorization header consists of Credential, SignedHeaders and Signature.")
-    return _claim("header", parts, _header_time(request.headers), None, request=request, expected=service)
+    said = parts["Credential"], parts["SignedHeaders"], parts["Signature"]
+    return _claim("header", said, _header_time(request.headers), None, request=request, expected=service)
 
 
 def _from_query(request: Request, service: str) -> Claim:
@@ -157,12 +158,8 @@ def _from_query(request: Request, service: str) -> Claim:
     at_ms = _moment_ms(timestamp)
     if at_ms is None:
         raise AuthorizationQueryParametersError("X-Amz-Date must be in the ISO 8601 basic form YYYYMMDDTHHMMSSZ.")
-    parts = {
-        "Credential": query["X-Amz-Credential"],
-        "SignedHeaders": query["X-Amz-SignedHeaders"],
-        "Signature": query["X-Amz-Signature"],
-    }
-    return _claim("query", parts, (timestamp, at_ms), _expires_s(query["X-Amz-Expires"]), request=request, expected=service)
+    said = query["X-Amz-Credential"], query["X-Amz-SignedHeaders"], query["X-Amz-Signature"]
+    return _claim("query", said, (timestamp, at_ms), _expires_s(query["X-Amz-Expires"]), request=request, expected=service)
 
 
 def parse_form_claim(request: Request, fields: Mapping[str, str]) -> Claim | None:
@@ -185,13 +182,13 @@ def parse_form_claim(request: Request, fields: Mapping[str, str]) -> Claim | Non
         name = "x-amz-date" if at_ms is None else "x-amz-algorithm"
         wanted = "in the ISO 8601 basic form YYYYMMDDTHHMMSSZ" if at_ms is None else ALGORITHM
         raise InvalidArgumentError(f"{name} must be {wanted}.", fields={"ArgumentName": name})
-    parts = {"Credential": fields["x-amz-credential"], "SignedHeaders": "", "Signature": fields["x-amz-signature"]}
-    return _claim("form", parts, (fields["x-amz-date"], at_ms), None, request=request, expected="s3")
+    said = fields["x-amz-credential"], "", fields["x-amz-signature"]
+    return _claim("form", said, (fields["x-amz-date"], at_ms), None, request=request, expected="s3")
 
 
 def _claim(
     source: str,
-    parts: dict[str, str],
+    said: tuple[str, str, str],
     moment: tuple[str, int],
     expires_s: int | None,
     *,
@@ -199,7 +196,7 @@ def _claim(
     expected: str,
 ) -> Claim:
     timestamp, at_ms = moment
-    credential = parts["Credential"]
+    credential, signed_headers, signature = said
     read = _read_credential if len(credential) <= _CREDENTIAL_CHARS_KEPT_MAX else _read_credential.__wrapped__
     access_key_id, date, region = read(source, credential, timestamp[:8], expected)
     return Claim(
@@ -207,8 +204,8 @@ def _claim(
         date=date,
         region=region,
         service=expected,
-        signed_headers=tuple(parts["SignedHeaders"].split(";")),
-        signature=parts["Signature"],
+        signed_headers=tuple(signed_headers.split(";")),
+        signature=signature,
         timestamp=timestamp,
         at_ms=at_ms,
         expires_s=expires_s,

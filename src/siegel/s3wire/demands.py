@@ -37,4 +37,6 @@ def further_actions(route: Route, headers: Mapping[str, str], *, has_version: bo
         asked = _OF_BUCKET_HEADERS
     else:
         return ()
+    if asked.keys().isdisjoint(headers):
+        return ()
     return tuple(dict.fromkeys(action for name, action in asked.items() if name in headers))

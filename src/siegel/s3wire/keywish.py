@@ -21,6 +21,7 @@ KEY_ID_HEADER: Final = "x-amz-server-side-encryption-aws-kms-key-id"
 CONTEXT_HEADER: Final = "x-amz-server-side-encryption-context"
 BUCKET_KEY_HEADER: Final = "x-amz-server-side-encryption-bucket-key-enabled"
 
+_ASKING: Final = frozenset({ENCRYPTION_HEADER, KEY_ID_HEADER, CONTEXT_HEADER, BUCKET_KEY_HEADER})
 _OF_SERVICE: Final = "aws:s3:arn"
 _NO_CONTEXT: Final[Mapping[str, str]] = {}
 _MALFORMED: Final = (
@@ -44,6 +45,8 @@ def parse_key_wish(headers: Mapping[str, str], default: BucketEncryption) -> Key
     `default` is what the bucket does where a write asks for nothing. Raises what `check_encryption` raises, InvalidArgumentError
     for a context or a flag that is none, and for what does not go together.
     """
+    if _ASKING.isdisjoint(headers) and default.algorithm not in WITH_KEY_SERVICE:
+        return None
     method = check_encryption(headers)
     asked = _flag(headers)
     if method in WITH_KEY_SERVICE:

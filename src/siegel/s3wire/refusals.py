@@ -28,7 +28,7 @@ _UNBUILT: Final = frozenset(
     }
 )
 _ONLY_VALUES: Final = {"x-amz-bucket-object-lock-enabled": "false"}
-
+_CHECKED: Final = ("x-amz-acl", "x-amz-grant-", "x-amz-object-", *_UNBUILT, *_ONLY_VALUES)
 
 _NONE: Final[frozenset[str]] = frozenset()
 
@@ -41,7 +41,7 @@ def refuse_unsupported(headers: Mapping[str, str], *, understood: frozenset[str]
     ownership that is none.
     """
     for name, value in headers.items():
-        if name.startswith("x-amz-") and name not in understood:
+        if name.startswith(_CHECKED) and name not in understood:
             _check(name, value)
 
 

@@ -106,7 +106,7 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
     fields = _read_headers(headers)
     _check_framing(fields)
     query = _read_query(raw_query) if raw_query else {}
-    hoisted = _hoist(query, fields) if "X-Amz-Signature" in query else ()
+    hoisted = _hoist(query, fields) if "X-Amz-Signature" in query and not query.keys() <= SIGNING_QUERY_NAMES else ()
     prefix = _host_prefix(fields, domains)
     control_account = find_account(prefix, raw_path, fields)
     own_level, ledger_account, ledger_path = split_own_path(raw_path) if prefix is None else ("", "", "")

@@ -54,7 +54,9 @@ class _Candidate(Struct, frozen=True):
             return False
         if self.route.is_form and not is_form(request.headers.get("content-type", "")):
             return False
-        return all(name in request.query and value in {None, request.query[name]} for name, value in self.markers)
+        return not self.markers or all(
+            name in request.query and value in {None, request.query[name]} for name, value in self.markers
+        )
 
 
 def _candidate(route: Route) -> _Candidate:

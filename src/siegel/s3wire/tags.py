@@ -35,7 +35,9 @@ def parse_tagging(value: str | None) -> dict[str, str]:
     Raises InvalidArgumentError if it cannot be read, InvalidTagError if the tags break a rule.
     """
     tags: dict[str, str] = {}
-    for pair in (value or "").split("&"):
+    if not value:
+        return tags
+    for pair in value.split("&"):
         if not pair:
             continue
         key, _, text = pair.partition("=")

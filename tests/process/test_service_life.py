@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,18 @@ def test_the_service_says_when_it_is_ready_and_answers(service):
 
 def test_it_is_made_of_workers_and_a_steward(service):
     assert sorted(service.children().values()) == ["siegel.app.steward", "siegel.app.worker", "siegel.app.worker"]
+
+
+def test_the_threads_of_each_worker_keep_to_one_core_where_no_core_is_to_spare(service):
+    workers = [pid for pid, module in service.children().items() if module == "siegel.app.worker"]
+    cores = [{frozenset(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()} for pid in workers]
+    everywhere = frozenset(os.sched_getaffinity(0))
+    if len(workers) < len(everywhere):
+        assert cores == [{everywhere}] * len(workers)
+    else:
+        # Threads for bodies come with the first large body.
+        assert all(len(of_threads) == 1 and len(*of_threads) == 1 for of_threads in cores)
+        assert frozenset.union(*(core for of_threads in cores for core in of_threads)) == everywhere
 
 
 def test_a_second_instance_on_the_same_directory_is_refused(service, deployment):
@@ -72,7 +85,7 @@ def test_nothing_rests_in_plain_and_the_verification_leaves_nothing_behind(servi
         report = json.loads(verified.stdout)
         assert verified.returncode == 0, report
         assert (report["sealed"], report["found"], report["control_missed"]) == (True, [], [])
-        assert len(report["paths"]) == 39
+        assert len(report["paths"]) == 50
     listed = json.loads(siegel("account", "list", "--data", deployment, "--json").stdout)
     assert "siegel-verify" not in {account["name"] for account in listed["accounts"]}
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from siegel.app.process import leave_core
 from siegel.app.settings import Settings
 from siegel.app.wiring import Deployment
 from siegel.envelope.objectkeys import EXTERNAL_CUSTODY, LOCAL_CUSTODY
@@ -69,7 +70,7 @@ Doors = Callable[[Deployment, Settings, DoorParts, Shared], Mapping[str, Door]]
 def build_s3(deployment: Deployment, settings: Settings) -> Gateway:
     """Return the ASGI application of the S3 port."""
     store, blobs, clock, randomness = deployment.store, deployment.blobs, deployment.clock, deployment.randomness
-    executor = ThreadPoolExecutor(max_workers=BODY_THREADS, thread_name_prefix="body")
+    executor = ThreadPoolExecutor(max_workers=BODY_THREADS, thread_name_prefix="body", initializer=leave_core)
     keyring = KeyRing(deployment.custodian, randomness)
     tokens = SessionTokens(deployment.custodian, randomness)
     directory = Directory(store, keyring, tokens, clock)

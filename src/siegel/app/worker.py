@@ -8,7 +8,7 @@ from siegel.app.assembly import build_s3
 from siegel.app.http import HttpServer
 from siegel.app.lifeline import Lifeline
 from siegel.app.orders import Orders, ServiceState
-from siegel.app.process import SWITCH_INTERVAL_S, report_ready_soon, run, settle_memory
+from siegel.app.process import SWITCH_INTERVAL_S, keep_to_core, report_ready_soon, run, settle_memory
 from siegel.app.wiring import open_deployment
 
 
@@ -22,6 +22,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
     """Serve until told to stop; return when the last request in flight is answered."""
     settings = orders.settings
     lifeline.watch(_ignore)
+    keep_to_core(int(orders.name.rpartition("-")[2]), settings.workers)
     deployment = open_deployment(settings)
     try:
         application = build_s3(deployment, settings)

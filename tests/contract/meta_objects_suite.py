@@ -377,3 +377,83 @@ class ObjectsContract:
         assert store.reader.objects.find_version(BUCKET, "a", locked.version_id) == locked
         write(store, lambda writer: writer.objects.remove(newer, []))
         assert store.reader.objects.find_current(BUCKET, "a") == locked
+
+    # What may be remembered.
+
+    @staticmethod
+    def read_now(store, object_key="a"):
+        """Read a key as somebody who will remember it; return what tells whether that stands."""
+        changes = store.object_changes
+        as_of = changes.now()
+        store.reader.objects.find_current(BUCKET, object_key)
+        place = changes.place(BUCKET, object_key)
+        return lambda: changes.last(place) <= as_of
+
+    def test_what_was_read_stands_until_its_key_changes(self, store):
+        put(store, a_version("a", 1))
+        stands = self.read_now(store)
+        assert stands()
+        put(store, a_version("b", 2))
+        assert stands()
+        put(store, a_version("a", 3))
+        assert not stands()
+        assert self.read_now(store)()
+
+    def test_every_change_of_a_key_ends_what_was_read_of_it(self, store):
+        old, new = put(store, a_version(number=1)), put(store, a_version(number=2))
+        changes = [
+            lambda writer: writer.objects.amend(msgspec.structs.replace(new, sealed_head=b"again")),
+            lambda writer: writer.objects.amend(msgspec.structs.replace(old, sealed_head=b"again"), b"body"),
+            lambda writer: writer.objects.insert(a_marker(number=3), None),
+            lambda writer: writer.objects.remove(a_marker(number=3), []),
+            lambda writer: writer.objects.remove(new, []),
+            lambda writer: writer.objects.remove(old, []),
+        ]
+        for change in changes:
+            stands = self.read_now(store)
+            write(store, change)
+            assert not stands()
+            assert self.read_now(store)()
+
+    def test_a_change_ends_what_was_read_before_it_is_visible(self, store):
+        put(store, a_version("a", 1))
+        stands = self.read_now(store)
+        seen = []
+
+        def change(writer):
+            writer.objects.insert(a_version("a", 2), b"")
+            seen.append(stands())
+
+        write(store, change)
+        assert seen == [False]
+
+    def test_what_was_read_while_a_change_was_open_does_not_stand_after_it(self, store):
+        reads = []
+
+        def change(writer):
+            writer.objects.insert(a_version("a", 1), b"")
+            reads.append(self.read_now(store))
+
+        write(store, change)
+        assert not reads[0]()
+
+    def test_after_a_change_that_was_undone_a_key_can_be_remembered_again(self, store):
+        put(store, a_version("a", 1))
+
+        def change(writer):
+            writer.objects.insert(a_version("a", 2), b"")
+            raise StorageError("no")
+
+        with pytest.raises(StorageError):
+            write(store, change)
+        assert self.read_now(store)()
+
+    def test_the_same_key_in_another_bucket_is_another_key(self, store):
+        places = {store.object_changes.place(bucket_id, "a") for bucket_id in range(1, 6)}
+        assert len(places) == 5
+
+    def test_a_change_outside_a_transaction_notes_nothing(self, store):
+        stands = self.read_now(store)
+        with pytest.raises(StorageError):
+            store.reader.objects.insert(a_version(), b"")
+        assert stands()

@@ -1,6 +1,8 @@
 """The SQLite store between processes and over their deaths: one writer at a time, nothing acknowledged is lost."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +12,13 @@ from tests.contract.meta_fixtures import BUCKET, ManualClock, a_version, entry, 
 
 from siegel.domain.configuration import OwnershipControls, PublicAccessBlock
 from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
+from siegel.domain.faultpoints import VARIABLE
 from siegel.domain.objects import Lock
 from siegel.domain.records import Kind, bucket_scope, decode_document
 from siegel.drivers.meta import sqlite_schema
 from siegel.drivers.meta.sqlite import create_store, open_store
 from siegel.drivers.meta.sqlite_connection import PAGE_BYTES, connect, require_sqlite
+from siegel.service.recent import RecentObjects
 
 KEY = bytes(range(32))
 WRITER = Path(__file__).with_name("meta_writer.py")
@@ -30,8 +34,10 @@ def open_here(directory):
     return open_store(directory, KEY, ManualClock())
 
 
-def start_writer(directory, name, count):
-    return subprocess.Popen([sys.executable, WRITER, directory, name, str(count)], stdout=subprocess.PIPE, text=True)
+def start_writer(directory, name, count, fault=""):
+    environment = {**os.environ, **({VARIABLE: fault} if fault else {})}
+    command = [sys.executable, WRITER, directory, name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def kept_names(store):
@@ -107,6 +113,93 @@ def test_a_process_that_dies_between_commit_and_count_leaves_nobody_trusting_the
     write(store, lambda writer: None)
     assert store.generation() == store.generation() == before + 2
     store.close()
+
+
+# What is remembered of objects.
+
+
+def remembered(store):
+    """Return a function that reads `counter` as a worker does, from memory where that stands; and what counts real reads."""
+    reads = []
+
+    class Objects:
+        def find_current(self, *args, **named):
+            reads.append(args)
+            return store.reader.objects.find_current(*args, **named)
+
+    recent = RecentObjects(Objects(), store.object_changes)
+    return lambda: recent.find(BUCKET, "counter"), reads
+
+
+def fresh_counter(store):
+    return store.reader.objects.find_current(BUCKET, "counter", with_body=True)
+
+
+@pytest.mark.parametrize("moment", ["meta.before_commit", "meta.after_commit"])
+def test_a_writer_that_dies_around_its_commit_leaves_nobody_with_an_old_object(directory, moment):
+    store = open_here(directory)
+    find, reads = remembered(store)
+    write(store, lambda writer: writer.objects.insert(a_version("counter"), b"0"))
+    for batch in 1, 2, 3:
+        before = find()
+        victim = start_writer(directory, f"victim{batch}", 1000, f"{moment}:{batch}")
+        victim.communicate(timeout=60)
+        assert victim.returncode == -signal.SIGKILL
+        assert find() == fresh_counter(store)
+        changed = moment == "meta.after_commit" or batch > 1
+        assert (find().version_id != before.version_id) == changed
+        # The next transaction, whatever it is about, settles what the dead one left: then it is remembered again.
+        write(store, lambda writer: None, entry())
+        assert find() == fresh_counter(store)
+        reads.clear()
+        find()
+        assert reads == []
+    store.close()
+
+
+def test_an_acknowledged_write_of_another_process_is_never_hidden_by_memory(directory):
+    store = open_here(directory)
+    find, _ = remembered(store)
+    write(store, lambda writer: writer.objects.insert(a_version("counter"), b"0"))
+    writer = start_writer(directory, "other", 200)
+    for acknowledged, _line in enumerate(writer.stdout, 1):
+        assert int(find().body) >= acknowledged
+    writer.stdout.close()
+    assert writer.wait(60) == 0
+    assert int(find().body) == 200
+    store.close()
+
+
+def test_a_map_that_lost_its_count_in_a_loss_of_power_is_trusted_again(directory):
+    store = open_here(directory)
+    for number in range(20):
+        write(store, lambda writer, number=number: writer.objects.insert(a_version("counter", number), b"0"))
+    store.close()
+    stale = bytearray((directory / "changes").read_bytes())
+    stale[:8] = bytes(8)
+    (directory / "changes").write_bytes(stale)
+    store = open_here(directory)
+    find, reads = remembered(store)
+    write(store, lambda writer: None, entry())
+    assert find() == find() == fresh_counter(store)
+    assert len(reads) == 1
+    store.close()
+
+
+def test_a_missing_map_is_made_anew(directory):
+    (directory / "changes").unlink()
+    store = open_here(directory)
+    find, reads = remembered(store)
+    write(store, lambda writer: writer.objects.insert(a_version("counter"), b"0"))
+    assert find() == find() == fresh_counter(store)
+    assert len(reads) == 1
+    store.close()
+
+
+def test_a_damaged_map_is_named(directory):
+    (directory / "changes").write_bytes(b"\xff" * 8 * 100)
+    with pytest.raises(StorageError, match="changes is damaged: it holds no data, remove it"):
+        open_here(directory)
 
 
 # Opening.
@@ -228,7 +321,7 @@ def test_a_sqlite_that_will_do_is_taken(version):
     require_sqlite(version, "2.0")
 
 
-@pytest.mark.parametrize("name", ["commit.lock", "generation"])
+@pytest.mark.parametrize("name", ["commit.lock", "generation", "changes"])
 def test_t56_a_link_in_place_of_a_file_of_ours_is_not_followed(directory, tmp_path_factory, name):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "target"
     elsewhere.write_bytes(b"untouched")

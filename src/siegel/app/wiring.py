@@ -3,7 +3,7 @@
 DIR/siegel.toml   the configuration
 DIR/root.key      the root key, unless the settings name another place
 DIR/keychest      the keys that hang on it, sealed, once it was rotated or if it is in a token (with keychest.lock)
-DIR/siegel.db     metadata and journal, encrypted (with its -wal and -shm, commit.lock and generation)
+DIR/siegel.db     metadata and journal, encrypted (with its -wal and -shm, commit.lock, generation and changes)
 DIR/heads         sizes and roots of the logs' last signed heads
 DIR/blobs/        sealed bodies
 DIR/instance.lock held by the running service

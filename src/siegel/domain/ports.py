@@ -436,10 +436,34 @@ class Writer(Reader, Protocol):
         ...
 
 
+class ObjectChanges(Protocol):
+    """When object keys were last changed, by any process: what was read of one may be remembered for as long as it stands.
+
+    It stands while `last(place)` is no greater than what `now` said before it was read. Then a fresh read would give the same.
+    """
+
+    def now(self) -> int:
+        """Return the number of the last change that every read from now on sees."""
+        ...
+
+    def place(self, bucket_id: int, object_key: str) -> int:
+        """Return where `last` tells of a key. Others may fall on the same place: what is said there may be about them."""
+        ...
+
+    def last(self, place: int, /) -> int:
+        """Return the number of the last change at a place, also of one that is about to be committed."""
+        ...
+
+
 class MetaStore(Protocol):
     """Metadata: one transaction is one visible change."""
 
     reader: Reader
+
+    @property
+    def object_changes(self) -> ObjectChanges:
+        """When object keys were last changed."""
+        ...
 
     async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:
         """Run `change` in a transaction and return its result once it is durable, together with its journal entries.

@@ -21,6 +21,7 @@ from siegel.service.heads import Head, LayoutPart, open_head, open_layout, open_
 from siegel.service.keys import BucketKeys
 from siegel.service.kms.custody import Protection
 from siegel.service.objectkeys import ObjectKeys, Unwrapped
+from siegel.service.recent import RecentObjects
 from siegel.service.rolling import behind
 from siegel.service.versions import version_or_raise
 
@@ -102,14 +103,20 @@ class Getter:
         self, store: MetaStore, blobs: BlobStore, directory: Directory, object_keys: ObjectKeys, executor: Executor
     ) -> None:
         self._objects = store.reader.objects
+        self._recent = RecentObjects(store.reader.objects, store.object_changes)
         self._blobs = blobs
         self._directory = directory
         self._object_keys = object_keys
         self._executor = executor
 
     def find(self, bucket: Bucket, object_key: str, version_id: str | None) -> ObjectVersion:
-        """Return a version with its body; see `find_object`."""
-        return find_object(self._objects, bucket, object_key, version_id, with_body=True)
+        """Return a version with its body; see `find_object`. A current one may come from memory."""
+        if version_id is not None:
+            return find_object(self._objects, bucket, object_key, version_id, with_body=True)
+        version = self._recent.find(bucket.bucket_id, object_key)
+        if version is None:
+            raise _no_such_key(self._objects, bucket, object_key)
+        return version
 
     async def open(self, bucket: Bucket, version: ObjectVersion, asker: Asker) -> Opened:
         """Open a version's keys and head. Raises what `ObjectKeys.unwrap` raises."""
@@ -126,7 +133,7 @@ class Getter:
         Raises SealBrokenError, InvalidArgumentError.
         """
         if version_id is None:
-            version = self._objects.find_current(bucket.bucket_id, object_key)
+            version = self._recent.find(bucket.bucket_id, object_key)
         else:
             version = self._objects.find_version(bucket.bucket_id, object_key, decode_version_id(version_id))
         if version is None:

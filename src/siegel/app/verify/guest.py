@@ -14,7 +14,7 @@ from siegel.domain import ids
 from siegel.domain.entry import Entries, Entry
 from siegel.domain.logs import Batch
 from siegel.domain.objects import Account, Credential, CredentialKind
-from siegel.domain.ports import Identities, Reader, Writer
+from siegel.domain.ports import Identities, ObjectChanges, Reader, Writer
 from siegel.service.access_keys import AccessKey
 from siegel.service.keys import KeyRing
 
@@ -91,10 +91,12 @@ class GuestStore:
     """The deployment's store and journal, seen by a process in which the guest exists."""
 
     reader: Reader
+    object_changes: ObjectChanges
 
     def __init__(self, inner: Store, account: Account, credential: Credential) -> None:
         """Read and write through `inner`."""
         self._inner = inner
+        self.object_changes = inner.object_changes
         self.reader = GuestReader(inner.reader, GuestIdentities(inner.reader.identities, account, credential))
 
     async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:

@@ -5,15 +5,10 @@ dies between its commit and the count leaves an odd number behind: until the nex
 relies on what they remember.
 """
 
-import mmap
-import os
 from itertools import count
 from pathlib import Path
-from typing import Final
 
-from siegel.domain.errors import StorageError
-
-_SIZE_BYTES: Final = 8
+from siegel.drivers.meta.mapped import MappedCells
 
 
 class Generation:
@@ -21,17 +16,8 @@ class Generation:
 
     def __init__(self, path: Path) -> None:
         """Map the counter's file, made if it is missing. Raises StorageError if that fails."""
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                # Real space, not a hole: a store into a hole of a full disk would end the process.
-                os.posix_fallocate(descriptor, 0, _SIZE_BYTES)
-                self._map = mmap.mmap(descriptor, _SIZE_BYTES)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise StorageError(f"the generation counter {path} cannot be mapped: {error}") from error
-        self._cells = memoryview(self._map).cast("Q")
+        self._mapped = MappedCells(path, 1)
+        self._cells = self._mapped.cells
         self._unsettled = count(-1, -1)
 
     def value(self) -> int:
@@ -54,5 +40,4 @@ class Generation:
 
     def close(self) -> None:
         """Unmap the file."""
-        self._cells.release()
-        self._map.close()
+        self._mapped.close()

@@ -84,11 +84,13 @@ class MemoryStore:
         self._session = MemorySession(self._tables)
         self._is_closed = False
         self.reader = self._session
+        self.object_changes = self._tables.object_changes
 
     async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:
         """Run `change` and return its result together with its journal entries; an exception undoes it and is raised."""
         self._require_open()
         self._tables.is_open = True
+        self.object_changes.begin()
         try:
             result = change(self._session)
             made = entry(result) if callable(entry) else entry
@@ -99,6 +101,7 @@ class MemoryStore:
         finally:
             self._tables.is_open = False
             self._tables.log.clear()
+            self.object_changes.settle()
         if made is not None:
             self._tables.record(made)
         return result

@@ -17,6 +17,13 @@ class MemoryObjects:
         """Work on `tables`."""
         self._tables = tables
 
+    def _change(self, version: ObjectVersion) -> bytes:
+        """Return the key of a version, once it is noted that it is about to change."""
+        key = key_bytes(version.object_key)
+        self._tables.require_change()
+        self._tables.object_changes.note(version.bucket_id, key)
+        return key
+
     def _versions(self, bucket_id: int, object_key: str) -> list[ObjectVersion]:
         key = key_bytes(object_key)
         return list(self._tables.versions.scan((bucket_id, key), (bucket_id, key + b"\0")))
@@ -67,8 +74,7 @@ class MemoryObjects:
 
     def insert(self, version: ObjectVersion, body: bytes | None) -> ObjectVersion:
         """Add a version or marker as the newest of its key; return it with `sequence` and `body_id`."""
-        self._tables.require_change()
-        key = key_bytes(version.object_key)
+        key = self._change(version)
         newest = next(iter(self._versions(version.bucket_id, version.object_key)), None)
         sequence = self._tables.clock.now_ms() * 1000
         if newest is not None:
@@ -85,7 +91,7 @@ class MemoryObjects:
 
     def remove(self, version: ObjectVersion, blob_ids: Sequence[bytes]) -> None:
         """Remove a version; the next older one, if any, becomes the newest. Nothing happens if it is not there."""
-        self._tables.require_change()
+        self._change(version)
         kept = self.find_version(version.bucket_id, version.object_key, version.version_id)
         if kept is None:
             return
@@ -95,7 +101,7 @@ class MemoryObjects:
 
     def amend(self, version: ObjectVersion, body: bytes | None = None) -> None:
         """Store what has changed of a version's seals and locks."""
-        self._tables.require_change()
+        self._change(version)
         kept = self.find_version(version.bucket_id, version.object_key, version.version_id)
         if kept is not None:
             changed = msgspec.structs.replace(

@@ -10,6 +10,7 @@ from siegel.domain.errors import StorageError
 from siegel.domain.logs import Batch, Log, Run
 from siegel.domain.objects import Account, Bucket, CompletedUpload, Credential, ObjectVersion, Part, Upload
 from siegel.domain.ports import Clock
+from siegel.drivers.meta.object_changes import own_object_changes
 from siegel.drivers.meta.sorted_table import SortedTable, Undo
 
 
@@ -28,6 +29,7 @@ class MemoryTables:
         self.clock = clock
         self.log: list[Undo] = []
         self.is_open = False
+        self.object_changes = own_object_changes()
         self.accounts = SortedTable[tuple[str], Account](self.log)
         self.credentials = SortedTable[tuple[str], Credential](self.log)
         # Scope, kind and name, the name as bytes; a row is kind, name and document.

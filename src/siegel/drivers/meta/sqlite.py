@@ -1,7 +1,7 @@
 """Metadata and journal in one encrypted SQLite database: the embedded default.
 
-A directory holds `siegel.db` (with its `-wal` and `-shm`), `commit.lock` and `generation`. Any number of processes may have it
-open. Reads run on a connection of their own and see what is committed; a commit is seen only once its log is synced.
+A directory holds `siegel.db` (with its `-wal` and `-shm`), `commit.lock`, `generation` and `changes`. Any number of processes may
+have it open. Reads run on a connection of their own and see what is committed; a commit is seen only once its log is synced.
 """
 
 import os
@@ -18,6 +18,7 @@ from siegel.domain.logs import Batch
 from siegel.domain.ports import Clock, Reader, Writer
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import GroupCommit
+from siegel.drivers.meta.object_changes import SharedObjectChanges
 from siegel.drivers.meta.process_lock import ProcessLock
 from siegel.drivers.meta.sqlite_connection import connect, require_sqlite, storage_error
 from siegel.drivers.meta.sqlite_engine import SqliteEngine
@@ -29,6 +30,7 @@ T = TypeVar("T")
 DATABASE_NAME: Final = "siegel.db"
 LOCK_NAME: Final = "commit.lock"
 GENERATION_NAME: Final = "generation"
+CHANGES_NAME: Final = "changes"
 
 # More brings nothing: every commit of any connection empties the reading cache, and the kernel holds the pages anyway.
 READ_CACHE_KIB: Final = 16 * 1024
@@ -63,11 +65,13 @@ def open_store(directory: Path, key: bytes, clock: Clock) -> "SqliteStore":
         lock = ProcessLock(directory / LOCK_NAME)
         _bring_up_to_date(connection, lock)
         generation = Generation(directory / GENERATION_NAME)
-        engine = SqliteEngine(lambda: connect(path, key, cache_kib=WRITE_CACHE_KIB), clock, generation)
+        changes = SharedObjectChanges(directory / CHANGES_NAME)
+        engine = SqliteEngine(lambda: connect(path, key, cache_kib=WRITE_CACHE_KIB), clock, generation, changes)
     except BaseException:
         connection.close()
         raise
-    return SqliteStore(connection, engine, lock, generation, clock)
+    session = SqliteSession(connection, clock, generation, changes)
+    return SqliteStore(connection, session, engine, lock, generation, changes)
 
 
 def _bring_up_to_date(connection: apsw.Connection, lock: ProcessLock) -> None:
@@ -102,16 +106,23 @@ class SqliteStore:
     # Asked several times in every request, so it is the counter's own method: a wrapper would cost as much as the question.
     generation: Callable[[], int]
 
-    def __init__(
-        self, connection: apsw.Connection, engine: SqliteEngine, lock: ProcessLock, generation: Generation, clock: Clock
+    def __init__(  # noqa: PLR0917 - the parts of one store, in the order in which they are closed
+        self,
+        connection: apsw.Connection,
+        session: SqliteSession,
+        engine: SqliteEngine,
+        lock: ProcessLock,
+        generation: Generation,
+        changes: SharedObjectChanges,
     ) -> None:
-        """Read on `connection`, write by `engine`; all parts are closed with the store."""
+        """Read by `session`, which works on `connection`, write by `engine`; all parts are closed with the store."""
         self._connection = connection
         self._engine = engine
         self._lock = lock
         self._generation = generation
         self.generation = generation.value
-        self._session = SqliteSession(connection, clock, generation)
+        self.object_changes = changes
+        self._session = session
         self._decoder = msgpack.Decoder(list[Entry])
         self.reader = self._session
         self.group_commit = GroupCommit(engine, lock)
@@ -159,4 +170,5 @@ class SqliteStore:
         self._engine.close()
         self._connection.close()
         self._generation.close()
+        self.object_changes.close()
         self._lock.close()

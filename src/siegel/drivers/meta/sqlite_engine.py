@@ -12,6 +12,7 @@ from siegel.domain.faultpoints import reach
 from siegel.domain.ports import Clock
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import Change, EntryOf
+from siegel.drivers.meta.object_changes import ObjectChanges
 from siegel.drivers.meta.sqlite_connection import PAGE_BYTES, storage_error
 from siegel.drivers.meta.sqlite_session import SqliteSession
 
@@ -27,11 +28,14 @@ class SqliteEngine:
     is retried on it, and the next batch opens a new one.
     """
 
-    def __init__(self, connect: Callable[[], apsw.Connection], clock: Clock, generation: Generation) -> None:
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], clock: Clock, generation: Generation, changes: ObjectChanges
+    ) -> None:
         """Open the write connection with `connect`. Raises what it raises."""
         self._connect = connect
         self._clock = clock
         self._generation = generation
+        self._changes = changes
         self._encoder = msgpack.Encoder()
         self._log_pages = 0
         self._checkpoint_at = CHECKPOINT_PAGES
@@ -43,7 +47,7 @@ class SqliteEngine:
         if self._connection is None:
             self._connection = self._connect()
             self._connection.set_wal_hook(self._on_commit)
-            self._session = SqliteSession(self._connection, self._clock, self._generation)
+            self._session = SqliteSession(self._connection, self._clock, self._generation, self._changes)
         return self._connection, self._session
 
     def begin(self) -> None:
@@ -53,6 +57,7 @@ class SqliteEngine:
         session.statements.rows("BEGIN IMMEDIATE")
         # A process that died between its commit and the count has left this to the next holder of the lock.
         self._generation.settle()
+        self._changes.begin()
 
     def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entries | None]:
         """Run one change and build its entry or entries; an exception of either undoes this change alone and is raised."""
@@ -100,6 +105,7 @@ class SqliteEngine:
             raise named from error
         finally:
             self._generation.settle()
+            self._changes.settle()
 
     def rollback(self) -> None:
         """Undo the transaction, if there is one. Gives the connection up if even that fails."""
@@ -109,6 +115,7 @@ class SqliteEngine:
             self._connection.execute("ROLLBACK")
         except apsw.Error:
             self.close()
+        self._changes.settle()
 
     def is_checkpoint_due(self) -> bool:
         """Whether the log has grown enough to be folded into the database."""

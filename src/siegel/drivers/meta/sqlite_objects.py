@@ -10,6 +10,7 @@ import msgspec
 from siegel.domain.objects import Lock, ObjectVersion, SealingMode, Storage
 from siegel.domain.ports import Clock
 from siegel.drivers.meta.key_order import key_bytes, stop_bytes
+from siegel.drivers.meta.object_changes import ObjectChanges
 from siegel.drivers.meta.sqlite_statements import Statements, Value
 
 _COLUMNS: Final = (
@@ -71,10 +72,11 @@ _LOCKS: Final = [Lock(number) for number in range(sum(Lock) + 1)]
 class SqliteObjects:
     """The `Objects` port."""
 
-    def __init__(self, statements: Statements, clock: Clock) -> None:
-        """Read and write by `statements`; `clock` gives sequences and release times."""
+    def __init__(self, statements: Statements, clock: Clock, changes: ObjectChanges) -> None:
+        """Read and write by `statements`; `clock` gives sequences and release times, `changes` are told of what is written."""
         self._statements = statements
         self._clock = clock
+        self._changes = changes
 
     def find_current(self, bucket_id: int, object_key: str, *, with_body: bool = False) -> ObjectVersion | None:
         """Return the key's newest version if it is an object (not a marker)."""
@@ -125,7 +127,7 @@ class SqliteObjects:
 
     def insert(self, version: ObjectVersion, body: bytes | None) -> ObjectVersion:
         """Add a version or marker as the newest of its key; return it with `sequence` and `body_id`."""
-        of_key = (version.bucket_id, key_bytes(version.object_key))
+        of_key = self._change(version)
         current, past = self._statements.rows(_NEWEST_SEQUENCES, of_key)[0]
         newest = past if current is None else current
         sequence = self._clock.now_ms() * 1000
@@ -146,7 +148,7 @@ class SqliteObjects:
 
     def remove(self, version: ObjectVersion, blob_ids: Sequence[bytes]) -> None:
         """Remove a version; the next older one, if any, becomes the newest. Nothing happens if it is not there."""
-        of_key = (version.bucket_id, key_bytes(version.object_key))
+        of_key = self._change(version)
         of_version = (*of_key, version.version_id)
         if not (
             self._statements.write(f"{_DELETE_CURRENT} AND version_id = ?", of_version)
@@ -160,7 +162,7 @@ class SqliteObjects:
 
     def amend(self, version: ObjectVersion, body: bytes | None = None) -> None:
         """Store what has changed of a version's seals and locks."""
-        of_version = (version.bucket_id, key_bytes(version.object_key), version.version_id)
+        of_version = (*self._change(version), version.version_id)
         changed: tuple[Value, ...] = (
             version.mode.value,
             version.etag,
@@ -177,6 +179,13 @@ class SqliteObjects:
                 if body is not None:
                     self._statements.write("UPDATE body SET sealed = ? WHERE body_id = ?", (body, version.body_id))
                 return
+
+    def _change(self, version: ObjectVersion) -> tuple[int, bytes]:
+        """Return bucket and key of a version, once it is noted that the rows of this key are about to change."""
+        of_key = (version.bucket_id, key_bytes(version.object_key))
+        self._statements.require_change()
+        self._changes.note(*of_key)
+        return of_key
 
     def _promote(self, of_key: tuple[int, bytes]) -> None:
         """Make the newest version current again if nothing is, and if it is an object."""

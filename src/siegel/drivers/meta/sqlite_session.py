@@ -4,6 +4,7 @@ import apsw
 
 from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Ledgers, Objects, Records, Seals, Uploads
 from siegel.drivers.meta.generation import Generation
+from siegel.drivers.meta.object_changes import ObjectChanges
 from siegel.drivers.meta.sqlite_buckets import SqliteBuckets
 from siegel.drivers.meta.sqlite_housekeeping import SqliteHousekeeping
 from siegel.drivers.meta.sqlite_identities import SqliteIdentities, SqliteSeals
@@ -26,13 +27,13 @@ class SqliteSession:
     seals: Seals
     ledgers: Ledgers
 
-    def __init__(self, connection: apsw.Connection, clock: Clock, generation: Generation) -> None:
+    def __init__(self, connection: apsw.Connection, clock: Clock, generation: Generation, changes: ObjectChanges) -> None:
         """Work on `connection`, which belongs to one thread at a time."""
         self.statements = Statements(connection)
         self.identities = SqliteIdentities(self.statements)
         self.records = SqliteRecords(self.statements)
         self.buckets = SqliteBuckets(self.statements)
-        self.objects = SqliteObjects(self.statements, clock)
+        self.objects = SqliteObjects(self.statements, clock, changes)
         self.uploads = SqliteUploads(self.statements, clock)
         self.housekeeping = SqliteHousekeeping(self.statements)
         self.seals = SqliteSeals(self.statements)

@@ -72,8 +72,12 @@ class Statements:
             self.rows("ROLLBACK TO change")
             self.rows("RELEASE change")
 
-    def _open_savepoint(self) -> None:
+    def require_change(self) -> None:
+        """Raise StorageError unless a change is open."""
         if not self._in_change:
             raise StorageError("written outside a transaction")
+
+    def _open_savepoint(self) -> None:
+        self.require_change()
         self.rows("SAVEPOINT change")
         self._has_savepoint = True

@@ -1,0 +1,95 @@
+"""When object keys were last changed, for all processes of a deployment: whoever remembers an object compares before each use.
+
+Numbers of a mapped file, or of one process: how many transactions are decided, and for each place, at which of them a key that
+falls there was last changed. Keys share places by their hash, so a change of one may look like one of another, never the reverse.
+
+    change     place = decided + 1, inside the transaction      ... so before its COMMIT makes it visible
+    COMMIT     decided + 1, once it has succeeded or failed     ... so what is read at `now` has every change up to it
+    begin      decided + 1                                      ... for those who died, or were undone, in between
+
+All three under the process lock. What was read at `now` stands while its place says no more than that: a change that was undone,
+or whose process died, costs those who remember one look at the database, and nobody is told something old.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from siegel.domain.errors import StorageError
+from siegel.drivers.meta.mapped import MappedCells
+
+PLACES: Final = 65_536
+_PLACE_MASK: Final = PLACES - 1
+# The number of decided transactions comes first, the places behind it.
+_DECIDED: Final = 0
+_FIRST: Final = 1
+_CELLS: Final = _FIRST + PLACES
+_BUCKET_MASK: Final = 2**32 - 1
+# Nobody counts that far: a number beyond was never one of ours.
+_NUMBER_MAX: Final = 2**62
+
+
+class ObjectChanges:
+    """The `ObjectChanges` port, and for the holder of the process lock what changes it."""
+
+    # Asked in every read of an object, so it is the memory's own method: a wrapper would cost as much as the question.
+    last: Callable[[int], int]
+
+    def __init__(self, cells: memoryview) -> None:
+        """Count in `cells`."""
+        self._cells = cells
+        self.last = cells.__getitem__
+        self._is_first = True
+
+    def now(self) -> int:
+        """Return the number of the last transaction that every read from now on sees."""
+        return int(self._cells[_DECIDED])
+
+    @staticmethod
+    def place(bucket_id: int, object_key: str) -> int:
+        """Return where `last` tells of a key."""
+        return _place(bucket_id, object_key.encode())
+
+    def note(self, bucket_id: int, encoded_key: bytes) -> None:
+        """Note that the open transaction changes a key."""
+        self._cells[_place(bucket_id, encoded_key)] = self._cells[_DECIDED] + 1
+
+    def begin(self) -> None:
+        """Note that a transaction begins: whatever was open before is decided."""
+        if self._is_first:
+            # After a loss of power parts of the file may be older than others. A place that says more than is decided would
+            # never be trusted again.
+            self._cells[_DECIDED] = max(self._cells)
+            self._is_first = False
+        self.settle()
+
+    def settle(self) -> None:
+        """Note that the open transaction is decided: its changes are visible, or never will be."""
+        self._cells[_DECIDED] += 1
+
+
+class SharedObjectChanges(ObjectChanges):
+    """Those of all processes that map one file."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file, made if it is missing. Raises StorageError if that fails, or if it holds what nobody has counted."""
+        mapped = MappedCells(path, _CELLS)
+        if max(mapped.cells) > _NUMBER_MAX:
+            mapped.close()
+            raise StorageError(f"{path} is damaged: it holds no data, remove it while no process of the service runs")
+        super().__init__(mapped.cells)
+        self._mapped = mapped
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self._mapped.close()
+
+
+def own_object_changes() -> ObjectChanges:
+    """Return those of a store that one process has to itself."""
+    return ObjectChanges(memoryview(bytearray(8 * _CELLS)).cast("Q"))
+
+
+def _place(bucket_id: int, encoded_key: bytes) -> int:
+    return _FIRST + (crc32(encoded_key, bucket_id & _BUCKET_MASK) & _PLACE_MASK)

@@ -15,13 +15,13 @@ import pytest
 from bench.client import ConnectionLostError
 from bench.service import BenchError
 
-from tests.fault import crash, damage, disk, full, ledger, order, policies, rotation, tidy
+from tests.fault import consents, crash, damage, disk, full, ledger, order, policies, rotation, tidy
 from tests.fault.s3 import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARTS = ("checker", "crash", "full", "disk", "damage", "tidy", "order", "ledger", "policies", "rotation")
+PARTS = ("checker", "crash", "full", "disk", "damage", "tidy", "order", "ledger", "consents", "policies", "rotation")
 
 
 def main() -> int:
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=f"which to run: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--cycles", type=int, default=300, help="kills in the part crash (default %(default)s)")
     parser.add_argument("--ledger-kills", type=int, default=60, help="kills in the part ledger (default %(default)s)")
+    parser.add_argument("--consent-kills", type=int, default=48, help="kills in the part consents (default %(default)s)")
     parser.add_argument("--pairs", type=int, default=5_000_000, help="requests that both evaluators decide (default %(default)s)")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="repeat a run's random choices")
     parser.add_argument("--thorough", action="store_true", help="flip a bit of every byte of a large blob")
@@ -61,6 +62,7 @@ def _run(name: str, folder: Path, options: argparse.Namespace) -> bool:
         "order": lambda: _texts(*order.run(folder)),
         "rotation": lambda: _texts(*rotation.run(folder)),
         "ledger": lambda: _texts(*ledger.run(folder, options.ledger_kills, options.seed)),
+        "consents": lambda: _texts(*consents.run(folder, options.consent_kills)),
         "policies": lambda: policies.run(options.seed, options.pairs),
     }
     try:

@@ -35,6 +35,18 @@ FAULT_POINTS: Final = (
     "ledger.after_head",  # heads are stored
     "ledger.before_hand_over",  # the hand-over of a log's keys is proven, the log has the old ones
     "ledger.after_hand_over",  # the log has the new keys
+    "consent.before_request",  # an operator's request for access is made, and not stored
+    "consent.after_request",  # it is stored, and the operator has not heard of it
+    "consent.before_approval",  # the customer's approval is checked, and not stored
+    "consent.after_approval",  # it is stored with its entry, and the customer has not heard of it
+    "consent.before_active",  # the evidence of an approval holds, and the consent is not active
+    "consent.after_active",  # the consent is active
+    "consent.before_use",  # a use is permitted, and not counted
+    "consent.after_use",  # it is counted, and its entry is not written
+    "consent.before_refusal",  # a denial or revocation is checked, and not stored
+    "consent.after_refusal",  # it is stored, and the customer has not heard of it
+    "consent.before_end",  # the time of a request or consent is over, which is not written down
+    "consent.after_end",  # it is written down
     "answer.before",  # all is durable, the first byte of the answer has not left
 )
 

@@ -10,6 +10,7 @@ from siegel.access.consent import Step
 from siegel.domain.consents import Consent, ConsentKeyFile, NoSuchConsentError
 from siegel.domain.entry import Entry
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError
+from siegel.domain.faultpoints import reach
 from siegel.domain.ledgers import LedgerError, LedgerFormError, UnsignedError
 from siegel.domain.ports import Clock, MetaStore, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, encode_document
@@ -161,7 +162,9 @@ class Consents:
             trail.kind = _KINDS[Decision.APPROVAL] if after.approved_by else _SIGNED
             return trail.entry(200, manifest=approval.digest)
 
+        reach("consent.before_approval")
         await self._store.write(change, entry)
+        reach("consent.after_approval")
 
     async def _refuse(self, consent: Consent, verb: Verb, body: bytes, trail: Trail) -> None:
         request = request_of(consent)
@@ -181,7 +184,9 @@ class Consents:
             after = stepped(current, step, self._clock.now_ms())
             return put_consent(tx, replace(after, **{verb.value: body}))
 
+        reach("consent.before_refusal")
         await self._store.write(change, lambda _: trail.entry(200, manifest=digest(text)))
+        reach("consent.after_refusal")
 
 
 _KINDS: Final = {

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from siegel.access.consent import READ, Bounds, Use, refusal_of
 from siegel.domain.consents import Consent, ConsentState, NoSuchConsentError, support_arn
 from siegel.domain.errors import AccessDeniedError, SealBrokenError
+from siegel.domain.faultpoints import reach
 from siegel.domain.ledgers import LedgerError, ProofError
 from siegel.domain.ports import Clock, KeyCustodian, MetaStore, Reader, Writer
 from siegel.ledger.consent_evidence import Proven
@@ -48,7 +49,9 @@ class LiveConsents:
         reason = refusal_of(_bounds(proven), use, self._clock.now_ms())
         if reason:
             raise _denied(caller.consent_id, reason)
+        reach("consent.before_use")
         await self._store.write(lambda tx: self._count(tx, caller.account_id, caller.consent_id, proven, use), None)
+        reach("consent.after_use")
         request = proven.approval.request
         trail.consent = {
             "consentId": request.consent_id,

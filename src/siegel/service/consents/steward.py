@@ -14,6 +14,7 @@ from siegel.access.consent import Step
 from siegel.domain.consents import Consent, ConsentState
 from siegel.domain.entry import Entry
 from siegel.domain.errors import SiegelError
+from siegel.domain.faultpoints import reach
 from siegel.domain.ledgers import LedgerError
 from siegel.domain.logs import Log
 from siegel.domain.ports import Clock, KeyCustodian, MetaStore, Writer
@@ -122,7 +123,9 @@ class ConsentSteward:
                 return None
             return put_consent(tx, replace(current, state=state, changed_at_ms=now_ms))
 
+        reach("consent.before_end")
         await self._store.write(change, lambda ended: () if ended is None else own_entry(ended, kind, now_ms, principal=STEWARD))
+        reach("consent.after_end")
 
     async def _activate(self, consent: Consent) -> None:
         now_ms = self._clock.now_ms()
@@ -131,7 +134,9 @@ class ConsentSteward:
             current = find_consent(tx, consent.account_id, consent.consent_id)
             return put_consent(tx, stepped(current, Step.ACTIVATE, now_ms))
 
+        reach("consent.before_active")
         await self._store.write(change, _activation(consent, now_ms))
+        reach("consent.after_active")
 
     # Evidence.
 
@@ -177,7 +182,9 @@ class ConsentSteward:
                 return None
             return put_consent(tx, stepped(proven, Step.ACTIVATE, now_ms))
 
+        reach("consent.before_active")
         await self._store.write(change, lambda active: () if active is None else _activation(active, now_ms))
+        reach("consent.after_active")
         return True
 
     def _find(self, consent: Consent, log: Log, memory: _Memory) -> int | None:

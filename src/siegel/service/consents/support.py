@@ -11,6 +11,7 @@ from siegel.access.consent import Step
 from siegel.domain.consents import AccessWanted, Consent, Operator, support_arn
 from siegel.domain.entry import Entry
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError, S3Error
+from siegel.domain.faultpoints import reach
 from siegel.domain.ledgers import LedgerFormError
 from siegel.domain.limits import CONSENTS_OPEN_MAX
 from siegel.domain.ports import Clock, Journal, MetaStore, Randomness, Writer
@@ -94,7 +95,9 @@ class Support:
                 raise InvalidRequestError(f"The account has {CONSENTS_OPEN_MAX} requests waiting or in use: close some first.")
             return insert_consent(tx, consent)
 
+        reach("consent.before_request")
         await self._store.write(change, self._entry(consent, "consent.request", operator, manifest=digest(asked.text)))
+        reach("consent.after_request")
         return self._shown(consent)
 
     def _request(self, wanted: AccessWanted, origin: str, now_s: int) -> AccessRequest:

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
 import siegel
 from siegel.s3wire.route import ROUTES
@@ -27,6 +28,7 @@ from .service import SIEGEL, Service, make_deployment, running, serving
 from .shelf import Shelf, sdk
 from .signer import Ask, Keys
 from .test_access_matrix import furnish
+from .test_admin import ask
 
 CANARY = "canary-7f3a91c2e5"
 # What others have served there without a login: health, metrics, consoles, profilers, clusters, environments.
@@ -227,6 +229,32 @@ def test_t95_minio_cve_2026_33419_guesses_open_nothing_lock_nobody_out_and_tell_
     last = bucket.put("k", b"content")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
     auditor = Auditor(service.raw(), service.owner.account_id)
     auditor.await_entries([last, *(answer.header("x-siegel-entry") for answer in answers if answer.has("x-siegel-entry"))])
+
+
+def test_t95_whose_key_id_is_none_of_theirs_hears_the_same_at_every_door(service: Service) -> None:
+    """Whether an id was never given, is inactive, deleted, temporary or an operator's, nobody learns without the key."""
+    iam, ids = sdk(service, name="iam"), {"unknown": "SGK" + "A" * 17}
+    for name in ("inactive", "deleted"):
+        iam.create_user(UserName=f"t95-{name}")
+        ids[name] = iam.create_access_key(UserName=f"t95-{name}")["AccessKey"]["AccessKeyId"]
+    iam.update_access_key(UserName="t95-inactive", AccessKeyId=ids["inactive"], Status="Inactive")
+    iam.delete_access_key(UserName="t95-deleted", AccessKeyId=ids["deleted"])
+    ids["temporary"] = sdk(service, name="sts").get_session_token()["Credentials"]["AccessKeyId"]
+    told: dict[str, set[tuple[object, ...]]] = {}
+    for key_id in (*ids.values(), service.operator.access_key_id):
+        keys = Keys(key_id, "x" * 40)
+        answer = service.raw(keys).call("GET", "no-such-bucket", "k")
+        found = (answer.status, answer.code, answer.xml.findtext("Message"), answer.has("x-siegel-entry"))
+        told.setdefault("s3", set()).add(found)
+        for name, operation in (("iam", "list_users"), ("sts", "get_caller_identity"), ("kms", "list_keys")):
+            with pytest.raises(ClientError) as refused:
+                getattr(sdk(service, keys, name=name), operation)()
+            error, headers = refused.value.response["Error"], refused.value.response["ResponseMetadata"]["HTTPHeaders"]
+            told.setdefault(name, set()).add((error["Code"], error["Message"], "x-siegel-entry" in headers))
+    for key_id in (*ids.values(), service.owner.access_key_id):
+        status, fault = ask(service, Keys(key_id, "x" * 40))
+        told.setdefault("admin", set()).add((status, fault["code"], fault["message"]))
+    assert {door: len(answers) for door, answers in told.items()} == dict.fromkeys(("s3", "iam", "sts", "kms", "admin"), 1), told
 
 
 def test_t96_minio_cve_2025_27414_no_second_protocol_has_a_door(service: Service) -> None:

@@ -1,10 +1,18 @@
 """A flood of requests that prove nobody leaves few entries, and nothing unsaid; a kill loses no more than is said."""
 
+import itertools
 import re
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from siegel.service.unproven import COUNTED, COUNTING, EACH_MAX
+from tests.gateway.signer import REGION, Keys
 from tests.process.customers import Customer
 from tests.process.running import wait_until
 
@@ -63,3 +71,71 @@ def test_a_kill_loses_no_more_than_is_said(customer):
         (counting,) = refusals(customer, COUNTING)
         # The log says that it was counting, and for how long at most; how many there were is lost with the process.
         assert (counting["reason"], refusals(customer, COUNTED)) == ("60 s", [])
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+TARGET = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.ListKeys"}
+USERS = urlencode({"Action": "ListUsers", "Version": "2010-05-08"}).encode()
+WHOAMI = urlencode({"Action": "GetCallerIdentity", "Version": "2011-06-15"}).encode()
+# What is sent to each door, what it is called in the log, and what the log calls the refusal of a wrong signature.
+DOORS = {
+    "s3": ("GET", b"", {}, "service.list", "SignatureDoesNotMatch"),
+    "iam": ("POST", USERS, FORM, "iam.refused", "SignatureDoesNotMatch"),
+    "sts": ("POST", WHOAMI, FORM, "sts.refused", "SignatureDoesNotMatch"),
+    "kms": ("POST", b"{}", TARGET, "kms.refused", "InvalidSignatureException"),
+}
+
+
+def knock(customer, door, keys):
+    """Ask at a door as whoever has these keys; return the entry that the answer names, if it does."""
+    method, body, headers, *_ = DOORS[door]
+    request = AWSRequest(method, customer.url + "/", data=body, headers=headers)
+    auth = S3SigV4Auth if door == "s3" else SigV4Auth
+    auth(Credentials(keys.access_key_id, keys.secret_access_key), door, REGION).add_auth(request)
+    return entry_of(Request(customer.url + "/", body or None, dict(request.headers.items()), method=method))
+
+
+def bring_a_token(customer):
+    """Ask for a role with a token of a web identity that proves nothing; return the entry that the answer names, if it does."""
+    asked = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": "2011-06-15",
+        "RoleArn": f"arn:aws:iam::{customer.keys.account_id}:role/none",
+        "RoleSessionName": "me",
+        "WebIdentityToken": "e30.e30.AAAA",
+    }
+    return entry_of(Request(customer.url + "/", urlencode(asked).encode(), FORM))
+
+
+def entry_of(request):
+    with pytest.raises(HTTPError) as caught:
+        urlopen(request)
+    with caught.value as error:
+        assert 400 <= error.code < 500
+        return error.headers["x-siegel-entry"]
+
+
+def test_a_flood_in_an_accounts_name_is_seen_and_counted_at_every_door(customer):
+    """Whoever uses a key's id without the key, or a token that nobody has signed: the account knows, and its log stays small."""
+    thief = Keys(customer.keys.access_key_id, "x" * 40, "")
+    with customer.serving() as service:
+        answers = [
+            entry
+            for _ in range(FLOOD // 5)
+            for entry in (*(knock(customer, door, thief) for door in DOORS), bring_a_token(customer))
+        ]
+        named = [entry for entry in answers if entry]
+        assert len(named) == EACH_MAX + 1
+        # A key that there is not is nobody's.
+        assert not knock(customer, "iam", Keys("SGKAAAAAAAAAAAAAAAAA", "x" * 40, ""))
+        assert service.stop() == 0
+    with customer.serving():
+        customer.sync_until(customer.access())
+        found = {entry["request_id"]: entry for entry in customer.entries() if entry["kind"] != COUNTING}
+        for entry, (*_, kind, reason) in zip(
+            named, itertools.cycle([*DOORS.values(), ("sts.assume_role_with_web_identity", "InvalidIdentityToken")])
+        ):
+            assert (found[entry]["principal"], found[entry]["kind"], found[entry]["reason"]) == ("anonymous", kind, reason)
+        (counting,), (counted,) = refusals(customer, COUNTING), refusals(customer, COUNTED)
+        assert counting["request_id"] == named[-1]
+        assert sum(map(int, re.findall(r"[0-9]+", counted["reason"]))) == FLOOD - len(named)

@@ -90,7 +90,13 @@ def build_s3(deployment: Deployment, settings: Settings) -> Gateway:
         sse_c_default=settings.sse_c_default,
         sse_c_over_http=settings.sse_c_over_http,
     )
-    parts = DoorParts(directory=directory, journal=store, key_uses=KeyUses(store), reaper=IdleReaper(), region=settings.region)
+    parts = DoorParts(
+        directory=directory,
+        unproven=Unproven(store, clock),
+        key_uses=KeyUses(store),
+        reaper=IdleReaper(),
+        region=settings.region,
+    )
     getter = Getter(store, blobs, directory, object_keys, executor)
     return Gateway(
         UseCases(
@@ -119,7 +125,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Gateway:
             ledgers=cache(partial(_ledger_reader, deployment)),
             witness_policies=cache(partial(_witness_policies, deployment)),
             eraser=cache(partial(_eraser, deployment)),
-            unproven=Unproven(store, clock),
+            unproven=parts.unproven,
             live_consents=cache(partial(_live_consents, deployment)),
             consents=cache(partial(_consents, deployment)),
         ),

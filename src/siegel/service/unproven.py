@@ -1,9 +1,10 @@
-"""Refusals of requests that prove nobody: unsigned, or signed by no key that there is. Anybody can send them without end.
+"""Refusals of requests that prove nobody: unsigned, or not signed by a key that there is. Anybody can send them without end.
 
-Of one bucket, the first EACH_MAX in a minute have an entry each. Then an entry `refused.counting` says that further ones are
-counted, and at the end of the minute an entry `refused.counted` says how many there were of each reason. Nothing is counted
-before the entry that says so is durable: of a process that is killed in between, the log tells that it was counting, and for
-how long. What is signed by a key that there is always has an entry of its own, and so has what any statement allows.
+Of one bucket, or of what is an account's and in no bucket, the first EACH_MAX in a minute have an entry each. Then an entry
+`refused.counting` says that further ones are counted, and at the end of the minute an entry `refused.counted` says how many
+there were of each reason. Nothing is counted before the entry that says so is durable: of a process that is killed in between,
+the log tells that it was counting, and for how long. What is signed by a key that there is always has an entry of its own, and
+so has what any statement allows, and whom an identity provider of the account vouches for.
 """
 
 import asyncio
@@ -24,17 +25,17 @@ PLACES_MAX: Final = 10_000
 COUNTING: Final = "refused.counting"
 COUNTED: Final = "refused.counted"
 
-_FORBIDDEN: Final = 403
 _log = logging.getLogger(__name__)
 
 
 class _Window:
     """One minute of refusals of one bucket, or of what is an account's and in no bucket."""
 
-    __slots__ = ("counts", "is_told", "own", "trail")
+    __slots__ = ("counts", "is_told", "own", "status", "trail")
 
-    def __init__(self, trail: Trail) -> None:
+    def __init__(self, trail: Trail, status: int) -> None:
         self.trail = trail
+        self.status = status
         self.own = 0
         self.is_told = False
         self.counts: Counter[str] = Counter()
@@ -49,14 +50,15 @@ class Unproven:
         self._windows: dict[tuple[str, int], _Window] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def append(self, trail: Trail, status: int, reason: str) -> None:
-        """Return when the refusal is durable, or counted. Raises StorageError.
+    async def append(self, trail: Trail, status: int, reason: str, *, of_keys: bool = False) -> None:
+        """Return when the refusal is durable, or counted; `of_keys`: each key's owner is told of it. Raises StorageError.
 
         Counted ones leave `trail.has_entry` unset: no entry is theirs alone.
         """
-        window = None if trail.permit or trail.caller.kind is not CallerKind.ANONYMOUS else self._window(trail)
+        window = None if trail.permit or _is_proven(trail) else self._window(trail, status)
         if window is None:
-            await self._journal.append(trail.entries(status, reason=reason))
+            entries = trail.entries_of_keys if of_keys else trail.entries
+            await self._journal.append(entries(status, reason=reason))
         elif window.is_told:
             window.counts[reason] += 1
         else:
@@ -65,7 +67,7 @@ class Unproven:
             if window.own <= EACH_MAX:
                 await self._journal.append(entry)
             else:
-                told = _entry(trail, COUNTING, trail.at_ms, f"{WINDOW_MS // 1000} s", trail.request_id)
+                told = _entry(window, COUNTING, trail.at_ms, f"{WINDOW_MS // 1000} s", trail.request_id)
                 await self._journal.append((entry, told))
                 window.is_told = True
 
@@ -75,13 +77,13 @@ class Unproven:
             self._begin_to_end(place)
         await asyncio.gather(*self._closing)
 
-    def _window(self, trail: Trail) -> _Window | None:
+    def _window(self, trail: Trail, status: int) -> _Window | None:
         place = trail.account_id, trail.bucket_id
         window = self._windows.get(place)
-        return self._begin(place, trail) if window is None and len(self._windows) < PLACES_MAX else window
+        return self._begin(place, _Window(trail, status)) if window is None and len(self._windows) < PLACES_MAX else window
 
-    def _begin(self, place: tuple[str, int], trail: Trail) -> _Window:
-        window = self._windows[place] = _Window(trail)
+    def _begin(self, place: tuple[str, int], window: _Window) -> _Window:
+        self._windows[place] = window
         asyncio.get_running_loop().call_later(WINDOW_MS / 1000, self._begin_to_end, place, window)
         return window
 
@@ -98,18 +100,24 @@ class Unproven:
     async def _end(self, place: tuple[str, int], window: _Window) -> None:
         told = ", ".join(f"{reason} {count}" for reason, count in sorted(window.counts.items())) or "none"
         try:
-            await self._journal.append(_entry(window.trail, COUNTED, self._clock.now_ms(), told, ""))
+            await self._journal.append(_entry(window, COUNTED, self._clock.now_ms(), told, ""))
         except StorageError as error:
             _log.error("refusals of requests that prove nobody could not be written down, %s: %s", told, error)
             self._keep(place, window)
 
     def _keep(self, place: tuple[str, int], window: _Window) -> None:
         """Keep counts that could not be written down for the next minute's entry; what is new then has entries of its own."""
-        later = self._windows.get(place) or self._begin(place, window.trail)
+        later = self._windows.get(place) or self._begin(place, _Window(window.trail, window.status))
         later.counts += window.counts
 
 
-def _entry(trail: Trail, kind: str, at_ms: int, reason: str, request_id: str) -> Entry:
+def _is_proven(trail: Trail) -> bool:
+    """Whether somebody signed the request, or an identity provider of the account vouches for who sent it."""
+    return trail.caller.kind is not CallerKind.ANONYMOUS or trail.caller.federated_provider is not None
+
+
+def _entry(window: _Window, kind: str, at_ms: int, reason: str, request_id: str) -> Entry:
+    trail = window.trail
     return Entry(
         at_ms,
         request_id,
@@ -117,7 +125,7 @@ def _entry(trail: Trail, kind: str, at_ms: int, reason: str, request_id: str) ->
         trail.account_id,
         trail.caller.arn,
         trail.bucket,
-        status=_FORBIDDEN,
+        status=window.status,
         reason=reason,
         bucket_id=trail.bucket_id,
     )

@@ -7,13 +7,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.domain.errors import AccessDeniedError, StorageError
-from siegel.domain.ports import Journal
 from siegel.s3wire.claims import Claim
 from siegel.s3wire.request import Request
 from siegel.s3wire.sigv4 import verify
 from siegel.service.directory import Directory
 from siegel.service.key_uses import KeyUses
 from siegel.service.trail import Trail
+from siegel.service.unproven import Unproven
 from siegel.web.body import IdleReaper
 from siegel.web.exchange import Exchange
 
@@ -24,7 +24,7 @@ class DoorParts(Struct, frozen=True):
     """What every such door needs of the deployment. `region` is the deployment's own."""
 
     directory: Directory
-    journal: Journal
+    unproven: Unproven
     key_uses: KeyUses
     reaper: IdleReaper
     region: str
@@ -50,9 +50,11 @@ def prove(parts: DoorParts, request: Request, claim: Claim, body: bytes, trail: 
     Raises what `sigv4.verify` and the directory raise, and AccessDeniedError for operators: a consent is about S3 alone.
     """
     claim = replace(claim, payload_hash=sha256(body).hexdigest())
-    verify(request, claim, parts.directory.signing_key(claim), now_ms=trail.at_ms, region=parts.region)
-    trail.caller = parts.directory.caller(claim)
-    trail.account_id = trail.caller.account_id
+    signing_key, caller = parts.directory.signing_key(claim), parts.directory.caller(claim)
+    # Whoever uses a key's id without the key: its account shall know.
+    trail.account_id = caller.account_id
+    verify(request, claim, signing_key, now_ms=trail.at_ms, region=parts.region)
+    trail.caller = caller
     if trail.caller.consent_id:
         trail.consent_id = trail.caller.consent_id
         raise AccessDeniedError("A consent permits to list and to read objects, and nothing else.")
@@ -63,7 +65,7 @@ async def note_refusal(parts: DoorParts, trail: Trail, status: int, code: str) -
     """Write down a refusal for everybody whom it is about, once that is known; return why it failed, None if it did not."""
     if trail.account_id:
         try:
-            await parts.journal.append(trail.entries_of_keys(status, reason=code))
+            await parts.unproven.append(trail, status, code, of_keys=True)
         except StorageError as unwritten:
             _log.error("request %s failed: %s", trail.request_id, unwritten)
             trail.has_entry = False

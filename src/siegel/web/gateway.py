@@ -226,7 +226,12 @@ class Gateway:
             return admit_anonymous(request)
         cases = self._cases
         signing_key = cases.directory.signing_key(claim)
-        return verify(request, claim, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
+        try:
+            return verify(request, claim, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
+        except S3Error:
+            # Whoever uses a key's id without the key: its account shall know, where no bucket says whose data was asked for.
+            trail.account_id = trail.account_id or cases.directory.caller(claim).account_id
+            raise
 
     def _verify_form(self, form: Form, trail: Trail) -> VerifiedRequest:
         if form.signed is None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.service.ledger_books import ManualClock
 
 from siegel.access.caller import ANONYMOUS, Caller, CallerKind
@@ -45,10 +46,10 @@ class Door:
         trail.caller, trail.kind, trail.permit = caller, "object.read", permit
         return trail
 
-    async def refuse(self, count=1, reason="AccessDenied", **more):
+    async def refuse(self, count=1, reason="AccessDenied", status=403, **more):
         trails = [self.trail(**more) for _ in range(count)]
         for trail in trails:
-            await self.unproven.append(trail, 403, reason)
+            await self.unproven.append(trail, status, reason)
         return trails
 
 
@@ -102,7 +103,10 @@ def test_a_flood_is_counted_by_its_reasons_and_nothing_is_unsaid(door):
     assert len(own) + 1007 == door.asked == EACH_MAX + 1 + 1007 + 1
 
 
-@pytest.mark.parametrize("more", [{"caller": SIGNED}, {"permit": "everybody of bucket policy"}])
+VOUCHED_FOR = replace(ANONYMOUS, arn="idp.example:jane", federated_provider="arn:aws:iam::111122223333:oidc-provider/idp.example")
+
+
+@pytest.mark.parametrize("more", [{"caller": SIGNED}, {"caller": VOUCHED_FOR}, {"permit": "everybody of bucket policy"}])
 def test_what_is_signed_or_allowed_is_never_counted(door, more):
     async def work():
         await door.refuse(EACH_MAX + 2)
@@ -110,6 +114,14 @@ def test_what_is_signed_or_allowed_is_never_counted(door, more):
 
     story(door, work)
     assert len(door.journal.of("object.read")) == EACH_MAX + 1 + 300
+
+
+def test_what_is_said_of_the_count_has_the_status_of_what_is_counted(door):
+    async def work():
+        await door.refuse(EACH_MAX + 3, "InvalidIdentityToken", 400)
+
+    story(door, work)
+    assert [entry.status for kind in (COUNTING, COUNTED) for entry in door.journal.of(kind)] == [400, 400]
 
 
 def test_nothing_is_counted_before_it_is_durable_that_there_is_counting(door):
@@ -186,7 +198,7 @@ def test_counts_join_those_of_a_minute_that_has_begun(door):
         door.unproven._begin_to_end(place)
         door.unproven._begin_to_end(place)
         await asyncio.sleep(0)
-        door.unproven._window(door.trail())
+        door.unproven._window(door.trail(), 403)
         door.journal.gate.set()
         await asyncio.gather(*door.unproven._closing)
         door.journal.fails = False
@@ -199,10 +211,10 @@ def test_counts_join_those_of_a_minute_that_has_begun(door):
 
 def test_a_timer_of_a_minute_that_was_ended_ends_no_later_one(door):
     async def work():
-        window = door.unproven._window(door.trail())
+        window = door.unproven._window(door.trail(), 403)
         (place,) = door.unproven._windows
         door.unproven._begin_to_end(place)
-        later = door.unproven._window(door.trail())
+        later = door.unproven._window(door.trail(), 403)
         door.unproven._begin_to_end(place, window)
         assert door.unproven._windows == {place: later}
 

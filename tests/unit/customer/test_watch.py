@@ -155,9 +155,10 @@ def test_a_history_that_is_another_one_is_told_once_however_it_grows(stage):
         stage.desk.publish(Log([*entries(100), entry(100, request=4711), *entries(size - 101, 101)]))
         done = stage.round()
         assert not done.holds
-    (told,) = stage.channel.taken
-    assert (told.event, told.check) == ("finding", "entries")
-    assert "evidence" in told.evidence["kept in"]
+    whole, named = stage.channel.taken
+    assert [(told.event, told.check) for told in (whole, named)] == [("finding", "entries"), ("finding", "consistency")]
+    assert named.evidence["entry"] == 100
+    assert all("evidence" in told.evidence["kept in"] for told in (whole, named))
     stage.channel.taken = []
     stage.desk.publish(log_of(330))
     stage.round()
@@ -168,7 +169,7 @@ def test_what_could_not_be_looked_at_is_not_over(stage):
     stage.round()
     stage.desk.publish(Log([*entries(100), entry(100, request=4711), *entries(250, 101)]))
     stage.round()
-    assert stage.channel.told == [("finding", "entries")]
+    assert stage.channel.told == [("finding", "entries"), ("finding", "consistency")]
     # A head that nobody has signed: no entry is looked at.
     (stage.desk.ledger / "checkpoint").write_bytes(b"nonsense")
     stage.round()

@@ -5,7 +5,7 @@ policy           whom the customer trusts (c2sp.org/tlog-policy); written by han
 last             the head that was verified last, as it was signed
 ledger/          the mirror: the ledger's files under the names that they have everywhere
 incoming/        what was fetched and is not verified yet
-evidence/        heads and reports that contradict what was verified, and what was fetched with them
+evidence/        heads and reports that contradict what was verified, proofs of both, and what was fetched with them
 audit.lock       held while something is fetched
 mirror.lock      held while the mirror is exchanged, and shared while it is read
 """
@@ -13,9 +13,10 @@ mirror.lock      held while the mirror is exchanged, and shared while it is read
 import os
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -44,6 +45,7 @@ LAST_NAME: Final = "last"
 LEDGER_NAME: Final = "ledger"
 EVIDENCE_NAME: Final = "evidence"
 FETCHED_BYTES_MAX: Final = 64 * 1024 * 1024
+NO_PROOFS: Final[Mapping[str, bytes]] = MappingProxyType({})
 _MIRROR_LOCK: Final = "mirror.lock"
 
 _SETTINGS_BYTES_MAX: Final = 64 * 1024
@@ -174,8 +176,15 @@ class Book:
         except OSError as error:
             raise StorageError(f"{self.folder} cannot be written: {error.strerror}") from None
 
-    def keep_evidence(self, head: bytes | None, report: Report) -> Path:
-        """Keep a head that contradicts, with what was found, and return where; the same is kept once. Raises StorageError."""
+    def last(self) -> bytes:
+        """Return the head that was verified last, as it was signed; empty if none was. Raises ConfigurationError."""
+        return _read(self.folder / LAST_NAME, NOTE_BYTES_MAX) or b""
+
+    def keep_evidence(self, head: bytes | None, report: Report, proofs: Mapping[str, bytes] = NO_PROOFS) -> Path:
+        """Keep a head that contradicts, what was found, and proofs of it, and return where; the same is kept once.
+
+        Raises StorageError.
+        """
         evidence = self.folder / EVIDENCE_NAME
         folder = evidence / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(report.checked_at_s))
         try:
@@ -187,8 +196,10 @@ class Book:
             if head is not None and len(head) <= NOTE_BYTES_MAX:
                 # What is longer is no note, and proves nothing.
                 replace_whole(folder / CHECKPOINT, head)
-            last = _read(self.folder / LAST_NAME, NOTE_BYTES_MAX)
-            if last is not None:
+            for name, data in proofs.items():
+                replace_whole(folder / name, data)
+            last = self.last()
+            if last:
                 replace_whole(folder / LAST_NAME, last)
         except OSError as error:
             raise StorageError(f"{folder} cannot be written: {error.strerror}") from None

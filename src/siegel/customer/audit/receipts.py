@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.customer.audit.book import Book
-from siegel.customer.audit.sources import SourceError
+from siegel.customer.audit.sources import Source, SourceError
 from siegel.customer.audit.walk import CHECKPOINT, read_bundle, read_tile
 from siegel.domain.errors import SiegelError
 from siegel.domain.ledgers import LedgerFormError
@@ -52,7 +52,13 @@ def make_receipts(book: Book, wanted: str) -> dict[int, bytes]:
             raise NoSuchEntryError(
                 f"no entry of the ledger in {book.folder} is {wanted}\ntry: siegel audit sync {book.folder}, if it is new"
             )
-        return {index: _prove(book, index, size, entry, data) for index, entry in found.items()}
+        return {index: prove(book.mirror, index, size, entry, data).encode() for index, entry in found.items()}
+
+
+def prove(source: Source, index: int, size: int, entry: bytes, head: bytes) -> ProofFile:
+    """Return the proof of an entry under a head of `size` entries. Raises SourceError where a tile cannot be had."""
+    tiles = {tile: _tile(source, tile) for tile in inclusion_tiles(index, size)}
+    return ProofFile(index, prove_inclusion(index, size, tiles), head, entry)
 
 
 def check_receipt(data: bytes, policy: Policy) -> Receipt:
@@ -88,13 +94,8 @@ def _request_of(entry: bytes) -> str:
     return head.request_id if head else ""
 
 
-def _prove(book: Book, index: int, size: int, entry: bytes, head: bytes) -> bytes:
-    tiles = {tile: _tile(book, tile) for tile in inclusion_tiles(index, size)}
-    return ProofFile(index, prove_inclusion(index, size, tiles), head, entry).encode()
-
-
-def _tile(book: Book, tile: Tile) -> bytes:
-    found = read_tile(book.mirror, tile)
+def _tile(source: Source, tile: Tile) -> bytes:
+    found = read_tile(source, tile)
     if found is None:
-        raise SourceError(f"the mirror in {book.folder} lacks {tile.path}")
+        raise SourceError(f"the ledger that is here lacks {tile.path}")
     return found

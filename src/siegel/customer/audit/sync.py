@@ -8,24 +8,29 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.consents import fetch_consents
 from siegel.customer.audit.findings import NEEDED, Name, Report
 from siegel.customer.audit.openings import fill_openings, openings_path
 from siegel.customer.audit.overseeing import oversee
+from siegel.customer.audit.rewritten import Rewritten, Side, find_rewritten
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError, hand_over_path
-from siegel.customer.audit.walk import CHECKPOINT, WARNING, Before, Progress, audit, judge_head, read_bundle, stood_at
+from siegel.customer.audit.walk import CHECKPOINT, WARNING, Before, Progress, Trust, audit, judge_head, read_bundle, stood_at
 from siegel.domain.errors import StorageError
-from siegel.domain.ledgers import LedgerFormError
+from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.handover import HAND_OVERS_MAX
-from siegel.ledger.policies import Judgement
+from siegel.ledger.policies import Judgement, Policy
 from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, new_tiles, tile_at
 
 FETCHERS: Final = 8
 # A head may claim any size; nobody's disk is filled by a claim.
 NEW_ENTRIES_MAX: Final = 1_000_000_000
+
+# What does not hold of these where the past is not what it was.
+_OF_THE_PAST: Final = (Name.ENTRIES, Name.TILES, Name.CONSISTENCY)
 
 Starting = Callable[[int], Progress]
 
@@ -63,10 +68,15 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         report = audit(_WithHead(head, source), trust, before, now_s)
         if report.holds(Name.ENTRIES) and Name.ENTRIES not in report.unchecked:
             oversee(book, source, trust, before.frontier.size if before else 0, report)
+        rewritten = None
+        if before and head and judgement and not report.holds(*_OF_THE_PAST):
+            rewritten = _find_rewritten(book, remote, before, Side(source, head, judgement.checkpoint, trust.policy), trust)
+            if rewritten:
+                rewritten.tell(report)
         evidence = None
         if not report.holds(*(name for name in Name if name is not Name.FRESHNESS)):
-            evidence = book.keep_evidence(head, report)
-            if not report.holds(Name.ENTRIES, Name.TILES, Name.CONSISTENCY):
+            evidence = book.keep_evidence(head, report, rewritten.proofs if rewritten else {})
+            if not report.holds(*_OF_THE_PAST):
                 book.keep_fetched(evidence)
         if head is not None and judgement and report.holds(*NEEDED) and _is_newer(judgement, before):
             book.keep(head, report.size, before)
@@ -74,11 +84,40 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         return Synced(report, evidence)
 
 
+def _find_rewritten(book: Book, remote: Source, before: Before, later: Side, trust: Trust) -> Rewritten | None:
+    """Return the entry of the mirror that is another one now. What is fetched for that is among the evidence."""
+    last, source = book.last(), Layers(FolderSource(book.incoming), _Fetching(remote, book.incoming))
+    policy = next((each for each in (trust.policy, *trust.earlier) if _has_signed(each, last)), trust.policy)
+    return find_rewritten(Side(book.mirror, last, before.checkpoint, policy), replace(later, source=source))
+
+
+def _has_signed(policy: Policy, head: bytes) -> bool:
+    try:
+        policy.judge(head)
+    except LedgerError:
+        return False
+    return True
+
+
 def _is_newer(judgement: Judgement, before: Before | None) -> bool:
     """Tell whether a head takes the place of the one before: of two over the same entries, the one that stood longer does."""
     if before is None or judgement.checkpoint.size > before.checkpoint.size:
         return True
     return (stood_at(judgement) or 0) >= (before.signed_at_s or 0)
+
+
+class _Fetching:
+    """A source whose files are kept in a folder as they are fetched."""
+
+    def __init__(self, remote: Source, folder: Path) -> None:
+        self._remote = remote
+        self._folder = folder
+
+    def get(self, path: str) -> bytes | None:
+        found = self._remote.get(path)
+        if found is not None:
+            _write(self._folder / path, found)
+        return found
 
 
 class _WithHead:

@@ -187,6 +187,7 @@ class _Walk:
         self._report.add(
             Name.CONSISTENCY,
             f"entry {index} is another one than was verified before",
+            entry=index,
             file=tile.path,
             before=told(before),
             now=told(now),
@@ -232,6 +233,8 @@ class _Walk:
         at = next(at for at in places if found[at : at + HASH_BYTES] != content[at : at + HASH_BYTES])
         index = tile.index * TILE_WIDTH + at // HASH_BYTES
         hashes = {"tree": found[at : at + HASH_BYTES].hex(), "computed": content[at : at + HASH_BYTES].hex()}
+        bundle = read_bundle(self._source, tile_at(ENTRIES, tile.index, self._head.size))
+        hashes["stored"] = told(bundle[index % TILE_WIDTH])
         self._report.add(check, f"entry {index} does not hash to what the tree says of it", entry=index, file=tile.path, **hashes)
 
 

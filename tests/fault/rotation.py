@@ -1,7 +1,8 @@
 """(h) The root key is rotated again and again under a service that serves, and each rotation dies at another step.
 
 After each death, and after the rotation that goes on from there, the service reads on; so does a service that starts anew with
-the newest root key alone.
+the newest root key alone. Then the database is given another key again and again, and each time that dies at another step, a
+service that starts reads on, and one that starts after the next try as well.
 """
 
 import os
@@ -19,6 +20,10 @@ from tests.fault.s3 import S3
 
 SIEGEL = str(Path(sys.executable).with_name("siegel"))
 POINTS = ("chest.before_rename", "chest.after_rename", "meta.before_commit", "meta.after_commit")
+REKEYING = (
+    *("rekey.copying:1", "rekey.after_copy", "chest.before_rename", "chest.after_rename"),
+    *("meta.before_commit", "meta.after_commit", "rekey.before_removal"),
+)
 KILLED = -9
 TURNS_MAX = 20
 
@@ -62,6 +67,30 @@ class Story:
         self.check(s3, f"after the rotation that died at {step}")
         return died
 
+    def read_anew(self, when: str) -> None:
+        """Start a service, read, and stop it."""
+        server = self.deployment.start(1)
+        try:
+            s3 = S3(server, self.deployment.signer(server))
+            self.check(s3, when)
+            s3.close()
+        finally:
+            server.stop()
+
+    def rekey(self, step: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, VARIABLE: step} if step else dict(os.environ)
+        words = [SIEGEL, "root", "rekey-database", str(self.directory)]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+    def rekey_with_death(self, step: str) -> None:
+        self.kills += self.rekey(step).returncode == KILLED
+        self.read_anew(f"after a death at {step}")
+        again = self.rekey()
+        left = list(self.directory.glob("siegel*.db*"))
+        if again.returncode != 0 or len(left) != 1:
+            self.violations.append(Violation("unreadable", f"what died at {step} is not ended: {left}", again.stderr))
+        self.read_anew(f"after another key of the database, which died at {step}")
+
 
 def run(folder: Path) -> tuple[list[str], list[Violation]]:
     """Rotate with a death at every step there is; return notes and violations."""
@@ -78,12 +107,9 @@ def run(folder: Path) -> tuple[list[str], list[Violation]]:
         s3.close()
     finally:
         server.stop()
-    server = story.deployment.start(1)
-    try:
-        s3 = S3(server, story.deployment.signer(server))
-        story.check(s3, "with the newest root key alone")
-        s3.close()
-    finally:
-        server.stop()
+    story.read_anew("with the newest root key alone")
+    for step in REKEYING:
+        story.rekey_with_death(step)
     shutil.rmtree(story.directory)
-    return [f"{story.number} rotations, {story.kills} of them killed"], story.violations
+    notes = f"{story.number} rotations and {len(REKEYING)} times another key for the database, {story.kills} of them killed"
+    return [notes], story.violations

@@ -10,6 +10,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from siegel.app.config import load_config, resolve
+from siegel.app.wiring import database_rekeying, open_deployment
+from siegel.domain.errors import ConfigurationError
+from siegel.drivers.custody.local import LocalCustodian
+from siegel.drivers.meta.sqlite_connection import connect
 from tests.process.running import SIEGEL, initialise, serving, siegel
 from tests.softhsm import make_tokens, module, write_pin
 
@@ -184,6 +189,101 @@ def test_the_doctor_tells_of_a_rotation_that_was_interrupted(moved_in, tmp_path)
     assert found["verdict"] == "warn"
     assert "siegel root rotate" in found["seen"]
     assert rotate(directory)["new"] == f"the file {tmp_path / 'second.key'}"
+
+
+REKEY_STEPS = ["rekey.copying", "rekey.after_copy", "chest.before_rename", "chest.after_rename", "rekey.before_removal"]
+
+
+def rekey(directory, step=""):
+    env = {**os.environ, "SIEGEL_FAULT_POINT": step} if step else None
+    return siegel("root", "rekey-database", directory, "--json", env=env)
+
+
+def databases(directory):
+    return sorted(path.name for path in directory.glob("siegel*.db*"))
+
+
+def test_the_database_gets_a_key_that_no_root_key_of_before_derives(moved_in):
+    directory, customer = moved_in
+    old_pages = (directory / "siegel.db").read_bytes()
+    done = json.loads(rekey(directory).stdout)
+    assert (done["rekeyed"], done["resumed"], done["pages"] > 10) == (True, False, True)
+    assert databases(directory) == ["siegel-1.db"]
+    pages = (directory / "siegel-1.db").read_bytes()
+    assert not [place for place in range(0, len(pages), 4096) if pages[place : place + 4096] in old_pages]
+    derived = LocalCustodian.load(directory / "root.key").database_key()
+    with pytest.raises(ConfigurationError, match="wrong root key"):
+        connect(directory / "siegel-1.db", derived, cache_kib=100)
+    with serving(directory, "--workers", "2") as service:
+        customer.check(service)
+    assert json.loads(rekey(directory).stdout)["rekeyed"]
+    rotate(directory, "--to-file", directory / "second.key")
+    (directory / "root.key").unlink()
+    assert databases(directory) == ["siegel-2.db"]
+    with serving(directory, "--workers", "1") as service:
+        customer.check(service)
+
+
+@pytest.mark.parametrize("step", REKEY_STEPS)
+def test_another_key_for_the_database_that_is_killed_is_ended(moved_in, step):
+    directory, customer = moved_in
+    killed = rekey(directory, step)
+    assert killed.returncode == -9, killed.stderr
+    # Whatever happened, it is served as it is, and what is written then stays.
+    with serving(directory, "--workers", "1") as service:
+        customer.check(service)
+        with customer.clients(service, "s3") as (s3,):
+            s3.put_object(Bucket="box", Key="later", Body=b"later")
+    is_changed = step in {"chest.after_rename", "rekey.before_removal"}
+    told = siegel("doctor", directory).stdout
+    assert ("siegel root rekey-database" in told) is is_changed
+    ended = rekey(directory)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["resumed"] is is_changed
+    assert databases(directory) == ["siegel-1.db"]
+    with serving(directory, "--workers", "1") as service:
+        customer.check(service)
+        with customer.clients(service, "s3") as (s3,):
+            assert s3.head_object(Bucket="box", Key="later")["ContentLength"] == 5
+
+
+def test_the_database_of_a_running_service_keeps_its_key(moved_in):
+    directory, customer = moved_in
+    with serving(directory, "--workers", "1") as service:
+        refused = rekey(directory)
+        assert refused.returncode == 253
+        assert "another instance of the service runs" in refused.stderr
+        customer.check(service)
+    assert databases(directory)[0] == "siegel.db"
+
+
+def test_the_database_keeps_its_key_while_a_command_has_it_open_or_the_root_key_is_rotated(moved_in, tmp_path):
+    directory, _ = moved_in
+    deployment = open_deployment(resolve(load_config(directory, {}), directory))
+    try:
+        refused = rekey(directory)
+        assert refused.returncode == 253
+        assert "is open" in refused.stderr
+    finally:
+        deployment.close()
+    env = {**os.environ, "SIEGEL_FAULT_POINT": "meta.before_commit:2"}
+    assert siegel("root", "rotate", directory, "--to-file", tmp_path / "second.key", env=env).returncode == -9
+    refused = rekey(directory)
+    assert refused.returncode == 253
+    assert f"siegel root rotate {directory}" in refused.stderr
+    assert [name for name in databases(directory) if name.endswith(".db")] == ["siegel.db"]
+    rotate(directory)
+    assert json.loads(rekey(directory).stdout)["rekeyed"]
+
+
+def test_nobody_opens_a_database_that_is_given_another_key(moved_in):
+    directory, _ = moved_in
+    settings = resolve(load_config(directory, {}), directory)
+    with database_rekeying(settings).held():
+        refused = siegel("account", "list", "--data", directory)
+        assert refused.returncode == 253
+        assert "is given another key" in refused.stderr
+    assert siegel("account", "list", "--data", directory).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,12 @@ The new key is made in a file or in a PKCS#11 token. Everything that hangs on th
 open the deployment, then the old one opens nothing more. Where this was interrupted, say it again without a target: it goes on.
 """
 
+_REKEY: Final = """Give the database another key, while the service does not run.
+
+Its pages are copied under the new key into a new file, which then is the database; the old file is removed. That takes as much
+free space as the database has. Where this was interrupted, the service serves on; say it again, and it is ended.
+"""
+
 _ROTATE_LOG: Final = """Give an account's log new keys, also while the service runs.
 
 The hand-over is an entry of the log, under a head that old and new keys sign, and that the witnesses of the account's policy
@@ -101,6 +107,7 @@ app.command(clock)
 
 root = App(name="root", help="Look after the root key.")
 root.command("siegel.app.commands.root:rotate", name="rotate", help=_ROTATE)
+root.command("siegel.app.commands.root:rekey_database", name="rekey-database", help=_REKEY)
 app.command(root)
 
 ledger = App(name="ledger", help="Look after the accounts' logs.")

@@ -15,7 +15,7 @@ from msgspec import Struct
 from siegel.app.serve import LOCK_NAME, check_certificate
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
-from siegel.app.wiring import database_release, open_deployment
+from siegel.app.wiring import database_release, former_databases, open_deployment
 from siegel.domain.errors import SiegelError
 from siegel.service.lockclock import LAG_MS_WARN
 
@@ -124,13 +124,16 @@ def _key_and_database(settings: Settings) -> Finding:
     try:
         deployment = open_deployment(settings)
         try:
-            places = deployment.custodian.root_places()
+            places, former = deployment.custodian.root_places(), former_databases(settings, deployment)
         finally:
             deployment.close()
     except SiegelError as error:
         return Finding("root key and database", Verdict.FAIL, str(error))
     if len(places) > 1:
         seen = f"a rotation from {places[0]} to {places[1]} is under way\ntry: siegel root rotate {settings.directory}"
+        return Finding("root key and database", Verdict.WARN, seen)
+    if former:
+        seen = f"{former[0]} was the database before it had another key\ntry: siegel root rekey-database {settings.directory}"
         return Finding("root key and database", Verdict.WARN, seen)
     return Finding("root key and database", Verdict.OK, f"{places[0]} opens the database")
 

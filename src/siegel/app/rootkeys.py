@@ -1,16 +1,20 @@
-"""The rotation of the root key, and its end a day and a half later: the key chest's steps, and the walk through the database."""
+"""The rotation of the root key, and its end a day and a half later: the key chest's steps, and the walk through the database.
+
+And another key for the database's pages, which a rotation of the root key leaves as they are.
+"""
 
 from collections.abc import Callable
 from typing import Final
 
 from siegel.app.settings import Settings
-from siegel.app.wiring import Deployment, RootRotation, root_rotation
+from siegel.app.wiring import DatabaseRekeying, Deployment, RootRotation, open_deployment, root_rotation
 from siegel.domain.entry import Entry
 from siegel.service.accounts import LOCAL_OPERATOR
 from siegel.service.resealing import KEPT_MS, Resealed, Resealing
 
 BEGUN: Final = "root_key.rotation_begun"
 ENDED: Final = "root_key.rotation_ended"
+REKEYED: Final = "root_key.database_rekeyed"
 
 
 async def rotate(
@@ -45,6 +49,25 @@ async def forget_retired(deployment: Deployment, settings: Settings) -> bool:
         await Resealing(deployment.store, deployment.custodian).run()
         rotation.forget(before_ms)
     return True
+
+
+async def rekey_database(settings: Settings, rekeying: DatabaseRekeying, progress: Callable[[int, int], None]) -> bool:
+    """Give the database a fresh key, or end what was begun; return whether it was begun before.
+
+    Whatever ends this in between, the deployment opens. Raises ConfigurationError (somebody has it open, or the root key
+    is being rotated), StorageError.
+    """
+    with rekeying.held():
+        is_begun = rekeying.is_begun()
+        if not is_begun:
+            rekeying.change(progress)
+        deployment = open_deployment(settings, is_held=True)
+        try:
+            await _note(deployment, REKEYED, "")
+        finally:
+            deployment.close()
+        rekeying.remove()
+    return is_begun
 
 
 async def _note(deployment: Deployment, kind: str, reason: str) -> None:

@@ -61,6 +61,9 @@ def take_instance_lock(directory: Path) -> int:
     path = directory / LOCK_NAME
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if os.geteuid() == 0:
+            # A command that root runs keeps the service's user from nothing.
+            os.fchown(descriptor, directory.stat().st_uid, directory.stat().st_gid)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be opened: {error.strerror}") from None
     give_up_at = time.monotonic() + LOCK_PATIENCE_S

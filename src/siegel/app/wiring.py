@@ -3,12 +3,15 @@
 DIR/siegel.toml   the configuration
 DIR/root.key      the root key, unless the settings name another place
 DIR/keychest      the keys that hang on it, sealed, once it was rotated or if it is in a token (with keychest.lock)
-DIR/siegel.db     metadata and journal, encrypted (with its -wal and -shm, commit.lock, generation and changes)
+DIR/siegel.db     metadata and journal, encrypted (with its -wal and -shm, commit.lock, generation and changes); siegel-N.db after
+                  its Nth copy under another key
+DIR/database.lock shared by all who have the database open
 DIR/heads         sizes and roots of the logs' last signed heads
 DIR/blobs/        sealed bodies
 DIR/instance.lock held by the running service
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +28,12 @@ from siegel.drivers.custody.roots import FilePlace, Place, TokenPlace
 from siegel.drivers.custody.rotation import ChestRotation, create_chest
 from siegel.drivers.custody.token import TokenRoot
 from siegel.drivers.meta.head_marks import FileHeadMarks
+from siegel.drivers.meta.process_lock import UseLock
 from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
+from siegel.drivers.meta.sqlite_copy import other_databases
 from siegel.drivers.meta.sqlite_release import sqlite_release
 from siegel.drivers.outbound import HttpOutbound
+from siegel.drivers.rekeying import DatabaseRekeying as PagesRekeying
 from siegel.drivers.system import SystemClock, SystemRandomness, SystemUptime
 from siegel.service.accounts import Accounts
 from siegel.service.keys import KeyRing
@@ -46,6 +52,10 @@ class Custodian(KeyCustodian, Protocol):
 
     def root_places(self) -> tuple[str, ...]:
         """Say where the root key rests; where it is rotated, the place of the new one as well. Raises StorageError."""
+        ...
+
+    def database_number(self) -> int:
+        """Return which file the metadata database is."""
         ...
 
     def retired_at_ms(self) -> int:
@@ -73,6 +83,30 @@ class RootRotation(Protocol):
         ...
 
 
+class DatabaseRekeying(Protocol):
+    """The steps of giving the database another key; all want it `held`, and raise ConfigurationError, StorageError."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep everybody from the database."""
+        ...
+
+    def is_begun(self) -> bool:
+        """Return whether the database has its new key already, and what was the database is still there."""
+        ...
+
+    def change(self, progress: Callable[[int, int], None]) -> None:
+        """Copy the database under a fresh key, and let the copy be it; `progress` is told how many pages of how many."""
+        ...
+
+    def remove(self) -> None:
+        """Remove what was the database."""
+        ...
+
+
+class _Use(Protocol):
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Deployment:
     """The parts of one deployment, behind their ports."""
@@ -85,6 +119,7 @@ class Deployment:
     randomness: Randomness
     lock_time: LockTime
     head_marks: HeadMarks
+    use: _Use | None
 
     @property
     def accounts(self) -> Accounts:
@@ -94,17 +129,26 @@ class Deployment:
     def close(self) -> None:
         """Finish what was begun and release everything. Harmless when repeated."""
         self.store.close()
+        if self.use is not None:
+            self.use.close()
 
 
-def open_deployment(settings: Settings) -> Deployment:
-    """Open an initialised deployment.
+def open_deployment(settings: Settings, *, is_held: bool = False) -> Deployment:
+    """Open an initialised deployment; `is_held`: the caller keeps everybody else from its database.
 
-    Raises ConfigurationError (root key missing, unsafe, malformed or wrong; database missing or from a newer release; SQLite too
-    old), StorageError.
+    Raises ConfigurationError (root key missing, unsafe, malformed or wrong; database missing, from a newer release, or just now
+    given another key; SQLite too old), StorageError.
     """
     directory, clock = Path(settings.directory), SystemClock()
-    custodian = ChestCustodian(directory, _finder(settings))
-    return _assemble(open_store(directory, custodian.database_key(), clock), custodian, clock, settings)
+    use = None if is_held else UseLock(directory)
+    try:
+        custodian = ChestCustodian(directory, _finder(settings))
+        store = open_store(directory, custodian.database_key(), clock, custodian.database_number())
+        return _assemble(store, custodian, clock, settings, use)
+    except BaseException:
+        if use is not None:
+            use.close()
+        raise
 
 
 def create_deployment(settings: Settings) -> Deployment:
@@ -119,13 +163,26 @@ def create_deployment(settings: Settings) -> Deployment:
     elif not (directory / place.path).exists():
         create_root_key(directory / place.path)
     custodian = ChestCustodian(directory, _finder(settings))
-    return _assemble(create_store(directory, custodian.database_key(), clock), custodian, clock, settings)
+    store = create_store(directory, custodian.database_key(), clock)
+    return _assemble(store, custodian, clock, settings, UseLock(directory))
 
 
 def root_rotation(settings: Settings, target: Path | TokenKey | None = None) -> RootRotation:
     """Return the steps of a rotation of the root key to `target`, or of the one that is under way."""
     place = None if target is None else _place(settings, target)
     return ChestRotation(Path(settings.directory), _finder(settings), place)
+
+
+def database_rekeying(settings: Settings) -> DatabaseRekeying:
+    """Return the steps of giving the database another key."""
+    directory = Path(settings.directory)
+    return PagesRekeying(directory, ChestRotation(directory, _finder(settings), None))
+
+
+def former_databases(settings: Settings, deployment: Deployment) -> list[Path]:
+    """Return the files that were the database until it was given another key, and should be gone."""
+    older, _ = other_databases(Path(settings.directory), deployment.custodian.database_number())
+    return older
 
 
 def database_release() -> str:
@@ -146,7 +203,9 @@ def _place(settings: Settings, where: Path | TokenKey) -> Place:
     return FilePlace(str(where.relative_to(directory) if where.is_relative_to(directory) else where.absolute()))
 
 
-def _assemble(store: SqliteStore, custodian: ChestCustodian, clock: SystemClock, settings: Settings) -> Deployment:
+def _assemble(
+    store: SqliteStore, custodian: ChestCustodian, clock: SystemClock, settings: Settings, use: _Use | None
+) -> Deployment:
     return Deployment(
         store=store,
         blobs=FileBlobStore(Path(settings.directory) / BLOB_FOLDER),
@@ -156,4 +215,5 @@ def _assemble(store: SqliteStore, custodian: ChestCustodian, clock: SystemClock,
         randomness=SystemRandomness(),
         lock_time=LockTime(store, clock, SystemUptime()),
         head_marks=FileHeadMarks(Path(settings.directory) / HEADS_NAME),
+        use=use,
     )

@@ -29,6 +29,9 @@ FAULT_POINTS: Final = (
     "delete.before_commit",  # DeleteObject: decided, not committed
     "chest.before_rename",  # a new key chest is synced, under a temporary name
     "chest.after_rename",  # the key chest has its name, the folder is not synced
+    "rekey.copying",  # some pages of the database are copied under a new key
+    "rekey.after_copy",  # the copy is whole and durable, the old one is the database
+    "rekey.before_removal",  # the copy is the database, the old one is still there
     "ledger.before_append",  # entries are on their way from the journal into their logs, none has left it
     "ledger.after_append",  # entries are in their logs, and no head is over them
     "ledger.before_head",  # heads are signed, none is stored

@@ -1,25 +1,33 @@
-"""`siegel root`: the root key. Works beside the running service."""
+"""`siegel root`: the root key, beside the running service; and another key for the database, without it."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from siegel.app.commands.counting import counting
 from siegel.app.commands.options import AsJson, Directory
 from siegel.app.config import load_config, resolve
 from siegel.app.output import print_json, print_text
+from siegel.app.rootkeys import rekey_database as rekey
 from siegel.app.rootkeys import rotate as rotate_root
+from siegel.app.serve import take_instance_lock
 from siegel.app.settings import TokenKey
-from siegel.app.wiring import open_deployment, root_rotation
+from siegel.app.wiring import database_rekeying, open_deployment, root_rotation
 from siegel.domain.errors import ConfigurationError
 from siegel.service.resealing import Resealed
 
 _TEXT = """\
 The root key is now {new}. Sealed anew: {resealed.renewed} of {seen}.
 {old} opens nothing any more but older copies of the directory: keep it as long as those, then destroy it."""
+_REKEYED: Final = """\
+The database has another key: {pages} pages were copied under it, and the old file is gone. Copies of the directory from before
+still open by the old key."""
+_REKEYED_BEFORE: Final = "The database had its new key already, since a run that was interrupted. The old file is gone now."
 
 
 def rotate(
@@ -53,6 +61,38 @@ def rotate(
         print_json({"old": old, "new": new, "looked_at": _seen(resealed), "sealed_anew": resealed.renewed})
     else:
         print_text(_TEXT.format(old=old[:1].upper() + old[1:], new=new, resealed=resealed, seen=_seen(resealed)))
+
+
+def rekey_database(directory: Directory, /, *, json: AsJson = False) -> None:
+    """Give the database another key; the help text is in `cli.py`."""
+    settings = resolve(load_config(directory, {}), directory)
+    instance = take_instance_lock(directory)
+    try:
+        with counting(json) as begin:
+            progress = _Pages(begin)
+            is_resumed = asyncio.run(rekey(settings, database_rekeying(settings), progress.tell))
+    finally:
+        os.close(instance)
+    if json:
+        print_json({"rekeyed": True, "resumed": is_resumed, "pages": progress.done})
+    else:
+        print_text(_REKEYED_BEFORE if is_resumed else _REKEYED.format(pages=progress.done))
+
+
+class _Pages:
+    """Tells a bar how many pages are copied."""
+
+    def __init__(self, begin: Callable[[str, int], Callable[[int], None]]) -> None:
+        self._begin = begin
+        self._advance: Callable[[int], None] | None = None
+        self.done = 0
+
+    def tell(self, done: int, total: int) -> None:
+        """Take how many of all pages are copied now."""
+        if self._advance is None:
+            self._advance = self._begin("pages", total)
+        self._advance(done - self.done)
+        self.done = done
 
 
 def _target(file: Path | None, module: Path | None, token: str | None, key: str, pin_file: Path | None) -> Path | TokenKey | None:

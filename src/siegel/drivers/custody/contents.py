@@ -19,11 +19,15 @@ class CustodianKey(Struct, frozen=True, array_like=True):
 
 
 class Contents(Struct, frozen=True, array_like=True):
-    """The database's key, and the custodian's in order of their numbers: the last one seals, the others only open."""
+    """The database's key, and the custodian's in order of their numbers: the last one seals, the others only open.
+
+    `database_number` says which file is the database: one more each time that it was copied to have another key.
+    """
 
     form: Literal[1] = 1
     database_key: bytes = b""
     keys: tuple[CustodianKey, ...] = ()
+    database_number: int = 0
 
     @property
     def current(self) -> CustodianKey:

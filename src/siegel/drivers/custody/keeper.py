@@ -53,6 +53,10 @@ class ChestCustodian:
         """Return the 32-byte key that encrypts the metadata database."""
         return self._seen.keys.database_key()
 
+    def database_number(self) -> int:
+        """Return which file the metadata database is."""
+        return self._seen.keys.database_number
+
     def retired_at_ms(self) -> int:
         """Return when the oldest of the keys that only open was retired; 0 if there is none. Raises StorageError."""
         self._follow()

@@ -31,7 +31,7 @@ class UnknownKeyError(SealBrokenError):
 class KeySet:
     """The custodian's keys, ready for use (port KeyCustodian). Neither `repr` nor any error shows a key."""
 
-    __slots__ = ("_current", "_database_key", "_keys", "_random_bytes", "retired_at_ms")
+    __slots__ = ("_current", "_database_key", "_keys", "_random_bytes", "database_number", "retired_at_ms")
 
     def __init__(self, contents: Contents, random_bytes: RandomBytes = os.urandom) -> None:
         """Take the keys and a source of nonces. `retired_at_ms`: when the oldest key that only opens was retired, or 0."""
@@ -39,6 +39,7 @@ class KeySet:
         self._keys = {key.number: RecordKey(key.secret) for key in contents.keys}
         self._current = contents.current.number
         self._database_key = contents.database_key
+        self.database_number = contents.database_number
         self._random_bytes = random_bytes
 
     def wrap(self, plaintext: bytes, context: bytes) -> bytes:

@@ -63,13 +63,18 @@ def write_durably(path: Path, content: bytes) -> None:
     """
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(file, "wb") as stream:
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(file, owner.st_uid, owner.st_gid)
+        give_to_owner(file, path.parent)
         stream.write(content)
         stream.flush()
         os.fsync(file)
     sync_folder(path.parent)
+
+
+def give_to_owner(file: int, folder: Path) -> None:
+    """Let an open file belong to the owner of its folder, where root has made it. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(path: Path) -> None:

@@ -5,6 +5,8 @@
     finish    the slot of the old root key goes: it opens nothing any more; the replaced keys of the custodian only open
     forget    replaced keys go, once nothing that counts is sealed under them
 
+Another key for the database is one step, once its copy is there: the chest names that copy and its key (`change_database`).
+
 Each step replaces the chest whole: whatever happens in between, it opens, and the rotation goes on where it was.
 """
 
@@ -21,7 +23,7 @@ from siegel.domain.errors import ConfigurationError
 from siegel.drivers.custody.chest import CHEST_NAME, read_chest, write_chest
 from siegel.drivers.custody.contents import Contents, CustodianKey
 from siegel.drivers.custody.finder import RootFinder
-from siegel.drivers.custody.rootfile import RandomBytes, create_root_key, load_root_key
+from siegel.drivers.custody.rootfile import RandomBytes, create_root_key, give_to_owner, load_root_key
 from siegel.drivers.custody.roots import FileRoot, Place, Root, TokenPlace
 from siegel.drivers.custody.token import TokenRoot
 from siegel.envelope.derive import KEY_BYTES
@@ -45,6 +47,7 @@ class ChestRotation:
         """Hold the chest against other rotations. Raises ConfigurationError if somebody else does."""
         lock = os.open(self._directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
+            give_to_owner(lock, self._directory)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -96,6 +99,21 @@ class ChestRotation:
         contents, root = self._finder.open(chest)
         kept = tuple(key for key in contents.keys if not 0 < key.retired_at_ms < before_ms)
         write_chest(self._path, replace(contents, keys=kept), (root,))
+
+    def database(self) -> tuple[bytes, int]:
+        """Return the key and the number of the database. Raises ConfigurationError, also while a rotation is under way."""
+        chest = read_chest(self._path)
+        if chest is not None and len(chest.slots) > 1:
+            raise ConfigurationError(
+                f"a rotation of the root key is under way\ntry: siegel root rotate {self._directory}, then this again"
+            )
+        contents, _, _ = self._finder.present(self._path)
+        return contents.database_key, contents.database_number
+
+    def change_database(self, key: bytes, number: int) -> None:
+        """Let the database of a number, with its key, be the deployment's from now on. Raises ConfigurationError."""
+        contents, root, _ = self._finder.present(self._path)
+        write_chest(self._path, replace(contents, database_key=key, database_number=number), (root,))
 
     def _root_for(self, target: Place) -> Root:
         if isinstance(target, TokenPlace):

@@ -1,13 +1,17 @@
-"""The lock that lets one process at a time write to the database: `flock(2)` on a file beside it.
+"""The locks beside the database, by `flock(2)`: one process at a time writes to it, and none has it open while it is replaced.
 
-SQLite's own write lock is polled with sleeps; this one wakes its waiter at once. The kernel drops it when its owner dies.
+SQLite's own write lock is polled with sleeps; this one wakes its waiter at once. The kernel drops both when their owner dies.
 """
 
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
-from siegel.domain.errors import StorageError
+from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.drivers.custody.rootfile import give_to_owner
+
+USE_LOCK_NAME: Final = "database.lock"
 
 
 class ProcessLock:
@@ -38,4 +42,30 @@ class ProcessLock:
 
     def close(self) -> None:
         """Give the lock back and close its file."""
+        os.close(self._descriptor)
+
+
+class UseLock:
+    """Everybody who has the database of a directory open shares it; who replaces the database has it alone."""
+
+    def __init__(self, directory: Path, *, alone: bool = False) -> None:
+        """Take the lock, without waiting. Raises ConfigurationError if somebody has it in the way."""
+        path = directory / USE_LOCK_NAME
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            give_to_owner(self._descriptor, directory)
+        except OSError as error:
+            raise ConfigurationError(f"the lock file {path} cannot be opened: {error.strerror}") from None
+        try:
+            fcntl.flock(self._descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            if alone:
+                raise ConfigurationError(
+                    f"the database of {directory} is open: stop the service, and wait for commands"
+                ) from None
+            raise ConfigurationError(f"the database of {directory} is given another key: wait until that is done") from None
+
+    def close(self) -> None:
+        """Give the lock back."""
         os.close(self._descriptor)

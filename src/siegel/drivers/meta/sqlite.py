@@ -1,7 +1,8 @@
 """Metadata and journal in one encrypted SQLite database: the embedded default.
 
-A directory holds `siegel.db` (with its `-wal` and `-shm`), `commit.lock`, `generation` and `changes`. Any number of processes may
-have it open. Reads run on a connection of their own and see what is committed; a commit is seen only once its log is synced.
+A directory holds `siegel.db` (with its `-wal` and `-shm`), `commit.lock`, `generation` and `changes`; a database that was copied
+to have another key has a number in its name. Any number of processes may have it open. Reads run on a connection of their own
+and see what is committed; a commit is seen only once its log is synced.
 """
 
 import os
@@ -53,13 +54,21 @@ def create_store(directory: Path, key: bytes, clock: Clock) -> "SqliteStore":
     return open_store(directory, key, clock)
 
 
-def open_store(directory: Path, key: bytes, clock: Clock) -> "SqliteStore":
+def database_path(directory: Path, number: int) -> Path:
+    """Return where the database of a number is: 0 for the first one, one more for each copy that has another key."""
+    name = Path(DATABASE_NAME)
+    return directory / (f"{name.stem}-{number}{name.suffix}" if number else name)
+
+
+def open_store(directory: Path, key: bytes, clock: Clock, number: int = 0) -> "SqliteStore":
     """Open the store in `directory` with its raw database key of 32 bytes; an older schema is brought up to date.
+
+    `number`: which of the databases there, see `database_path`.
 
     Raises ConfigurationError (missing database, wrong key, newer schema, SQLite too old), StorageError.
     """
     require_sqlite(apsw.sqlite_lib_version(), getattr(apsw, "mc_version", None))
-    path = directory / DATABASE_NAME
+    path = database_path(directory, number)
     connection = connect(path, key, cache_kib=READ_CACHE_KIB)
     try:
         lock = ProcessLock(directory / LOCK_NAME)

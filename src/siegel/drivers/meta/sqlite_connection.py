@@ -54,9 +54,7 @@ def _prepare(connection: apsw.Connection, key: bytes, cache_kib: int) -> None:
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     # Plans do not depend on the values bound; without this each execution of a join is planned anew (10 us).
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    connection.pragma("cipher", "aegis")
-    connection.pragma("page_size", PAGE_BYTES)
-    connection.pragma("key", f"raw:{key.hex()}")
+    use_key(connection, key)
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
@@ -66,6 +64,13 @@ def _prepare(connection: apsw.Connection, key: bytes, cache_kib: int) -> None:
     connection.pragma("cache_size", -cache_kib)
     # Checkpoints are made by the commit thread alone.
     connection.wal_autocheckpoint(0)
+
+
+def use_key(connection: apsw.Connection, key: bytes) -> None:
+    """Let a fresh connection read and write pages under a raw key."""
+    connection.pragma("cipher", "aegis")
+    connection.pragma("page_size", PAGE_BYTES)
+    connection.pragma("key", f"raw:{key.hex()}")
 
 
 def storage_error(error: apsw.Error, system_errno: int = 0) -> StorageError:

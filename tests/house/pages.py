@@ -20,12 +20,27 @@ Generated from the commands' own help (`src/siegel/app/cli.py`); a test in `test
 |---|---|
 | 0 | done |
 | 1 | failed; or, of `serve`: something died at the start, or requests in flight were cut off at the end |
-| 3 | of `open`: the object is not what was sealed; of `audit`: the ledger does not hold |
+| 2, 3 | of commands that check something: see below |
 | 130 | interrupted by Ctrl-C |
 | 252 | wrong usage |
 | 253 | a configuration that does not work |
 
 An error is one line on standard error, and where there is a way out a second one that begins with `try:`.
+
+Commands that check something tell by their status what came of it. Programs that act on it look for the number under "not as it
+must be"; whatever else is not 0 says that nobody knows.
+
+| Command | 0 | Not as it must be | Nobody knows |
+|---|---|---|---|
+| `audit sync`, `verify`, `report`, `compare` | the ledger holds | 3: something does not | 1: no answer, no right, no disk |
+| `audit check` | the receipt holds | 3: it does not | 1 |
+| `audit watch --once` | it holds, and all were told | 3: something stands, or was just found | 1: not checked, or not told |
+| `audit show` | all entries are what they should be | 3: some are not | 1 |
+| `audit visitors --known` | nobody else was there | 3: somebody was | 1 |
+| `audit reconcile` | the books agree | 1: they differ | 2: the ledger cannot be read, or goes no further |
+| `consent keys show` | the store has the keys that are pinned | 3: it has others | 1 |
+| `keybox log --verify` | the chain is whole | 1: it is not | |
+| `open` | the object is what was sealed | 3: it is not, and nothing is written | 1 |
 
 """
 

@@ -56,6 +56,33 @@ def test_what_is_granted_is_the_customers_word(story):
     assert reconcile(story, *own, "--lease-s", "10", "--clock-s", "60").returncode == 0
 
 
+def test_a_key_server_of_two_accounts(story, tmp_path):
+    other = Story(tmp_path / "other", began_ms=int(time.time() * 1000) - 600_000, origin="store.example/ledger/444455556666")
+    other.lines, other.number = story.lines, other.number + (1 << 33)
+    other.write(("reels", "one.mp4", "v1"))
+    story.publish()
+    other.publish()
+    own = ("--keybox", story.folder / "box", "--json")
+    told = json.loads(reconcile(story, other.desk.book.folder, *own).stdout)
+    assert (told["balances"], told["said"], told["counts"]["wraps"]) == (True, [], 2)
+    alone = json.loads(reconcile(story, *own, "--from", "2000-01-01").stdout)
+    assert (alone["balances"], "for the account 444455556666, whose ledger is not here" in str(alone["said"])) == (True, True)
+
+
+def test_a_ledger_that_cannot_be_compared_differs_in_nothing(story):
+    """Whoever runs it by a timer tells the two apart by the exit status."""
+    story.publish()
+    own = ("--keybox", story.folder / "box")
+    assert reconcile(story, *own).returncode == 0
+    ended = reconcile(story, *own, "--from", "2999-01-01")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "the ledger that is here goes no further" in ended.stderr
+    (story.desk.book.folder / "ledger" / "tile" / "entries" / "000.p" / "6").write_bytes(b"\xff")
+    ended = reconcile(story, *own, "--from", "2000-01-01")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "try: siegel audit verify" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

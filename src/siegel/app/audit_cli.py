@@ -62,7 +62,10 @@ _RECONCILE: Final = """Compare the ledger with the log of your own key server, a
 
 Every use of a key in your own book must be in the ledger, as it was; every use and every read of what is under your keys that the
 ledger tells of must be in your own book; every receipt must be included. Needs no network: sync before. Without --from it begins
-where it ended the last time. The exit status is 1 where the books differ; what could not be compared is said.
+where it ended the last time. The exit status is 1 where the books differ, and 2 where the ledger cannot be read or goes no
+further; what could not be compared is said.
+
+Where one key server serves several accounts of a service, name the directory of audits of each: their ledgers are read as one.
 """
 
 _VISITORS: Final = """Tell who was in the account: each principal, how often, when first and last, and from which addresses.

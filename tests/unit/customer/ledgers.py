@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.ledger.log import Log, policy_text, witness_key
+from tests.unit.ledger.log import ORIGIN, Log, log_keys, policy_text, witness_key
 
 from siegel.customer.audit.book import Book, initialise
 from siegel.customer.audit.dates import Promise
@@ -71,9 +71,9 @@ def publish(log, folder, at_s=None, witnesses=WITNESSES):
 class Desk:
     """An auditor with a policy, and the ledger that it looks at."""
 
-    def __init__(self, folder: Path, quorum="all", witnesses=WITNESSES, promise=None):
+    def __init__(self, folder: Path, quorum="all", witnesses=WITNESSES, promise=None, origin=ORIGIN):
         self.ledger = folder / "provider"
-        self.policy = policy_text(quorum, witnesses=witnesses)
+        self.policy = policy_text(quorum, log=log_keys(origin), witnesses=witnesses)
         self.book = initialise(folder / "audits", str(self.ledger), self.policy, promise or Promise())
 
     def publish(self, log, **how):

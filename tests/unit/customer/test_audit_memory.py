@@ -153,7 +153,7 @@ def test_a_mirror_is_not_exchanged_while_it_is_compared(desk, tmp_path):
         return lambda _done: None
 
     wanted = Wanted(logs=(), receipts=(tmp_path / "receipts",), from_ms=0)
-    assert balance_books(Book(desk.book.folder), wanted, NOW_S * 1000, starting).size == 300
+    assert balance_books([Book(desk.book.folder)], wanted, NOW_S * 1000, starting).size == 300
     syncing.join()
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from tests.unit.customer.ledgers import Desk
-from tests.unit.ledger.log import Log
+from tests.unit.ledger.log import ORIGIN, Log
 
 from siegel.customer.audit.accounts import Wanted, balance_books
 from siegel.customer.audit.book import Book
@@ -37,9 +37,10 @@ def name_of(number):
 class Story:
     """Requests one after the other, a second apart, as they go into both books."""
 
-    def __init__(self, folder, delay_s=1, began_ms=BEGAN_MS):
-        self.folder = folder
-        self.desk = Desk(folder, promise=Promise(delay_s=delay_s))
+    def __init__(self, folder, delay_s=1, began_ms=BEGAN_MS, origin=ORIGIN):
+        self.folder, self.origin = folder, origin
+        self.account_id = origin.rpartition("/")[2]
+        self.desk = Desk(folder, promise=Promise(delay_s=delay_s), origin=origin)
         self.now_ms, self.number = began_ms, FIRST_ID
         self.entries, self.lines, self.receipts = [], [], []
 
@@ -70,7 +71,7 @@ class Story:
         fields = {
             "at_ms": self.now_ms + 5, "operation": f"xks.{operation}", "result": "ok", "request_id": request, "principal": ALICE,
             "key": KEY, "reason": "object.read", "via": "s3",
-            "context": dict(zip(("bucket", "key", "version"), place, strict=True)),
+            "context": dict(zip(("account", "bucket", "key", "version"), (self.account_id, *place), strict=True)),
         } | more  # fmt: skip
         self.lines.append(fields)
         return fields
@@ -117,7 +118,7 @@ class Story:
         """Publish the ledger under a head of some time later."""
         leaves = [_leaf(fields, number) for number, fields in enumerate(self.entries)]
         self.now_ms += end_ms
-        log = Log([entry for entry, _ in leaves])
+        log = Log([entry for entry, _ in leaves], origin=self.origin)
         self.desk.publish(log, at_s=self.now_ms // 1000)
         for tile in new_tiles(0, log.size):
             if tile.level == ENTRIES:
@@ -135,7 +136,7 @@ class Story:
         (box / "log.jsonl").write_bytes(self.box_log())
         (self.folder / "receipts.jsonl").write_bytes(b"".join(json_line(one) for one in self.receipts))
 
-    def balance(self, *, from_ms=None, to_ms=None, log=None, also=(), receipts=True, **terms):
+    def balance(self, *, from_ms=None, to_ms=None, log=None, also=(), receipts=True, others=(), **terms):
         wanted = Wanted(
             logs=[log or self.folder / "box", *also],
             receipts=[self.folder / "receipts.jsonl"] if receipts else [],
@@ -143,7 +144,8 @@ class Story:
             to_ms=to_ms,
             terms=Terms(from_ms=0, to_ms=0, **terms),
         )
-        return balance_books(Book(self.desk.book.folder), wanted, self.now_ms + 1000)
+        books = [Book(each.desk.book.folder) for each in (self, *others)]
+        return balance_books(books, wanted, self.now_ms + 1000)
 
     def told(self, **more):
         """Publish, compare, and return kinds and first words of what differs."""

@@ -40,11 +40,12 @@ def witness_key(number=0, algorithm=Algorithm.COSIGNATURE):
 class Log:
     """A log that keeps whatever it ever published, as honest as it is told to be."""
 
-    def __init__(self, entries=(), signers=None):
+    def __init__(self, entries=(), signers=None, origin=ORIGIN):
+        self.origin = origin
         self.frontier = Frontier()
         self.files = {}
         self.entries = []
-        self.signers = log_keys() if signers is None else signers
+        self.signers = log_keys(origin) if signers is None else signers
         self.append(entries)
 
     def append(self, entries):
@@ -60,7 +61,7 @@ class Log:
 
     @property
     def head(self):
-        return Checkpoint(ORIGIN, self.size, self.frontier.root)
+        return Checkpoint(self.origin, self.size, self.frontier.root)
 
     def checkpoint(self, at_s=1_800_000_000, witnesses=()):
         data = sign_checkpoint(self.head, self.signers, at_s)

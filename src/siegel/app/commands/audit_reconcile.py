@@ -3,26 +3,32 @@
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 from cyclopts import Parameter
 
-from siegel.app.commands.audit import Folder
 from siegel.app.commands.audit_books import NO_BOOKS, TheirBooks
 from siegel.app.commands.counting import counting
 from siegel.app.commands.options import AsJson
-from siegel.app.output import print_json, print_text
-from siegel.customer.audit.accounts import balance_books
+from siegel.app.output import print_error, print_json, print_text
+from siegel.customer.audit.accounts import NothingNewError, balance_books
 from siegel.customer.audit.balance import summary
 from siegel.customer.audit.book import Book
-from siegel.domain.errors import ConfigurationError
+from siegel.customer.audit.sources import SourceError
+from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.ledgers import LedgerError
 
 EXIT_DIFFERS: Final = 1
+EXIT_UNKNOWN: Final = 2
 
 
 def reconcile(
-    folder: Folder,
+    folders: Annotated[
+        tuple[Path, ...],
+        Parameter(name="DIR", help="The directory of audits; of each account, if your key server serves several."),
+    ],
     /,
     *,
     books: TheirBooks = NO_BOOKS,
@@ -34,8 +40,13 @@ def reconcile(
 ) -> None:
     """Compare the books; the help text is in `audit_cli.py`."""
     wanted = books.wanted(None if from_ is None else moment(from_), None if to is None else moment(to))
-    with counting(json) as begin:
-        balance = balance_books(Book(folder), wanted, int(time.time() * 1000), begin)
+    try:
+        with counting(json) as begin:
+            balance = balance_books([Book(each) for each in folders], wanted, int(time.time() * 1000), begin)
+    except (NothingNewError, SourceError, LedgerError, StorageError) as error:
+        # Whoever runs it by a timer tells books that differ from books that could not be read.
+        print_error(str(error))
+        sys.exit(EXIT_UNKNOWN)
     if json:
         print_json({"balances": balance.holds, **msgspec.to_builtins(balance)})
     else:

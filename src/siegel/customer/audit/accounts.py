@@ -1,11 +1,12 @@
 """A reconciliation from files to outcome: what is read, how far each book goes, and what is remembered for the next one.
 
 `DIR/reconcile.json` remembers up to when the books were compared, and where the log of each key server ended: a log that was cut
-since does not pass for a whole one.
+since does not pass for a whole one. Where a key server serves several accounts of one service, their ledgers are read as one.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from siegel.customer.audit.balance import Balance, Kind
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.keylog import KeyLog, log_path, read_key_log
-from siegel.customer.audit.ledgerbook import Span, read_ledger_book
+from siegel.customer.audit.ledgerbook import Shelf, Span, read_ledger_book
 from siegel.customer.audit.reconcile import Books, Terms, reconcile
 from siegel.customer.audit.statefile import read_state, write_state
 from siegel.customer.audit.walk import CHECKPOINT, Progress, judge_head
@@ -55,46 +56,72 @@ class Wanted(Struct, frozen=True, kw_only=True):
     terms: Terms = Terms(from_ms=0, to_ms=0)
 
 
-def balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting = _silently) -> Balance:
-    """Compare the mirror in `book` with the logs and receipts of `wanted`, and remember how far that went.
+def balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting: Starting = _silently) -> Balance:
+    """Compare the mirrors in `books` with the logs and receipts of `wanted`, and remember how far that went.
 
-    Raises NothingNewError; ConfigurationError: nothing to compare, files that cannot be read. Else SourceError, LedgerFormError,
-    StorageError.
+    Raises NothingNewError; ConfigurationError: nothing to compare, files that cannot be read, ledgers that do not belong
+    together. Else SourceError, LedgerFormError, StorageError.
     """
     if not wanted.logs and not wanted.receipts:
         raise ConfigurationError("there is nothing to compare the ledger with\ntry: --keybox DIR")
-    with book.reading():
-        return _balance_books(book, wanted, now_ms, starting)
+    with ExitStack() as stack:
+        for book in books:
+            stack.enter_context(book.reading())
+        return _balance_books(books, wanted, now_ms, starting)
 
 
-def _balance_books(book: Book, wanted: Wanted, now_ms: int, starting: Starting) -> Balance:
-    memory = read_state(book.folder / STATE_NAME, Memory, _STATE_BYTES_MAX, "remove it, and say --from")
-    report = _head_of(book)
-    delay_ms = book.settings.delay_s * 1000
-    until_ms = (report.head_at_s or 0) * 1000 - delay_ms
+def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting: Starting) -> Balance:
+    memory = _memory_of(books)
+    reports = [_head_of(book) for book in books]
+    origins = [report.origin for report in reports]
+    _check_together(origins)
+    heads_s = [report.head_at_s or 0 for report in reports]
+    until_ms = min(at_s - book.settings.delay_s for at_s, book in zip(heads_s, books, strict=True)) * 1000
     from_ms = memory.until_ms if wanted.from_ms is None else wanted.from_ms
     terms = replace(wanted.terms, from_ms=from_ms, to_ms=until_ms if wanted.to_ms is None else wanted.to_ms)
     if terms.to_ms < terms.from_ms:
         raise NothingNewError(
             "the interval ends before it begins: the ledger that is here goes no further\ntry: siegel audit sync"
         )
-    balance = Balance(ledger=report.origin, from_ms=terms.from_ms, to_ms=terms.to_ms, checked_at_s=now_ms // 1000)
-    balance.head_at_s, balance.size = report.head_at_s, report.size
+    balance = Balance(ledger=", ".join(origins), from_ms=terms.from_ms, to_ms=terms.to_ms, checked_at_s=now_ms // 1000)
+    balance.head_at_s, balance.size = min(heads_s), sum(report.size for report in reports)
     logs = _read_logs(wanted.logs, terms, memory, balance, starting)
     keys = frozenset[str]().union(*(log.key_ids for log in logs))
     span = Span(terms.ledger_since_ms, terms.to_ms + terms.clock_ms)
-    ledger = read_ledger_book(book.mirror, report.size, keys, span, starting("entries", report.size))
+    shelves = [
+        Shelf(book.mirror, report.size, report.origin if len(books) > 1 else "")
+        for book, report in zip(books, reports, strict=True)
+    ]
+    ledger = read_ledger_book(shelves, keys, span, starting("entries", balance.size))
     ends_ms = [now_ms if path.is_dir() else (log.last_ms or 0) for path, log in zip(wanted.logs, logs, strict=True)]
     receipts = [one for path in wanted.receipts for one in _read_receipts(path, balance)]
     if not terms.from_ms:
         # From the beginning: that nothing is there before it is no gap.
         begun = [at_ms for at_ms in (ledger.first_ms, *(log.first_ms for log in logs)) if at_ms is not None]
         balance.from_ms = min(begun, default=0)
-    reconcile(Books(ledger, logs, ends_ms, receipts), terms, until_ms, balance)
+    accounts = frozenset(origin.rpartition("/")[2] for origin in origins)
+    reconcile(Books(ledger, logs, ends_ms, receipts, accounts), terms, until_ms, balance)
     if wanted.from_ms is None:
         memory.until_ms = max(memory.until_ms, balance.until_ms)
-    write_state(book.folder / STATE_NAME, memory)
+    for book in books:
+        write_state(book.folder / STATE_NAME, memory)
     return balance
+
+
+def _memory_of(books: Sequence[Book]) -> Memory:
+    """Return what is remembered of all of these; a ledger that is new among them is compared from its beginning."""
+    some = [read_state(book.folder / STATE_NAME, Memory, _STATE_BYTES_MAX, "remove it, and say --from") for book in books]
+    heads = {path: head for memory in reversed(some) for path, head in memory.heads.items()}
+    return Memory(until_ms=min(memory.until_ms for memory in some), heads=heads)
+
+
+def _check_together(origins: Sequence[str]) -> None:
+    if len(set(origins)) < len(origins):
+        raise ConfigurationError(f"a ledger is named twice: {', '.join(origins)}")
+    if len({origin.rpartition("/")[0] for origin in origins}) > 1:
+        raise ConfigurationError(
+            f"these are ledgers of several services, each of which is compared by itself: {', '.join(origins)}"
+        )
 
 
 def _head_of(book: Book) -> Report:

@@ -28,8 +28,8 @@ _ARN_MARK: Final = ":key/"
 class Call(Struct, frozen=True, gc=False):
     """A call of the service that was done: a key was used.
 
-    `line` is its number in the log. `key_id` is what the service calls the key, from the end of the ARN that it named; `bucket`,
-    `object_key` and `version` are what the data is bound to, empty where that cannot be read.
+    `line` is its number in the log. `key_id` is what the service calls the key, from the end of the ARN that it named;
+    `account_id`, `bucket`, `object_key` and `version` are what the data is bound to, empty where that cannot be read.
     """
 
     line: int
@@ -40,6 +40,7 @@ class Call(Struct, frozen=True, gc=False):
     principal: str
     reason: str
     is_for_s3: bool
+    account_id: str
     bucket: str
     object_key: str
     version: str
@@ -148,6 +149,7 @@ def _call(number: int, at_ms: int, line: _Line) -> Call:
         principal=line.principal,
         reason=str(told.get("reason", "")),
         is_for_s3=told.get("kmsViaService") == VIA_S3,
+        account_id=bound.get("account", ""),
         bucket=bound.get("bucket", ""),
         object_key=bound.get("key", ""),
         version=bound.get("version", ""),

@@ -1,6 +1,7 @@
 """The provider's book: what the ledger says of requests, of the keys that they used, and of what was written under which key."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct, field
@@ -30,7 +31,10 @@ _PROGRESS_EVERY: Final = 256
 
 
 class Said(Struct, frozen=True, gc=False):
-    """What one entry says. `names` tells whether its opening is there; without it, the names are empty."""
+    """What one entry says. `names` tells whether its opening is there; without it, the names are empty.
+
+    `ledger` is whose entry it is, empty where one ledger is all there is.
+    """
 
     index: int
     recorded_ms: int
@@ -45,6 +49,12 @@ class Said(Struct, frozen=True, gc=False):
     principal: str = ""
     bucket: str = ""
     object_key: str = ""
+    ledger: str = ""
+
+    @property
+    def place(self) -> int | str:
+        """Where the entry is, for evidence."""
+        return f"{self.index} of {self.ledger}" if self.ledger else self.index
 
     @property
     def is_done(self) -> bool:
@@ -79,7 +89,7 @@ class LedgerBook(Struct):
     """Requests of an interval; and from the first entry on what was written, and which requests have wrapped and unwrapped keys.
 
     Changes are in the order of their times, as are `blind_ms`, the times of writes of which is not known what they wrote.
-    `nameless` are entries that a request must have made and that name none.
+    `nameless` are entries that a request must have made and that name none. `buckets` are all that are named.
     """
 
     requests: dict[str, Request] = field(default_factory=dict)
@@ -88,31 +98,46 @@ class LedgerBook(Struct):
     unwrappers: set[str] = field(default_factory=set)
     blind_ms: list[int] = field(default_factory=list)
     nameless: list[Said] = field(default_factory=list)
+    buckets: set[str] = field(default_factory=set)
     first_ms: int | None = None
 
 
+class Shelf(Struct, frozen=True):
+    """A ledger of `size` entries that is to be read. `name` is empty where it is the only one."""
+
+    source: Source
+    size: int
+    name: str = ""
+
+
 def read_ledger_book(
-    source: Source, size: int, keys: frozenset[str], span: Span, progress: Progress = lambda _count: None
+    shelves: Sequence[Shelf], keys: frozenset[str], span: Span, progress: Progress = lambda _count: None
 ) -> LedgerBook:
-    """Read a ledger of `size` entries. `keys` are the customer's. Raises LedgerFormError, SourceError."""
+    """Read the ledgers of one service as one: its requests have ids of one kind, and some touch two accounts.
+
+    `keys` are the customer's. Raises LedgerFormError, SourceError.
+    """
     book = LedgerBook()
-    for line in read_lines(source, 0, size):
-        if line.leaf is not None:
-            _note(book, line, keys, span)
-        if (line.index + 1) % _PROGRESS_EVERY == 0:
-            progress(_PROGRESS_EVERY)
+    for shelf in shelves:
+        for line in read_lines(shelf.source, 0, shelf.size):
+            if line.leaf is not None:
+                _note(book, line, shelf.name, keys, span)
+            if (line.index + 1) % _PROGRESS_EVERY == 0:
+                progress(_PROGRESS_EVERY)
     for changes in book.changes.values():
         changes.sort(key=lambda change: change.recorded_ms)
     book.blind_ms.sort()
     return book
 
 
-def _note(book: LedgerBook, line: Line, keys: frozenset[str], span: Span) -> None:
-    said = _read(line)
+def _note(book: LedgerBook, line: Line, ledger: str, keys: frozenset[str], span: Span) -> None:
+    said = _read(line, ledger)
     if said is None:
         return
-    if book.first_ms is None:
+    if book.first_ms is None or said.recorded_ms < book.first_ms:
         book.first_ms = said.recorded_ms
+    if said.bucket:
+        book.buckets.add(said.bucket)
     is_use = said.kind in _USES
     if is_use and said.is_done and not keys.isdisjoint(said.key_ids):
         (book.unwrappers if said.kind == UNWRAP else book.wrappers).add(said.request_id)
@@ -132,7 +157,7 @@ def _note(book: LedgerBook, line: Line, keys: frozenset[str], span: Span) -> Non
     (request.uses if is_use else request.own).append(said)
 
 
-def _read(line: Line) -> Said | None:
+def _read(line: Line, ledger: str) -> Said | None:
     leaf, opening = line.leaf, line.opening
     if leaf is None:
         return None
@@ -151,4 +176,5 @@ def _read(line: Line) -> Said | None:
         principal=opening.principal if opening else "",
         bucket=opening.bucket if opening else "",
         object_key=opening.object_key if opening else "",
+        ledger=ledger,
     )

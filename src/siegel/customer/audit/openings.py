@@ -36,7 +36,10 @@ def read_lines(source: Source, first: int, size: int) -> Iterator[Line]:
     """Yield the entries of a ledger of `size` from index `first` on. Raises LedgerFormError for no bundle, SourceError."""
     for place in range(first // TILE_WIDTH, -(-size // TILE_WIDTH)):
         tile = tile_at(ENTRIES, place, size)
-        entries = read_bundle(source, tile)
+        try:
+            entries = read_bundle(source, tile)
+        except LedgerFormError as error:
+            raise LedgerFormError(f"the entries in {tile.path} cannot be read: {error}\ntry: siegel audit verify DIR") from None
         openings, problem = _openings(source, tile)
         for offset, entry in enumerate(entries):
             index = place * TILE_WIDTH + offset

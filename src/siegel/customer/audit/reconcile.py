@@ -59,12 +59,16 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class Books(Struct):
-    """Everything that is compared. `ends_ms` is up to when each log of keys goes, in their order."""
+    """Everything that is compared. `ends_ms` is up to when each log of keys goes, in their order.
+
+    `accounts` are those whose ledgers are in `ledger`.
+    """
 
     ledger: LedgerBook
     logs: Sequence[KeyLog]
     ends_ms: Sequence[int]
     receipts: Sequence[tuple[str, ClientReceipt]] = ()
+    accounts: frozenset[str] = frozenset()
 
 
 class _Room(Struct):
@@ -86,6 +90,8 @@ class _Reconciling:
         self._ledger = books.ledger
         self._logs = books.logs
         self._receipts = books.receipts
+        self._accounts = books.accounts
+        self._elsewhere: dict[str, int] = defaultdict(int)
         self._terms = terms
         self._balance = balance
         self._until_ms = min(terms.to_ms, ledger_until_ms)
@@ -159,7 +165,9 @@ class _Reconciling:
         evidence = self._evidence(call)
         is_young = call.at_ms >= self._until_ms - self._terms.in_flight_s * 1000
         has_ended = request is not None and any(said.kind == call.reason for said in request.own)
-        if is_young and not has_ended and call.reason.startswith(_WRITING):
+        if request is None and self._is_elsewhere(call):
+            self._elsewhere[call.account_id] += 1
+        elif is_young and not has_ended and call.reason.startswith(_WRITING):
             # The entry of a write comes with its last byte: it is judged once there was time for that.
             self._pending_ms.append(call.at_ms)
         elif request is None:
@@ -167,11 +175,18 @@ class _Reconciling:
         else:
             first = (request.own or request.uses)[0]
             message = f"{call.text()}, more often than the ledger says of that request"
-            self._balance.add(Kind.EXTRA, message, **evidence, entry=first.index, recorded=moment_text(first.recorded_ms))
+            self._balance.add(Kind.EXTRA, message, **evidence, entry=first.place, recorded=moment_text(first.recorded_ms))
+
+    def _is_elsewhere(self, call: Call) -> bool:
+        """Tell whether a data key is bound to an account whose ledger is not here: by what it was wrapped with, not by a word.
+
+        Where that names a bucket of a ledger that is here, somebody has bound it wrongly.
+        """
+        return bool(call.account_id) and call.account_id not in self._accounts and call.bucket not in self._ledger.buckets
 
     def _compare(self, call: Call, use: Said, request: Request | None) -> None:
         """Compare what the key server was told with what the ledger says of the same use."""
-        balance, evidence = self._balance, self._evidence(call) | {"entry": use.index}
+        balance, evidence = self._balance, self._evidence(call) | {"entry": use.place}
         if not self._is_within(call.at_ms, use):
             times = {"asked": moment_text(use.asked_ms), "recorded": moment_text(use.recorded_ms)}
             balance.add(Kind.LATE, "the ledger dates the use of a key otherwise than the key server", **evidence, **times)
@@ -338,10 +353,10 @@ class _Reconciling:
         if found is None:
             says = f"{first.kind} {first.bucket}/{first.object_key} {first.version} {first.status}"
             message = "the ledger says something else of a request than its client was answered"
-            self._balance.add(Kind.ALTERED, message, **told, status=receipt.status, entry=first.index, ledger=says)
+            self._balance.add(Kind.ALTERED, message, **told, status=receipt.status, entry=first.place, ledger=says)
         elif receipt.at_ms < found.asked_ms - self._terms.clock_ms:
             message = "the ledger dates a request after it was answered"
-            self._balance.add(Kind.LATE, message, **told, entry=found.index, asked=moment_text(found.asked_ms))
+            self._balance.add(Kind.LATE, message, **told, entry=found.place, asked=moment_text(found.asked_ms))
 
     def _check_answered(self, request_id: str, inside: Sequence[Said]) -> None:
         """See whether somebody who keeps all his receipts has one of a request that the ledger says was his."""
@@ -368,7 +383,7 @@ class _Reconciling:
             entries = sorted((*request.own, *request.uses), key=lambda said: said.asked_ms)
             if entries[-1].asked_ms - entries[0].asked_ms > self._terms.clock_ms:
                 message = "two requests of different times have the same id"
-                self._balance.add(Kind.LATE, message, **self._where(entries[0]), other_entry=entries[-1].index)
+                self._balance.add(Kind.LATE, message, **self._where(entries[0]), other_entry=entries[-1].place)
             asked.append((int(request_id, 16), entries[0]))
         asked.sort(key=lambda one: one[0])
         newest: Said | None = None
@@ -381,7 +396,7 @@ class _Reconciling:
                 newest = said
             elif said.asked_ms < newest.asked_ms - self._terms.clock_ms and (self._is_inside(said) or self._is_inside(newest)):
                 told = self._where(said) | {"asked": moment_text(said.asked_ms)}
-                told |= {"other_entry": newest.index, "other_asked": moment_text(newest.asked_ms)}
+                told |= {"other_entry": newest.place, "other_asked": moment_text(newest.asked_ms)}
                 message = "a request has a higher id than one that came after it: it was made up, or dated back"
                 self._balance.add(Kind.LATE, message, **told)
 
@@ -404,12 +419,18 @@ class _Reconciling:
                 balance.say(f"{log.path} begins at {moment_text(log.first_ms)}")
             if log.by_clients:
                 balance.say(f"{log.by_clients} calls in {log.path} by clients of yours, which the service has no part in")
+        self._say_counts()
+
+    def _say_counts(self) -> None:
+        balance = self._balance
         if self._pending_ms:
             began = moment_text(min(self._pending_ms))
             balance.say(
                 f"{len(self._pending_ms)} uses of keys for writes since {began}: the entry comes with a write's last byte, "
-                f"and is waited for {terms.in_flight_s} s"
+                f"and is waited for {self._terms.in_flight_s} s"
             )
+        for account_id, count in sorted(self._elsewhere.items()):
+            balance.say(f"{count} uses of keys for the account {account_id}, whose ledger is not here")
         for name, words in _SAID.items():
             if self._counts[name]:
                 balance.say(f"{self._counts[name]} {words}")
@@ -421,7 +442,7 @@ class _Reconciling:
             named = self._ledger.requests[said.request_id].own
         objects = (f"{one.bucket}/{one.object_key}".rstrip("/") for one in named if one.bucket)
         return {
-            "entry": said.index,
+            "entry": said.place,
             "request": said.request_id,
             "recorded": moment_text(said.recorded_ms),
             "kind": f"{said.kind} {said.status}",

@@ -188,7 +188,7 @@ class Watch:
         if comparing is None or done.at_s - state.compared_at_s < comparing.every_s:
             return []
         try:
-            balance = balance_books(book, replace(comparing.wanted, from_ms=state.compared_until_ms), done.at_s * 1000)
+            balance = balance_books([book], replace(comparing.wanted, from_ms=state.compared_until_ms), done.at_s * 1000)
         except NothingNewError:
             return []
         except (ConfigurationError, SourceError, LedgerError) as error:

@@ -7,11 +7,9 @@ Sources: Amazon S3 User Guide, "Working with object metadata"; RFC 2047.
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
-
-from msgspec import Struct, field
 
 from siegel.domain.errors import (
     InvalidArgumentError,
@@ -41,35 +39,6 @@ _RESPONSE_OVERRIDES: Final = {
 }
 
 
-class ContentHead(Struct, frozen=True, omit_defaults=True):
-    """The headers that are kept with an object and come back with it. Empty text: the header was not given."""
-
-    content_type: str = DEFAULT_CONTENT_TYPE
-    cache_control: str = ""
-    content_disposition: str = ""
-    content_encoding: str = ""
-    content_language: str = ""
-    expires: str = ""
-    website_redirect_location: str = ""
-    user_metadata: dict[str, str] = field(default_factory=dict)
-
-    def to_headers(self) -> dict[str, str]:
-        """Return the response headers, each with a value that fits into one."""
-        given = (
-            ("Content-Type", self.content_type),
-            ("Cache-Control", self.cache_control),
-            ("Content-Disposition", self.content_disposition),
-            ("Content-Encoding", self.content_encoding),
-            ("Content-Language", self.content_language),
-            ("Expires", self.expires),
-            ("x-amz-website-redirect-location", self.website_redirect_location),
-        )
-        headers = {name: value for name, value in given if value}
-        for name, value in self.user_metadata.items():
-            headers[USER_METADATA_PREFIX + name] = value if value.isascii() else _encode_word(value)
-        return headers
-
-
 class Directive(StrEnum):
     """Whether a copy keeps what its source has, or takes what the request says."""
 
@@ -85,26 +54,6 @@ def _encode_word(value: str) -> str:
     except UnicodeDecodeError:
         raw = value.encode()
     return f"=?UTF-8?B?{b64encode(raw).decode('ascii')}?="
-
-
-def parse_content_head(headers: Mapping[str, str]) -> ContentHead:
-    """Return what a PutObject, CreateMultipartUpload or replacing copy wants kept.
-
-    Raises MetadataTooLargeError, InvalidStorageClassError, InvalidRedirectLocationError, InvalidArgumentError.
-    """
-    storage_class = headers.get("x-amz-storage-class", STORAGE_CLASS)
-    if storage_class != STORAGE_CLASS:
-        raise InvalidStorageClassError(fields={"StorageClassRequested": storage_class})
-    return ContentHead(
-        content_type=headers.get("content-type") or DEFAULT_CONTENT_TYPE,
-        cache_control=headers.get("cache-control", ""),
-        content_disposition=headers.get("content-disposition", ""),
-        content_encoding=_without_framing(headers.get("content-encoding", "")),
-        content_language=headers.get("content-language", ""),
-        expires=headers.get("expires", ""),
-        website_redirect_location=_redirect(headers.get("x-amz-website-redirect-location", "")),
-        user_metadata=_user_metadata(headers),
-    )
 
 
 def _without_framing(encoding: str) -> str:
@@ -123,13 +72,41 @@ def _redirect(location: str) -> str:
     return location
 
 
-def _user_metadata(headers: Mapping[str, str]) -> dict[str, str]:
-    cut = len(USER_METADATA_PREFIX)
-    found = {name[cut:]: value for name, value in headers.items() if name.startswith(USER_METADATA_PREFIX)}
-    for name in found:
-        if not _NAME.fullmatch(name):
+_KEPT: Final[Mapping[str, Callable[[str], str]]] = {
+    "cache-control": str,
+    "content-disposition": str,
+    "content-encoding": _without_framing,
+    "content-language": str,
+    "expires": str,
+    "x-amz-website-redirect-location": _redirect,
+}
+
+
+def parse_kept_headers(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what a PutObject, CreateMultipartUpload or replacing copy wants kept with its object, ready to be sent back.
+
+    Raises MetadataTooLargeError, InvalidStorageClassError, InvalidRedirectLocationError, InvalidArgumentError.
+    """
+    storage_class = headers.get("x-amz-storage-class", STORAGE_CLASS)
+    if storage_class != STORAGE_CLASS:
+        raise InvalidStorageClassError(fields={"StorageClassRequested": storage_class})
+    kept = {"content-type": headers.get("content-type") or DEFAULT_CONTENT_TYPE}
+    for name, read in _KEPT.items():
+        value = read(headers[name]) if name in headers else ""
+        if value:
+            kept[name] = value
+    for name, value in _user_metadata(headers):
+        kept[name] = value if value.isascii() else _encode_word(value)
+    return tuple([(name.encode(), value.encode("latin-1")) for name, value in kept.items()])
+
+
+def _user_metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    found = [pair for pair in headers.items() if pair[0].startswith(USER_METADATA_PREFIX)]
+    cut, size = len(USER_METADATA_PREFIX), 0
+    for name, value in found:
+        if not _NAME.fullmatch(name, cut):
             raise InvalidArgumentError("The name of a user metadata header is not one.", fields={"ArgumentName": "x-amz-meta-"})
-    size = sum(map(len, found)) + sum(map(len, found.values()))
+        size += len(name) - cut + len(value)
     if size > USER_METADATA_BYTES_MAX:
         raise MetadataTooLargeError(fields={"Size": str(size), "MaxSizeAllowed": str(USER_METADATA_BYTES_MAX)})
     return found

@@ -164,25 +164,26 @@ class Gateway:
             trail.object_key = request.object_key
         # Nobody learns what is built, or what there is, before the signature holds.
         verified = self._verify(request, trail) if form is None else self._verify_form(form, trail)
-        trail.caller = cases.directory.caller(verified.claim)
-        trail.account_id = trail.account_id or trail.caller.account_id
-        if trail.caller.consent_id:
+        claim = verified.claim
+        caller = trail.caller = cases.directory.caller(claim)
+        trail.account_id = trail.account_id or caller.account_id
+        if caller.consent_id:
             await admit_use(cases, trail, request, route, bucket)
-        if verified.claim is not None:
-            cases.key_uses.note(trail.caller.account_id, verified.claim, trail.at_ms)
-        if verified.claim is None and (bucket is None or isinstance(route, S3Error)):
+        if claim is not None:
+            cases.key_uses.note(caller.account_id, claim, trail.at_ms)
+        elif bucket is None or isinstance(route, S3Error):
             raise AccessDeniedError
         if bucket is None and request.bucket and not (isinstance(route, Route) and route.operation == "CreateBucket"):
             raise NoSuchBucketError(fields={"BucketName": request.bucket})
         if isinstance(route, S3Error):
             raise route
-        permits = self._admit(verified, trail.caller, route, bucket)
+        permits = self._admit(verified, caller, route, bucket)
         if permits:
             trail.note(permits[0])
         if bucket is not None:
             check_expected_owner(request.headers, bucket.account_id)
             check_control_account(request.control_account, bucket.account_id)
-        return Call(request, route, verified, trail.caller, permits, trail, bucket, form)
+        return Call(request, route, verified, caller, permits, trail, bucket, form)
 
     def _note_place(self, request: Request, trail: Trail) -> None:
         trail.bucket, trail.object_key = request.bucket, request.object_key or request.ledger_path

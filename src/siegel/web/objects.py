@@ -33,7 +33,7 @@ from siegel.s3wire.dates import format_http_date
 from siegel.s3wire.encryption import ENCRYPTION_HEADER, CustomerKey, refuse_in_read
 from siegel.s3wire.listquery import PartQuery, parse_attribute_part_query, parse_part_number
 from siegel.s3wire.locks import WRITE_HEADERS
-from siegel.s3wire.metadata import ContentHead, Directive, parse_content_head, parse_directive, parse_response_overrides
+from siegel.s3wire.metadata import Directive, parse_directive, parse_kept_headers, parse_response_overrides
 from siegel.s3wire.names import parse_copy_source
 from siegel.s3wire.ranges import ByteRange, parse_range
 from siegel.s3wire.refusals import check_expected_owner, refuse_unsupported
@@ -58,11 +58,6 @@ _ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
 _CHECKSUM_NAMES: Final[dict[str, bytes]] = {algorithm.value: algorithm.header.encode() for algorithm in Algorithm}
 
 
-def stored_headers(content: ContentHead) -> tuple[tuple[bytes, bytes], ...]:
-    """Return content headers and user metadata as they rest in an object's head, ready to be sent."""
-    return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in content.to_headers().items())
-
-
 def version_headers(bucket: Bucket, text: str) -> HeaderList:
     """Return the version id header; a bucket that never was versioned shows none."""
     return [] if bucket.versioning is Versioning.UNVERSIONED else [(b"x-amz-version-id", text.encode())]
@@ -82,7 +77,7 @@ def put_request(cases: UseCases, call: Call, sealing: Sealing) -> PutRequest:
     refuse_unsupported(headers, understood=WRITE_HEADERS)
     return PutRequest(
         object_key=call.request.object_key,
-        headers=stored_headers(parse_content_head(headers)),
+        headers=parse_kept_headers(headers),
         tags=tuple(parse_tagging(headers.get("x-amz-tagging")).items()),
         asker=sealing.asker,
         conditions=parse_write_conditions(headers),

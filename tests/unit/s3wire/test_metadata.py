@@ -18,18 +18,21 @@ from siegel.domain.errors import (
     UnsupportedFeatureError,
 )
 from siegel.s3wire.metadata import (
-    ContentHead,
     Directive,
-    parse_content_head,
     parse_directive,
+    parse_kept_headers,
     parse_response_overrides,
 )
 from siegel.s3wire.refusals import check_control_account, check_expected_owner, refuse_unsupported
 from siegel.s3wire.tags import check_tags, parse_tagging
 
 
+def kept(headers: dict[str, str]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in parse_kept_headers(headers)}
+
+
 def test_trap_38_standard_headers_come_back_as_they_were():
-    head = parse_content_head(
+    shown = kept(
         {
             "content-type": "text/html; charset=utf-8",
             "cache-control": "no-cache",
@@ -43,13 +46,13 @@ def test_trap_38_standard_headers_come_back_as_they_were():
             "host": "s3.example",
         }
     )
-    assert head.to_headers() == {
-        "Content-Type": "text/html; charset=utf-8",
-        "Cache-Control": "no-cache",
-        "Content-Disposition": 'attachment; filename="x"',
-        "Content-Encoding": "gzip",
-        "Content-Language": "de",
-        "Expires": "whenever",
+    assert shown == {
+        "content-type": "text/html; charset=utf-8",
+        "cache-control": "no-cache",
+        "content-disposition": 'attachment; filename="x"',
+        "content-encoding": "gzip",
+        "content-language": "de",
+        "expires": "whenever",
         "x-amz-website-redirect-location": "/there",
         "x-amz-meta-colour": "blue",
     }
@@ -57,12 +60,11 @@ def test_trap_38_standard_headers_come_back_as_they_were():
 
 @pytest.mark.parametrize("headers", [{}, {"content-type": ""}])
 def test_trap_38_default_content_type(headers):
-    assert parse_content_head(headers) == ContentHead()
-    assert ContentHead().to_headers() == {"Content-Type": "binary/octet-stream"}
+    assert kept(headers) == {"content-type": "binary/octet-stream"}
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
+    ("sent", "stays"),
     [
         ("aws-chunked", ""),
         ("gzip,aws-chunked", "gzip"),
@@ -72,50 +74,50 @@ def test_trap_38_default_content_type(headers):
         ("x-aws-chunked-not", "x-aws-chunked-not"),
     ],
 )
-def test_trap_11_only_the_framing_leaves_the_content_encoding(sent, kept):
-    assert parse_content_head({"content-encoding": sent}).content_encoding == kept
+def test_trap_11_only_the_framing_leaves_the_content_encoding(sent, stays):
+    assert kept({"content-encoding": sent}).get("content-encoding", "") == stays
 
 
 @pytest.mark.parametrize(("value", "text"), [("Größe 日本", "Größe 日本"), ("=?UTF-8?B?w5w=?=", "Ü")])
 def test_trap_38_t73_utf_8_comes_back_as_rfc_2047(value, text):
     sent = value.encode().decode("latin-1")
-    shown = parse_content_head({"x-amz-meta-a": sent}).to_headers()["x-amz-meta-a"]
+    shown = kept({"x-amz-meta-a": sent})["x-amz-meta-a"]
     assert shown.isascii()
     assert str(make_header(decode_header(shown))) == text
 
 
 def test_t73_bytes_that_are_not_utf_8_are_taken_as_latin_1():
-    shown = parse_content_head({"x-amz-meta-a": "\xff\xe4"}).to_headers()["x-amz-meta-a"]
+    shown = kept({"x-amz-meta-a": "\xff\xe4"})["x-amz-meta-a"]
     assert str(make_header(decode_header(shown))) == "ÿä"
 
 
 @given(value=st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=100))
 def test_trap_38_ascii_metadata_comes_back_byte_for_byte(value):
-    assert parse_content_head({"x-amz-meta-under_score.x": value}).to_headers()["x-amz-meta-under_score.x"] == value
+    assert kept({"x-amz-meta-under_score.x": value})["x-amz-meta-under_score.x"] == value
 
 
 def test_trap_38_t73_two_kibibytes_of_metadata_and_no_more():
-    parse_content_head({"x-amz-meta-name": "v" * 2044})
+    parse_kept_headers({"x-amz-meta-name": "v" * 2044})
     with pytest.raises(MetadataTooLargeError) as refusal:
-        parse_content_head({"x-amz-meta-name": "v" * 2044, "x-amz-meta-b": ""})
+        parse_kept_headers({"x-amz-meta-name": "v" * 2044, "x-amz-meta-b": ""})
     assert refusal.value.fields == {"Size": "2049", "MaxSizeAllowed": "2048"}
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\r\nset-cookie", "ü", "a:", "A"])
 def test_t73_metadata_names_that_are_no_header_names(name):
     with pytest.raises(InvalidArgumentError):
-        parse_content_head({"x-amz-meta-" + name: "value"})
+        parse_kept_headers({"x-amz-meta-" + name: "value"})
 
 
 def test_only_the_standard_storage_class():
     with pytest.raises(InvalidStorageClassError):
-        parse_content_head({"x-amz-storage-class": "GLACIER"})
+        parse_kept_headers({"x-amz-storage-class": "GLACIER"})
 
 
 @pytest.mark.parametrize("location", ["javascript:alert(1)", "ftp://x", "there", "/" + "x" * 2048])
 def test_t77_redirects_lead_to_the_web(location):
     with pytest.raises(InvalidRedirectLocationError):
-        parse_content_head({"x-amz-website-redirect-location": location})
+        parse_kept_headers({"x-amz-website-redirect-location": location})
 
 
 def test_trap_36_directives_of_a_copy():

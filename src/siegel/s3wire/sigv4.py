@@ -195,7 +195,9 @@ def _signed_tail(request: Request, claim: Claim) -> str:
     """Return the canonical request from its headers on."""
     headers = request.headers
     signed = claim.signed_headers
-    lines = "".join([f"{name}:{_collapsed(headers[name])}\n" for name in signed])
+    lines = "".join([f"{name}:{headers[name]}\n" for name in signed])
+    if "  " in lines or "\t" in lines:
+        lines = "".join([f"{name}:{_SPACES.sub(' ', headers[name])}\n" for name in signed])
     return f"{lines}\n{';'.join(signed)}\n{claim.payload_hash}"
 
 
@@ -207,10 +209,6 @@ def _string_to_sign(canonical: str, claim: Claim) -> str:
 def _is_signed(text: str, claim: Claim, signing_key: bytes) -> bool:
     signature = keyed_digest(signing_key, text.encode()).hex()
     return hmac.compare_digest(signature.encode(), claim.signature.encode())
-
-
-def _collapsed(value: str) -> str:
-    return _SPACES.sub(" ", value) if "  " in value or "\t" in value else value
 
 
 def _query_as_sent(request: Request) -> str:

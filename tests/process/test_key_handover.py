@@ -11,7 +11,7 @@ from siegel.app.wiring import open_deployment
 from siegel.domain.faultpoints import VARIABLE
 from siegel.service.ledgers.warnings import LedgerWarning, put_warning
 from tests.ledger.witnessing import Serving, WitnessPlace, done
-from tests.process.customers import IN_TIME_S, Customer
+from tests.process.customers import IN_TIME_S, POLICY, Customer
 from tests.process.running import siegel, wait_until
 
 
@@ -43,6 +43,30 @@ def test_keys_go_over_under_a_witness_and_everybody_follows(customer, tmp_path):
     page = siegel("audit", "verify", customer.audits)
     assert "HOLDS" in page.stdout
     assert "handed over 1 times" in page.stdout
+
+
+def test_a_hand_over_whose_quorum_does_not_come_is_withdrawn(customer, tmp_path):
+    place = WitnessPlace(tmp_path / "witness")
+    account = ("--account", customer.keys.account_id, "--data", customer.data)
+    with Serving(place) as witness, customer.serving():
+        old = customer.begin(place, witness)
+        customer.sync_until(customer.access())
+        witness.stop()
+        new = json.loads(done("ledger", "rotate-keys", *account, "--json"))["new"]
+        # Old and new keys sign, and nobody else does.
+        wait_until(lambda: customer.access() and customer.file("checkpoint").count("\u2014") == 4, IN_TIME_S)
+        again = siegel("ledger", "rotate-keys", *account)
+        assert (again.returncode, "--withdraw" in again.stderr) == (253, True)
+        assert new[0] in done("ledger", "rotate-keys", *account, "--withdraw")
+        gone = siegel("ledger", "rotate-keys", *account, "--withdraw")
+        assert (gone.returncode, "nothing to withdraw" in gone.stderr) == (253, True)
+        assert customer.file("vkeys").split() == old
+    with Serving(place) as witness, customer.serving():
+        policy = POLICY.format(vkey=place.vkeys[0], url=witness.url.geturl())
+        assert customer.raw.call("PUT", ".ledger", f"{customer.keys.account_id}/policy", body=policy.encode()).status == 204
+        assert customer.sync_until(customer.access())["hand_overs"] == 0
+        (who,) = (entry["principal"] for entry in customer.entries() if entry.get("kind") == "ledger.keys.withdrawn")
+        assert who == "operator/local"
 
 
 @pytest.mark.parametrize(

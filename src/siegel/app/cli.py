@@ -74,7 +74,7 @@ _ROTATE_LOG: Final = """Give an account's log new keys, also while the service r
 
 The hand-over is an entry of the log, under a head that old and new keys sign, and that the witnesses of the account's policy
 sign: whoever trusts the old keys is led to the new ones by it, and a thief of the old ones leads nobody. Where this is
-interrupted, it goes on by itself.
+interrupted, it goes on by itself. Until the witnesses have signed, --withdraw gives it up: the log keeps its keys.
 """
 
 _ACCOUNT_LIST: Final = """List all accounts, in order of their ids, and how much each stores.

@@ -244,6 +244,80 @@ def test_what_cannot_be_changed_says_why(change, monkeypatch):
         change.begin()
 
 
+# Withdrawing.
+
+
+def withdraw(change):
+    return asyncio.run(change.changes.withdraw(ACCOUNT))
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3], ids=["begun", "entered", "signed by both"])
+def test_a_change_whose_quorum_does_not_come_is_withdrawn_and_another_can_begin(change, rounds, tmp_path):
+    book = initialise(tmp_path / "audits", "x", change.policy(change.old), Promise(10**9, 10**9))
+    change.two.cheat = lambda _: OutboundAnswer(500, (), b"")
+    handed = change.begin()
+    for _ in range(rounds):
+        change.turn()
+    assert withdraw(change) == handed
+    assert change.change() is None
+    change.two.cheat = None
+    for _ in range(2):
+        change.books.clock.ms += HEARTBEAT_MS
+        change.books.note()
+        change.turn()
+    # The log goes on under the keys that it had, and whoever trusts these is led nowhere else.
+    assert change.signers() == set(change.vkeys()) == set(change.old)
+    assert change.books.file("handover/000") is None
+    assert change.books.log().witnessed_size == change.books.log().head_size
+    report = sync(book, served(change), change.books.clock.ms // 1000).report
+    assert (report.findings, report.hand_overs) == ([], 0)
+    kinds = [leaf.facts.kind for leaf in change.books.leaves_beside_hand_overs()[0]]
+    assert [kind for kind in kinds if kind.startswith("ledger.keys")] == ["ledger.keys.rotate", "ledger.keys.withdrawn"]
+    # The next one has its place, and its own proof.
+    again = change.begin()
+    change.turn()
+    change.turn()
+    assert parse_hand_over(parse_proof_file(change.books.file("handover/000")).extra) == again
+    assert set(again.new).isdisjoint(handed.new)
+
+
+def test_what_is_proven_or_was_never_begun_is_not_withdrawn(change):
+    with pytest.raises(ConfigurationError, match="nothing to withdraw"):
+        withdraw(change)
+    change.begin()
+    change.books.clock.ms += 1000
+    change.books.round()
+    change.round()
+    # The witnesses have signed, and who has that head can follow: it only is not written down yet.
+    assert not change.change().is_proven
+    with pytest.raises(ConfigurationError, match="others follow it"):
+        withdraw(change)
+    change.settle()
+    with pytest.raises(ConfigurationError, match="others follow it"):
+        withdraw(change)
+    assert change.vkeys() != change.old
+
+
+def test_a_steward_that_was_about_to_enter_what_is_withdrawn_enters_nothing(change):
+    class WithdrawnBefore:
+        """The store as a steward sees it before whose transaction the change is withdrawn."""
+
+        reader = change.books.store.reader
+        oldest = change.books.store.oldest
+
+        async def write(self, work, entry):
+            await change.changes.withdraw(ACCOUNT)
+            return await change.books.store.write(work, entry)
+
+    change.begin()
+    with pytest.raises(StorageError, match="withdrawn"):
+        change.books.round(change.books.new_steward(WithdrawnBefore()))
+    change.books.note()
+    change.turn(change.books.new_steward())
+    assert change.books.hand_overs()[1] == 0
+    assert change.signers() == set(change.old)
+
+
 def test_numbers_are_those_of_the_account(change, monkeypatch):
     monkeypatch.setattr(keychanges, "_AT_ONCE", 2)
     for name in ("111122223332/000", f"{ACCOUNT}/000", f"{ACCOUNT}/001", f"{ACCOUNT}/002", "111122223334/000"):

@@ -23,10 +23,18 @@ witnesses. Until a quorum of these knows the new keys, heads are signed with the
   siegel witness follow DIR FILE    with the file handover/NNN of the ledger"""
 
 
+_WITHDRAWN: Final = """\
+The log {hand_over.origin} keeps its keys, and the new ones are gone:
+{keys}"""
+
+
 def rotate_keys(
     *,
     account: Annotated[str, Parameter(help=f"Id or name of the account; {DEPLOYMENT_LOG} for the deployment's own log.")],
     data: Data,
+    withdraw: Annotated[
+        bool, Parameter(negative=(), help="Give up a change whose hand-over has no quorum of witnesses: the log keeps its keys.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Give an account's log new keys; the help text is in `cli.py`."""
@@ -35,7 +43,8 @@ def rotate_keys(
     async def work() -> HandOver:
         try:
             changes = KeyChanges(deployment.store, deployment.custodian, deployment.clock, deployment.randomness)
-            return await changes.begin(_find(deployment, account))
+            account_id = _find(deployment, account)
+            return await (changes.withdraw(account_id) if withdraw else changes.begin(account_id))
         finally:
             deployment.close()
 
@@ -44,7 +53,8 @@ def rotate_keys(
     if json:
         print_json({"origin": hand_over.origin, "old": [str(verifier) for verifier in hand_over.old], "new": new})
     else:
-        print_text(_TEXT.format(hand_over=hand_over, keys="\n".join(f"  {vkey}" for vkey in new)))
+        text = _WITHDRAWN if withdraw else _TEXT
+        print_text(text.format(hand_over=hand_over, keys="\n".join(f"  {vkey}" for vkey in new)))
 
 
 def _find(deployment: Deployment, wanted: str) -> str:

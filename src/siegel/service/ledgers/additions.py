@@ -45,7 +45,7 @@ class Addition(Struct, frozen=True):
         if self.change is not None:
             current = find_change(tx, log.account_id)
             if current is None or (current.number, current.index) != (self.change.number, -1):
-                raise StorageError("another steward has entered the same hand-over")
+                raise StorageError("another steward has entered the same hand-over, or it was withdrawn")
             put_change(tx, log.account_id, replace(current, index=grown.size - 1))
 
     def _runs(self, log: Log) -> Iterator[Run]:

@@ -5,6 +5,9 @@
     proven   such a head has the quorum of the account's policy: the proof file is kept, the new secrets are the log's
     over     a quorum of the witnesses signs heads of the new keys alone: the old secrets are gone
 
+Before it is proven, a change can be withdrawn: the new secrets are gone, the log keeps its keys, and an entry says so. What was
+entered of it stays in the log without a proof, and leads nobody anywhere.
+
 Each step is one transaction, so a kill leaves the change at one of them, and the next round goes on from there. Who trusts the
 old keys follows by the proof file (`ledger/handover.py`); a witness that knows the old ones alone signs until the change is over.
 """
@@ -135,6 +138,27 @@ class KeyChanges:
 
         return await self._store.write(change, self._entry(account_id, "ledger.keys.rotate", principal))
 
+    async def withdraw(self, account_id: str, principal: str = LOCAL_OPERATOR) -> HandOver:
+        """Give up a change that is not proven, and return the hand-over that will not be.
+
+        Raises ConfigurationError: none is under way, or its hand-over has all signatures, so that others may follow it by now.
+        """
+
+        def change(tx: Writer) -> HandOver:
+            log, under_way = tx.ledgers.find(account_id), find_change(tx, account_id)
+            if log is None or under_way is None:
+                raise ConfigurationError(
+                    f"the keys of the log of {account_id} are not being changed: there is nothing to withdraw"
+                )
+            if under_way.is_proven or _proving_note(tx, log, under_way):
+                raise ConfigurationError(
+                    f"the log {log.origin} keeps its new keys: their hand-over is proven, and others follow it"
+                )
+            _end(tx, account_id)
+            return make_hand_over(self._custodian, log, under_way)
+
+        return await self._store.write(change, self._entry(account_id, "ledger.keys.withdrawn", principal))
+
     async def settle(self) -> int:
         """Bring on every change that can be brought on; return how many. What is wrong with one is logged."""
         done = 0
@@ -149,14 +173,10 @@ class KeyChanges:
         log = self._store.reader.ledgers.find(account_id)
         if log is None or not change.is_entered(log.head_size):
             return False
-        policy = find_policy(self._store.reader, account_id)
-        trusted = read_policy(policy.text) if policy else Policy((), (), {}, NO_QUORUM)
-        is_awaited = not trusted.is_quorum(())
+        trusted = _trusted(self._store.reader, account_id)
         if change.is_proven:
-            return False if is_awaited else await self.end(account_id, change)
-        note = log.checkpoint
-        if is_awaited:
-            note = log.witnessed if log.witnessed_size > change.index else b""
+            return await self.end(account_id, change) if trusted.is_quorum(()) else False
+        note = _proving_note(self._store.reader, log, change)
         file = self._prove(log, change, note, trusted) if note else b""
         if not file:
             return False
@@ -192,6 +212,18 @@ class KeyChanges:
     def _entry(self, account_id: str, kind: str, principal: str) -> Entry:
         request_id = "" if principal == _STEWARD else self._randomness.bytes(8).hex().upper()
         return Entry(self._clock.now_ms(), request_id, kind, account_id, principal, "")
+
+
+def _trusted(reader: Reader, account_id: str) -> Policy:
+    policy = find_policy(reader, account_id)
+    return read_policy(policy.text) if policy else Policy((), (), {}, NO_QUORUM)
+
+
+def _proving_note(reader: Reader, log: Log, change: KeyChange) -> bytes:
+    """Return the head that can prove a hand-over: under the quorum of the account's policy, none if there is no such yet."""
+    if _trusted(reader, log.account_id).is_quorum(()):
+        return log.checkpoint if change.is_entered(log.head_size) else b""
+    return log.witnessed if change.is_entered(log.witnessed_size) else b""
 
 
 def _as_seen(account_id: str, change: KeyChange, work: Callable[[Writer], None]) -> Callable[[Writer], bool]:
@@ -231,7 +263,10 @@ def _count_hand_overs(reader: Reader, account_id: str) -> int:
 
 def _told(change: KeyChange) -> str:
     if change.is_proven:
-        return "the new ones are handed over, and too few witnesses know them yet: see docs/howto/read-the-ledger.md"
+        return "the new ones are handed over, and too few witnesses know them yet: tell their owners (siegel witness follow)"
     if change.index < 0:
-        return "the running service enters the hand-over within a second"
-    return f"the hand-over is entry {change.index}, and waits for the quorum of the account's witnesses"
+        return f"the running service enters the hand-over within a second\n{_WAY_OUT}"
+    return f"the hand-over is entry {change.index}, and waits for the quorum of the account's witnesses\n{_WAY_OUT}"
+
+
+_WAY_OUT: Final = "try: siegel ledger rotate-keys --withdraw, where that quorum will not come"

@@ -26,8 +26,8 @@ class Customer:
         self.audits, self.url = folder / "audits", ""
 
     @contextmanager
-    def serving(self, **more):
-        with serving(self.data, "--workers", "1", env=os.environ | LOOPBACK | more) as service:
+    def serving(self, workers=1, **more):
+        with serving(self.data, "--workers", workers, env=os.environ | LOOPBACK | more) as service:
             self.url = service.s3.geturl()
             self.raw = RawClient((service.s3.hostname, service.s3.port), service.s3.netloc, self.keys)
             yield service

@@ -37,7 +37,7 @@ class Service:
         self.log = directory.with_suffix(".log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [SIEGEL, "serve", str(directory), "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", *words],
+                [SIEGEL, "serve", str(directory), "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", *map(str, words)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

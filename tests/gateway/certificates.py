@@ -31,11 +31,9 @@ def _builder(subject: str, public_key: ec.EllipticCurvePublicKey) -> x509.Certif
     )
 
 
-def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """Write ca.pem, server.pem and server.key; return their paths."""
-    authority = ec.generate_private_key(ec.SECP256R1())
-    root = (
-        _builder("test authority", authority.public_key())
+def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    return (
+        _builder("test authority", key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
             x509.KeyUsage(
@@ -51,23 +49,46 @@ def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
             ),
             critical=True,
         )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), critical=False)
-        .sign(authority, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
     )
+
+
+def _write_leaf(
+    paths: tuple[Path, Path], authority: ec.EllipticCurvePrivateKey, subject: str, names: list[x509.GeneralName]
+) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", DOMAIN, f"*.{DOMAIN}")]
-    names.append(x509.IPAddress(ip_address("127.0.0.1")))
+    builder = _builder(subject, key.public_key())
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     leaf = (
-        _builder("localhost", key.public_key())
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
         .sign(authority, hashes.SHA256())
     )
-    paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
     pem = serialization.Encoding.PEM
-    paths[0].write_bytes(root.public_bytes(pem))
-    paths[1].write_bytes(leaf.public_bytes(pem))
-    paths[2].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    paths[2].chmod(0o600)
+    paths[0].write_bytes(leaf.public_bytes(pem))
+    paths[1].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    paths[1].chmod(0o600)
+
+
+def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """Write ca.pem, server.pem and server.key; return their paths."""
+    authority = ec.generate_private_key(ec.SECP256R1())
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", DOMAIN, f"*.{DOMAIN}")]
+    names.append(x509.IPAddress(ip_address("127.0.0.1")))
+    paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
+    paths[0].write_bytes(_authority(authority).public_bytes(serialization.Encoding.PEM))
+    _write_leaf((paths[1], paths[2]), authority, "localhost", names)
     return paths
+
+
+def make_clients(folder: Path, **subjects: tuple[str, list[x509.GeneralName]]) -> tuple[Path, dict[str, tuple[Path, Path]]]:
+    """Write an authority, and certificates by it for common names and other names; return their paths."""
+    authority = ec.generate_private_key(ec.SECP256R1())
+    root = folder / "clients.pem"
+    root.write_bytes(_authority(authority).public_bytes(serialization.Encoding.PEM))
+    made = {stem: (folder / f"{stem}.pem", folder / f"{stem}.key") for stem in subjects}
+    for stem, (subject, names) in subjects.items():
+        _write_leaf(made[stem], authority, subject, names)
+    return root, made

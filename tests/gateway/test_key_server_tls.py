@@ -20,7 +20,7 @@ def test_a_key_server_is_believed_by_its_authority_and_sees_a_certificate(tmp_pa
     other_authority, own_certificate, own_key = make_certificates(tmp_path / "ours")
     shown = tmp_path / "shown.pem"
     shown.write_text(own_certificate.read_text() + own_key.read_text())
-    flags = ("--tls-cert", certificate, "--tls-key", key, "--client-ca", other_authority)
+    flags = ("--tls-cert", certificate, "--tls-key", key, "--client-ca", other_authority, "--client-name", "localhost")
     with premises(tmp_path / "box", *flags) as place:
         believed = place.options | {"TrustAnchorCertificate": authority.read_text()}
         known = {**NEAR, "SIEGEL_KEY_SERVER_CERT": str(shown)}

@@ -1,10 +1,17 @@
 """TLS, and clients that must show a certificate of their own."""
 
+import json
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from cryptography.x509 import DNSName, UniformResourceIdentifier
 
-from tests.gateway.certificates import make_certificates
+from siegel.app.tlsfront import names_of
+from tests.gateway.certificates import make_certificates, make_clients
 from tests.keybox.box import Box, Serving, keybox
 
 HEALTH = {"requestMetadata": {"kmsOperation": "KmsHealthCheck", "kmsRequestId": "r"}}
@@ -54,3 +61,105 @@ def test_an_authority_that_is_none(box, papers, tmp_path):
     ended = keybox("serve", box.folder, "--tls-cert", certificate, "--tls-key", key, "--client-ca", tmp_path / "none.pem")
     assert ended.returncode == 253
     assert "authority" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory):
+    """An authority that signs for others than the store as well."""
+    return make_clients(
+        tmp_path_factory.mktemp("clients"),
+        store=("whatever", [DNSName("store.example.org"), DNSName("other.example.org")]),
+        by_uri=("whatever", [UniformResourceIdentifier("spiffe://example.org/Store")]),
+        by_common_name=("store.example.org", []),
+        other=("store.example.org", [DNSName("printer.example.org")]),
+        longer=("x", [DNSName("store.example.org.evil.example")]),
+        wild=("x", [DNSName("*.example.org")]),
+    )
+
+
+@pytest.fixture(scope="module")
+def pinned(box, papers, clients):
+    """A box that looks at the names of its clients."""
+    _, certificate, key = papers[0]
+    names = ("--client-name", "STORE.example.org", "--client-name", "spiffe://example.org/store")
+    with Serving(box, "--tls-cert", certificate, "--tls-key", key, "--client-ca", clients[0], *names) as serving:
+        yield serving
+
+
+@pytest.mark.parametrize("client", ["store", "by_uri", "by_common_name"])
+def test_who_has_one_of_the_names_is_let_in(box, papers, clients, pinned, client):
+    xks = box.caller(pinned.url).but(tls=trusting(papers[0][0], *clients[1][client]))
+    before = len(box.log())
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: xks.post("health", HEALTH).status, range(24)))
+    assert answers == [200] * 24
+    # The log has where the call came from, not the way that it took inside.
+    assert [line["source"] for line in box.log()[before:]] == ["127.0.0.1"] * 24
+
+
+@pytest.mark.parametrize("client", ["other", "longer", "wild"])
+def test_who_has_another_name_of_the_same_authority_is_refused(box, papers, clients, pinned, client):
+    before = len(box.log())
+    answer = box.caller(pinned.url).but(tls=trusting(papers[0][0], *clients[1][client])).post("health", HEALTH)
+    assert answer.status == 403
+    assert json.loads(answer.body)["errorName"] == "AccessDeniedException"
+    assert len(box.log()) == before
+
+
+def test_who_has_no_certificate_or_one_of_another_authority_gets_no_answer(box, papers, pinned):
+    for shown in ((), papers[1][1:]):
+        with pytest.raises(OSError):
+            box.caller(pinned.url).but(tls=trusting(papers[0][0], *shown)).post("health", HEALTH)
+
+
+def test_nobody_comes_in_behind_the_door(box, papers, clients, pinned):
+    """The server behind TLS listens on the loopback, for no other connection than those that came by the door."""
+    inner = [port for port in listening_ports(pinned.process.pid) if port != pinned.url.port]
+    assert len(inner) == 1
+    with socket.create_connection(("127.0.0.1", inner[0]), timeout=10) as wire:
+        wire.sendall(b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.recv(1000).startswith(b"HTTP/1.1 403 ")
+
+
+def test_it_ends_when_it_is_told_to(tmp_path, papers, clients):
+    _, certificate, key = papers[0]
+    with Serving(
+        Box(tmp_path / "box"), "--tls-cert", certificate, "--tls-key", key, "--client-ca", clients[0], "--client-name", "x"
+    ) as serving:
+        context = trusting(papers[0][0], *clients[1]["store"])
+        # Somebody is connected, and says nothing.
+        with (
+            socket.create_connection((serving.url.hostname, serving.url.port), timeout=10) as wire,
+            context.wrap_socket(wire, server_hostname="localhost"),
+        ):
+            assert serving.stop() == 0
+
+
+def test_a_name_needs_an_authority(box, papers):
+    _, certificate, key = papers[0]
+    ended = keybox("serve", box.folder, "--tls-cert", certificate, "--tls-key", key, "--client-name", "x")
+    assert ended.returncode == 253
+    assert "--client-ca" in ended.stderr
+
+
+def test_a_common_name_counts_where_there_is_no_other_name_alone():
+    subject = ((("organizationName", "Ours"),), (("commonName", "Store"),))
+    assert names_of({"subject": subject}) == {"store"}
+    assert names_of(
+        {"subject": subject, "subjectAltName": (("DNS", "A.example"), ("URI", "urn:b"), ("IP Address", "1.2.3.4"))}
+    ) == {
+        "a.example",
+        "urn:b",
+    }
+    assert names_of({"subject": subject, "subjectAltName": (("IP Address", "1.2.3.4"),)}) == {"store"}
+    assert names_of({}) == frozenset()
+
+
+def listening_ports(pid):
+    """The ports of the loopback that a process listens on."""
+    inodes = set()
+    for name in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            inodes.add(str(name.readlink()))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sorted({int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes})

@@ -61,6 +61,12 @@ class HttpServer(Server):
             ssl_client_verify=client_ca is not None,
         )
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        found: int = self._listener.getsockname()[1]
+        return found
+
     def _init_shared_socket(self) -> None:
         self._shd = SocketHolder(self._listener.fileno(), False, BACKLOG_CONNECTIONS)  # type: ignore[call-arg]  # the library's stub leaves its arguments out
 

@@ -246,6 +246,14 @@ def serve(
     client_ca: Annotated[
         Path | None, Parameter(help="PEM file of the authority whose certificates clients must have (mutual TLS).")
     ] = None,
+    client_name: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            help="Name that the certificate of a client must have: a DNS name or URI, or its common name where it has neither; "
+            "may be said several times. Needs --client-ca.",
+        ),
+    ] = (),
     opened: Opened = NOTHING_SAID,
 ) -> None:
     """Run the key server; the help text is in `keybox_cli.py`."""
@@ -256,7 +264,9 @@ def serve(
     address = read_listen(listen)
     unlocked = opened.of(folder)
     box = OpenBox(folder, unlocked.secret())
-    serve_box(box, Listening(address, tls_cert, tls_key, client_ca), unlocked.token() if unlocked.token_place else None)
+    serve_box(
+        box, Listening(address, tls_cert, tls_key, client_ca, client_name), unlocked.token() if unlocked.token_place else None
+    )
 
 
 def _is_known(name: str, content: Content) -> bool:

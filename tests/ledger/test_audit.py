@@ -9,7 +9,7 @@ from siegel.ledger.leaves import Facts, Leaf, encode_leaf
 from siegel.ledger.signed_checkpoints import add_signatures
 from tests.ledger.witnessing import Serving, WitnessPlace, done, siegel
 from tests.unit.customer.ledgers import entry, publish, publish_openings
-from tests.unit.ledger.log import Log, log_keys
+from tests.unit.ledger.log import ORIGIN, Log, log_keys
 
 # Commands look at the clock of this machine, so these ledgers are of now.
 NOW = time.time
@@ -165,6 +165,44 @@ def test_a_mirror_that_was_tampered_with(stage):
     assert siegel("audit", "report", audits).returncode == 3
 
 
+def test_a_mirror_whose_head_or_entries_cannot_be_read_says_which_file_and_what_to_do(stage):
+    provider, audits, _ = stage
+    provider.write(3).publish()
+    done("audit", "sync", audits)
+    head, bundle = audits / "ledger" / "checkpoint", audits / "ledger" / "tile" / "entries" / "000.p" / "3"
+    whole = head.read_bytes()
+    for place, code, why, way_out in (
+        (head, 253, f"{head} is damaged: ", f"try: siegel audit sync {audits}\n"),
+        (bundle, 1, "the entries in tile/entries/000.p/3 cannot be read: ", "try: siegel audit verify DIR\n"),
+    ):
+        place.write_bytes(b"x")
+        for words in (("show", audits), ("visitors", audits), ("receipt", audits, "#0")):
+            ended = siegel("audit", *words)
+            assert (ended.returncode, why in ended.stderr, ended.stderr.endswith(way_out)) == (code, True, True), ended.stderr
+        head.write_bytes(whole)
+    (audits / "policy").unlink()
+    ended = siegel("audit", "verify", audits)
+    assert (ended.returncode, f"{audits}/policy is missing" in ended.stderr) == (253, True)
+
+
+def test_a_head_of_another_ledger_is_called_so_and_nothing_is_called_broken(stage, tmp_path):
+    provider, audits, _ = stage
+    provider.write(3).publish()
+    done("audit", "sync", audits)
+    elsewhere, other = "store.example/ledger/777788889999", tmp_path / "other"
+    publish(Log(provider.log.entries, origin=elsewhere), other, at_s=int(NOW()), witnesses=[])
+    ended = siegel("audit", "sync", audits, "--from", other)
+    assert (ended.returncode, ended.stdout.startswith("NOT SIGNED: ")) == (3, True)
+    assert f"this is a head of {elsewhere}, and the policy names {ORIGIN}" in ended.stdout
+    assert "recorded" not in ended.stdout
+    ended = siegel("audit", "compare", audits, other / "checkpoint")
+    assert ended.returncode == 1
+    assert f"has the ledger {ORIGIN}, and this is a head of {elsewhere}" in ended.stderr
+    (other / "checkpoint").write_bytes(b"nonsense")
+    code, compared = told("compare", audits, other / "checkpoint")
+    assert (code, {"quorum", "consistency"} <= set(compared["unchecked"])) == (3, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
@@ -173,8 +211,13 @@ def test_a_mirror_that_was_tampered_with(stage):
         (("sync", "{audits}", "--from", "gopher://x"), 253, "no URL"),
         (("verify", "{audits}/nowhere"), 253, "no directory of audits"),
         (("show", "{audits}"), 253, "no ledger yet"),
-        (("receipt", "{audits}", "#0"), 1, "no ledger yet"),
-        (("receipt", "{audits}", "#0", "-o", "{audits}/policy"), 1, "no ledger yet"),
+        (("sync", "{audits}", "--from", "{audits}/nowhere"), 1, "is no directory"),
+        (("watch", "{audits}/ledger", "--once"), 253, "no directory of audits"),
+        (("receipt", "{audits}", "#0"), 253, "no ledger yet"),
+        (("receipt", "{audits}", "#0", "-o", "{audits}/policy"), 253, "no ledger yet"),
+        (("keys", "{audits}/nowhere"), 1, "is no directory"),
+        (("init", "{audits}2", "--from", "http://", "--policy", "{policy}"), 253, "no URL of a ledger"),
+        (("init", "{audits}2", "--from", "x", "--policy", "{audits}/last"), 253, "cannot be read"),
         (("check", "{audits}/nowhere", "--policy", "{policy}"), 253, "cannot be read"),
         (("check", "{policy}", "--policy", "{audits}/audit.toml"), 253, "audit.toml"),
         (("compare", "{audits}", "{audits}/nowhere"), 253, "cannot be read"),

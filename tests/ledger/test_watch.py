@@ -136,7 +136,7 @@ def test_it_runs_until_it_is_told_to_end_and_goes_on_where_it_was(audits):
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=PATIENCE_S)
             assert (process.returncode, errors) == (0, "")
-        assert [(one["check"], one["event"]) for one in hooks.taken] == [("signature", "finding")]
+        assert [(one["check"], one["event"]) for one in hooks.taken] == [("provider", "finding")]
     finally:
         hooks.close()
 

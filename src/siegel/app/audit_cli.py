@@ -7,7 +7,7 @@ from cyclopts import App
 _AUDIT: Final = """Check a ledger for yourself: that it is whole, that nothing in it was changed, and that others saw the same.
 
 Everything is computed on this machine and compared with what was verified here before. The exit status is 3 where something does
-not hold, and 1 where it could not be checked.
+not hold, and 1 where it could not be checked; `reconcile` has its own.
 """
 
 _KEYS: Final = """Print the keys of a ledger as lines of a policy file: its witnesses and its quorum are still to be added.

@@ -161,7 +161,7 @@ class _Reader:
                     raise LedgerFormError("the quorum is no witness and no group of the lines before")
                 self.quorum = name
             case _:
-                raise LedgerFormError("it is none that a policy has")
+                raise LedgerFormError("it is no line of a policy: log, witness, group or quorum, each with its words")
 
     def _define(self, name: str) -> None:
         if name in self._names or name == NO_QUORUM:

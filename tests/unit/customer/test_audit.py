@@ -417,7 +417,7 @@ def test_entries_that_are_not_there(desk, wanted):
 
 
 def test_receipts_need_a_whole_mirror(desk):
-    with pytest.raises(NoSuchEntryError, match="no ledger yet"):
+    with pytest.raises(ConfigurationError, match="no ledger yet"):
         make_receipts(Book(desk.book.folder), "#1")
     desk.publish(log_of(300)).sync()
     (desk.book.folder / "ledger" / "tile/0/000").unlink()

@@ -19,7 +19,7 @@ from siegel.customer.audit.compare import compare as compare_heads
 from siegel.customer.audit.dates import Promise
 from siegel.customer.audit.findings import Report, summary, time_text
 from siegel.customer.audit.receipts import check_receipt, make_receipts
-from siegel.customer.audit.sources import FolderSource, HttpSource, Source, find_credential
+from siegel.customer.audit.sources import FolderSource, HttpSource, Source, SourceError, find_credential
 from siegel.customer.audit.sync import sync as sync_book
 from siegel.customer.audit.verify import verify as verify_mirror
 from siegel.customer.consent.pins import pin
@@ -54,6 +54,8 @@ def init(
 ) -> None:
     """Make a directory for the audits of a ledger; the help text is in `audit_cli.py`."""
     source = from_ if "://" in from_ else str(Path(from_).absolute())
+    if "://" in source:
+        HttpSource(source, None)
     keys = None if consent_keys is None else read_file(consent_keys, DOCUMENT_BYTES_MAX + 1)
     try:
         initialise(folder, source, read_file(policy, POLICY_BYTES_MAX), Promise(max_age_s, delay_s))
@@ -184,8 +186,13 @@ def _verified(folder: Path, *, quiet: bool) -> Report:
 
 @contextmanager
 def opened(place: str, region: str, authority: Path | None) -> Iterator[Source]:
-    """Yield a ledger's source: a directory, or a server that is asked in the environment's name."""
+    """Yield a ledger's source: a directory, or a server that is asked in the environment's name.
+
+    Raises SourceError for a directory that is not there: a disk that is not mounted has no ledger that could be broken.
+    """
     if "://" not in place:
+        if not Path(place).is_dir():
+            raise SourceError(f"the ledger cannot be had: {place} is no directory")
         yield FolderSource(Path(place))
         return
     source = HttpSource(place, find_credential(), region=region, authority=authority)

@@ -15,10 +15,6 @@ from siegel.app.output import print_error
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.openings import Line, read_lines
-from siegel.customer.audit.walk import CHECKPOINT
-from siegel.domain.errors import ConfigurationError
-from siegel.ledger.checkpoints import parse_checkpoint
-from siegel.ledger.notes import parse_note
 
 EXIT_BROKEN: Final = 3
 
@@ -63,10 +59,7 @@ def show(
 ) -> None:
     """Show the entries of the mirror; the help text is in `audit_cli.py`."""
     book = Book(folder)
-    head = book.mirror.get(CHECKPOINT)
-    if head is None:
-        raise ConfigurationError(f"{folder} has no ledger yet\ntry: siegel audit sync {folder}")
-    size = parse_checkpoint(parse_note(head).text).size
+    _, size = book.mirrored()
     wanted = _Wanted(request, kind, who, bucket, object_key)
     forged = 0
     for line in read_lines(book.mirror, max(first, 0), size):

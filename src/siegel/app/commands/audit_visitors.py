@@ -15,10 +15,6 @@ from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.openings import read_lines
 from siegel.customer.audit.visitors import HIDDEN, Visitor, count_visitors
-from siegel.customer.audit.walk import CHECKPOINT
-from siegel.domain.errors import ConfigurationError
-from siegel.ledger.checkpoints import parse_checkpoint
-from siegel.ledger.notes import parse_note
 
 _COLUMNS: Final = ("who", "times", "refused", "first", "last", "from")
 _NAMELESS: Final = "(not shown)"
@@ -41,10 +37,8 @@ def visitors(
     book = Book(folder)
     from_ms = 0 if from_ is None else moment(from_)
     with book.reading():
-        head = book.mirror.get(CHECKPOINT)
-        if head is None:
-            raise ConfigurationError(f"{folder} has no ledger yet\ntry: siegel audit sync {folder}")
-        lines = read_lines(book.mirror, 0, parse_checkpoint(parse_note(head).text).size)
+        _, size = book.mirrored()
+        lines = read_lines(book.mirror, 0, size)
         found = count_visitors(line for line in lines if line.leaf and line.leaf.recorded_at_ms >= from_ms)
     strangers = [one for one in found if known and one.times and not any(fnmatchcase(one.principal, each) for each in known)]
     if json:

@@ -17,6 +17,7 @@ from siegel.app.commands.audit import EXIT_BROKEN, Folder, Region, opened
 from siegel.app.commands.audit_books import NO_BOOKS, TheirBooks
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_error, print_json, print_text
+from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.notices import (
     ASKED,
@@ -82,8 +83,8 @@ def watch(
             raise ConfigurationError("mail needs a sender\ntry: --mail-from ADDRESS")
         channels.append(MailChannel(smtp, mail_from, mail_to, authority=notify_ca))
     comparing = Comparing(books.wanted(), compare_every_s) if books.are_there else None
-    if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is no directory of audits\ntry: siegel audit init {folder} --from URL --policy FILE")
+    # What cannot be read at the start is a mistake of whoever starts it; later, it is something to tell.
+    Book(folder)
     with locked(folder / LOCK_NAME, refusal=f"another watch runs on {folder}"), _stopping():
         watching = Watch(
             folder, lambda place: opened(from_ or place, region, ca), channels, verify_every_s=verify_every_s, comparing=comparing

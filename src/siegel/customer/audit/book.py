@@ -31,9 +31,10 @@ from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
 from siegel.customer.keybox.folder import locked
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ledgers import LedgerError
+from siegel.ledger.checkpoints import parse_checkpoint
 from siegel.ledger.frontier import Frontier, read_frontier
 from siegel.ledger.handover import follow
-from siegel.ledger.notes import NOTE_BYTES_MAX
+from siegel.ledger.notes import NOTE_BYTES_MAX, parse_note
 from siegel.ledger.policies import POLICY_BYTES_MAX, Judgement, read_policy
 from siegel.ledger.tiles import edge_tiles
 
@@ -95,7 +96,12 @@ class Book:
         self.mirror = FolderSource(folder / LEDGER_NAME)
         self.incoming = folder / "incoming"
         try:
-            self._policy = read_policy(_read(folder / POLICY_NAME, POLICY_BYTES_MAX) or b"")
+            policy = _read(folder / POLICY_NAME, POLICY_BYTES_MAX)
+            if policy is None:
+                raise ConfigurationError(
+                    f"{folder / POLICY_NAME} is missing: it says whom you trust, so only you can bring it back"
+                )
+            self._policy = read_policy(policy)
         except LedgerError as error:
             raise ConfigurationError(f"{folder / POLICY_NAME}: {error}") from None
 
@@ -118,6 +124,17 @@ class Book:
             return
         with locked(self.folder / _MIRROR_LOCK, shared=True):
             yield
+
+    def mirrored(self) -> tuple[bytes, int]:
+        """Return the head of the mirror, and how many entries it is of. Raises ConfigurationError where there is none."""
+        head = self.mirror.get(CHECKPOINT)
+        if head is None:
+            raise ConfigurationError(f"{self.folder} has no ledger yet\ntry: siegel audit sync {self.folder}")
+        try:
+            return head, parse_checkpoint(parse_note(head).text).size
+        except LedgerError as error:
+            place = self.folder / LEDGER_NAME / CHECKPOINT
+            raise ConfigurationError(f"{place} is damaged: {error}\ntry: siegel audit sync {self.folder}") from None
 
     def trust(self, hand_overs: Source) -> Trust:
         """Return whom to believe now: the policy, led on by those hand-overs that it allows."""

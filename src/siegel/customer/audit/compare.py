@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.sources import SourceError
-from siegel.customer.audit.walk import CHECKPOINT, OF_ENTRIES, Trust, judge_head, read_tile
+from siegel.customer.audit.walk import CHECKPOINT, OF_ENTRIES, Trust, judge_head, origin_of, read_tile
 from siegel.domain.ledgers import LedgerError
 from siegel.ledger.proofs import prefix_root, prefix_tiles
 
@@ -30,6 +30,9 @@ def _compare(book: Book, other: bytes, now_s: int) -> Report:
     if mine is None:
         raise SourceError(f"{book.folder} has no ledger to compare it with\ntry: siegel audit sync {book.folder}")
     if judgement is None:
+        if origin_of(other) not in {"", mine.checkpoint.origin}:
+            raise SourceError(f"{book.folder} has the ledger {mine.checkpoint.origin}, and this is a head of {origin_of(other)}")
+        report.leave(Name.QUORUM, Name.CONSISTENCY)
         return report
     theirs, own = judgement.checkpoint, mine.checkpoint
     if theirs.origin != own.origin:

@@ -137,7 +137,7 @@ def summary(report: Report) -> str:
         lines.append(f"  note  The provider itself warns: no quorum of its witnesses has signed a head since {report.warning}")
     if report.left_out:
         lines.append(f"  and {report.left_out} more findings of the same kinds")
-    period = (None if at_ms is None else at_ms / 1000 for at_ms in (report.first_entry_at_ms, report.last_entry_at_ms))
+    period = [at_ms / 1000 for at_ms in (report.first_entry_at_ms, report.last_entry_at_ms) if at_ms is not None]
     seen = ", ".join(f"{name} ({time_text(at_s)})" for name, at_s in report.witnesses.items())
     lines += [
         "",
@@ -146,7 +146,7 @@ def summary(report: Report) -> str:
         f"  without names  {report.unnamed}",
         *_operators(report),
         *(f"  asked for      {shown(asked_text(each))}" for each in report.asked),
-        f"  recorded       {' to '.join(map(time_text, period))}",
+        *([f"  recorded       {' to '.join(map(time_text, period))}"] if period else []),
         f"  root           {report.root or 'unknown'}",
         *([f"  keys           handed over {report.hand_overs} times since the policy was written"] if report.hand_overs else []),
         f"  head signed    {time_text(report.head_at_s)}",
@@ -194,6 +194,11 @@ def _verdict(report: Report) -> str:
         )
     if report.holds(*NEEDED):
         return "WARNING: the ledger is whole, but what is beside it, or when it came, is not as it was promised."
+    if not report.holds(Name.SIGNATURE):
+        return (
+            "NOT SIGNED: what is shown here is not signed by the keys that your policy names, so nothing else was looked at. "
+            "Was it asked for at the right place? If it was, keep the evidence."
+        )
     if report.holds(Name.SIGNATURE, Name.ENTRIES, Name.TILES, Name.CONSISTENCY):
         return "NOT WITNESSED: the ledger is whole as it was shown here, but others may have been shown another one."
     return "BROKEN: this ledger is not what was signed, or not what it was before. Keep the evidence."

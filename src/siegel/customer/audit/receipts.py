@@ -8,13 +8,11 @@ from msgspec import Struct
 
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.sources import Source, SourceError
-from siegel.customer.audit.walk import CHECKPOINT, read_bundle, read_tile
+from siegel.customer.audit.walk import read_bundle, read_tile
 from siegel.domain.errors import SiegelError
 from siegel.domain.ledgers import LedgerFormError
-from siegel.ledger.checkpoints import parse_checkpoint
 from siegel.ledger.entry_heads import read_entry_head
 from siegel.ledger.hashing import leaf_hash
-from siegel.ledger.notes import parse_note
 from siegel.ledger.policies import Judgement, Policy
 from siegel.ledger.proof_files import ProofFile, parse_proof_file
 from siegel.ledger.proofs import inclusion_tiles, prove_inclusion
@@ -43,10 +41,7 @@ def make_receipts(book: Book, wanted: str) -> dict[int, bytes]:
     something.
     """
     with book.reading():
-        data = book.mirror.get(CHECKPOINT)
-        if data is None:
-            raise NoSuchEntryError(f"{book.folder} has no ledger yet\ntry: siegel audit sync {book.folder}")
-        size = parse_checkpoint(parse_note(data).text).size
+        data, size = book.mirrored()
         found = dict(_find(book, wanted, size))
         if not found:
             raise NoSuchEntryError(
@@ -74,15 +69,22 @@ def _find(book: Book, wanted: str, size: int) -> Iterator[tuple[int, bytes]]:
     if numbered:
         index = int(numbered[1])
         if index < size:
-            bundle = read_bundle(book.mirror, tile_at(ENTRIES, index // TILE_WIDTH, size))
-            yield index, bundle[index % TILE_WIDTH]
+            yield index, _entries(book, index // TILE_WIDTH, size)[index % TILE_WIDTH]
         return
     if not _REQUEST_ID.fullmatch(wanted):
         raise NoSuchEntryError(f"{wanted!r} is neither a request id of 16 hex digits nor #N")
     for place in range(-(-size // TILE_WIDTH)):
-        for offset, entry in enumerate(read_bundle(book.mirror, tile_at(ENTRIES, place, size))):
+        for offset, entry in enumerate(_entries(book, place, size)):
             if _request_of(entry) == wanted:
                 yield place * TILE_WIDTH + offset, entry
+
+
+def _entries(book: Book, place: int, size: int) -> list[bytes]:
+    tile = tile_at(ENTRIES, place, size)
+    try:
+        return read_bundle(book.mirror, tile)
+    except LedgerFormError as error:
+        raise LedgerFormError(f"the entries in {tile.path} cannot be read: {error}\ntry: siegel audit verify DIR") from None
 
 
 def _request_of(entry: bytes) -> str:

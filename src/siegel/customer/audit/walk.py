@@ -11,10 +11,11 @@ from siegel.customer.audit.findings import Name, Report, time_text
 from siegel.customer.audit.sources import Source
 from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.bundles import encode_bundle, entries_of
-from siegel.ledger.checkpoints import Checkpoint
+from siegel.ledger.checkpoints import Checkpoint, parse_checkpoint
 from siegel.ledger.frontier import Frontier, Growth, grow
 from siegel.ledger.hashing import HASH_BYTES, leaf_hash
 from siegel.ledger.leaves import decode_leaf
+from siegel.ledger.notes import parse_note
 from siegel.ledger.policies import Judgement, Policy
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
 
@@ -72,7 +73,7 @@ def judge_head(data: bytes | None, trust: Trust, report: Report) -> Judgement | 
     try:
         judgement = trust.policy.judge(data)
     except LedgerError as error:
-        report.add(Name.SIGNATURE, str(error))
+        report.add(Name.SIGNATURE, _other_ledger(data, trust) or str(error))
         return None
     head = judgement.checkpoint
     report.origin, report.size, report.root = head.origin, head.size, head.root.hex()
@@ -83,6 +84,22 @@ def judge_head(data: bytes | None, trust: Trust, report: Report) -> Judgement | 
         report.add(Name.QUORUM, f"the policy wants more witnesses than have signed ({seen})", wanted=trust.policy.quorum)
     _check_age(judgement, trust, report)
     return judgement
+
+
+def origin_of(data: bytes) -> str:
+    """Return which ledger a head says that it is of, by its own unproven word; empty where it is no head."""
+    try:
+        return parse_checkpoint(parse_note(data).text).origin
+    except LedgerError:
+        return ""
+
+
+def _other_ledger(head: bytes, trust: Trust) -> str:
+    """Say of which ledger a head is, if the policy does not know that at all."""
+    origin, known = origin_of(head), {line.verifier.name for line in trust.policy.logs}
+    return (
+        f"this is a head of {origin}, and the policy names {', '.join(sorted(known))}" if origin and origin not in known else ""
+    )
 
 
 def stood_at(judgement: Judgement) -> int | None:

@@ -166,8 +166,8 @@ class Watch:
             done.problem = str(error)
             return [_Seen(PROVIDER, PROVIDER, f"the ledger cannot be had: {error}", {}, passes=True)]
         except (StorageError, ConfigurationError) as error:
-            done.problem = str(error)
-            return [_Seen(HERE, HERE, f"the ledger cannot be checked here: {error}", {}, passes=True)]
+            done.problem = "; ".join(str(error).splitlines())
+            return [_Seen(HERE, HERE, f"the ledger cannot be checked here: {done.problem}", {}, passes=True)]
 
     def _look_back(self, book: Book, done: Round, seen: list[_Seen]) -> list[_Seen]:
         """Verify the mirror, if that is due; else what stood against it still does."""

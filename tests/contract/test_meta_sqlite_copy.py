@@ -10,8 +10,8 @@ from tests.contract.test_meta_sqlite_faults import no_file_grows_beyond
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.drivers.meta import sqlite_copy
 from siegel.drivers.meta.process_lock import UseLock
-from siegel.drivers.meta.sqlite import create_store, database_path, open_store
-from siegel.drivers.meta.sqlite_copy import copy_database, other_databases, remove_database
+from siegel.drivers.meta.sqlite import create_store, database_path, open_store, other_databases
+from siegel.drivers.meta.sqlite_copy import copy_database, remove_database
 
 OLD, NEW = bytes(32), b"n" * 32
 
@@ -106,6 +106,15 @@ def test_databases_beside_the_one_in_use_are_found_by_their_numbers(tmp_path):
         "siegel.db",
         "siegel.toml",
     ]
+
+
+def test_a_database_whose_key_chest_is_lost_or_older_is_named(filled):
+    directory, store = filled
+    copy(directory)
+    store.close()
+    remove_database(database_path(directory, 0))
+    with pytest.raises(ConfigurationError, match=r"siegel-1\.db is there.*\n.*restore the file keychest"):
+        open_store(directory, OLD, ManualClock())
 
 
 def test_who_replaces_a_database_has_it_alone(tmp_path):

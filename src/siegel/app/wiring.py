@@ -29,8 +29,7 @@ from siegel.drivers.custody.rotation import ChestRotation, create_chest
 from siegel.drivers.custody.token import TokenRoot
 from siegel.drivers.meta.head_marks import FileHeadMarks
 from siegel.drivers.meta.process_lock import UseLock
-from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store
-from siegel.drivers.meta.sqlite_copy import other_databases
+from siegel.drivers.meta.sqlite import SqliteStore, create_store, open_store, other_databases
 from siegel.drivers.meta.sqlite_release import sqlite_release
 from siegel.drivers.outbound import HttpOutbound
 from siegel.drivers.rekeying import DatabaseRekeying as PagesRekeying

@@ -17,8 +17,8 @@ from siegel.domain.faultpoints import reach
 from siegel.drivers.custody.rootfile import RandomBytes
 from siegel.drivers.custody.rotation import ChestRotation
 from siegel.drivers.meta.process_lock import UseLock
-from siegel.drivers.meta.sqlite import database_path
-from siegel.drivers.meta.sqlite_copy import Progress, copy_database, other_databases, remove_database
+from siegel.drivers.meta.sqlite import database_path, other_databases
+from siegel.drivers.meta.sqlite_copy import Progress, copy_database, remove_database
 from siegel.envelope.derive import KEY_BYTES
 
 

@@ -60,6 +60,16 @@ def database_path(directory: Path, number: int) -> Path:
     return directory / (f"{name.stem}-{number}{name.suffix}" if number else name)
 
 
+def other_databases(directory: Path, number: int) -> tuple[list[Path], list[Path]]:
+    """Return the databases of a directory that are older than the one of a number, and those that are newer."""
+    stem, suffix = Path(DATABASE_NAME).stem, Path(DATABASE_NAME).suffix
+    tails = (path.name.removeprefix(f"{stem}-").removesuffix(suffix) for path in directory.glob(f"{stem}-*{suffix}"))
+    numbers = [0, *sorted(int(tail) for tail in tails if tail.isdecimal())]
+    found = [(one, database_path(directory, one)) for one in numbers]
+    there = [(one, path) for one, path in found if path.exists()]
+    return [path for one, path in there if one < number], [path for one, path in there if one > number]
+
+
 def open_store(directory: Path, key: bytes, clock: Clock, number: int = 0) -> "SqliteStore":
     """Open the store in `directory` with its raw database key of 32 bytes; an older schema is brought up to date.
 
@@ -69,6 +79,11 @@ def open_store(directory: Path, key: bytes, clock: Clock, number: int = 0) -> "S
     """
     require_sqlite(apsw.sqlite_lib_version(), getattr(apsw, "mc_version", None))
     path = database_path(directory, number)
+    if not path.exists() and (others := [one.name for found in other_databases(directory, number) for one in found]):
+        raise ConfigurationError(
+            f"the database {path} is missing, and {others[-1]} is there: the key chest is not the one that belongs to it\n"
+            f"try: restore the file keychest from the same copy of {directory} as {others[-1]}"
+        )
     connection = connect(path, key, cache_kib=READ_CACHE_KIB)
     try:
         lock = ProcessLock(directory / LOCK_NAME)

@@ -14,7 +14,7 @@ import apsw
 from siegel.domain.errors import StorageError
 from siegel.domain.faultpoints import reach
 from siegel.drivers.custody.rootfile import give_to_owner, sync_folder
-from siegel.drivers.meta.sqlite import DATABASE_NAME, READ_CACHE_KIB, database_path
+from siegel.drivers.meta.sqlite import READ_CACHE_KIB
 from siegel.drivers.meta.sqlite_connection import connect, storage_error, use_key
 
 PAGES_AT_ONCE: Final = 1024
@@ -46,16 +46,6 @@ def copy_database(source: tuple[Path, bytes], target: tuple[Path, bytes], progre
     except BaseException:
         remove_database(path)
         raise
-
-
-def other_databases(directory: Path, number: int) -> tuple[list[Path], list[Path]]:
-    """Return the databases of a directory that are older than the one of a number, and those that are newer."""
-    stem, suffix = Path(DATABASE_NAME).stem, Path(DATABASE_NAME).suffix
-    tails = (path.name.removeprefix(f"{stem}-").removesuffix(suffix) for path in directory.glob(f"{stem}-*{suffix}"))
-    numbers = [0, *sorted(int(tail) for tail in tails if tail.isdecimal())]
-    found = [(one, database_path(directory, one)) for one in numbers]
-    there = [(one, path) for one, path in found if path.exists()]
-    return [path for one, path in there if one < number], [path for one, path in there if one > number]
 
 
 def remove_database(path: Path) -> None:

@@ -1,0 +1,18 @@
+"""`siegel root rekey-database` shows how far it is, on a terminal alone."""
+
+from siegel.app.commands import root
+from siegel.app.config import merge, resolve
+from siegel.app.wiring import create_deployment
+
+
+def test_pages_are_counted_on_a_terminal(tmp_path, capsys, monkeypatch):
+    create_deployment(resolve(merge({}, {}), tmp_path)).close()
+    (tmp_path / "siegel.toml").touch()
+    monkeypatch.setattr(root.sys.stderr, "isatty", lambda: True)
+    root.rekey_database(tmp_path)
+    told = capsys.readouterr()
+    pages = int(told.out.split(":")[1].split()[0])
+    assert pages > 10
+    assert f"{pages}/{pages}" in told.err
+    root.rekey_database(tmp_path, json=True)
+    assert capsys.readouterr().err == ""

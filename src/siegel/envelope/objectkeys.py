@@ -116,6 +116,20 @@ def split_wrapped(wrapped: bytes) -> tuple[bytes, bytes]:
     return wrapped[_FRONT.size : stop], wrapped[stop:]
 
 
+class Wrapped(Struct, frozen=True):
+    """The wrapped keys of an object, taken apart: its settings, its outer layer, and what both layers are bound to."""
+
+    settings: bytes
+    outer: bytes
+    bound: bytes
+
+
+def parse_wrapped(wrapped: bytes, place: Place) -> Wrapped:
+    """Take apart what `join_wrapped` made for a place. Raises SealBrokenError for what is neither."""
+    settings, outer = split_wrapped(wrapped)
+    return Wrapped(settings, outer, bind(place, settings))
+
+
 def bind(place: Place, settings: bytes) -> bytes:
     """Return what both layers are bound to."""
     return encode_context(Purpose.OBJECT_KEYS, place, settings)

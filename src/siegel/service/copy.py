@@ -7,7 +7,8 @@ from contextlib import aclosing
 from siegel.s3wire.body import BodyFacts
 from siegel.s3wire.checksums import Algorithm, Buffer, new_hasher
 from siegel.service.bodies import payload_of
-from siegel.service.get import Getter, Opened
+from siegel.service.get import Getter
+from siegel.service.opened import Opened
 
 
 class OpenedBody:

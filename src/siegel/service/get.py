@@ -9,19 +9,19 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.domain.errors import MethodNotAllowedError, NoSuchKeyError, SealBrokenError
-from siegel.domain.objects import Bucket, ObjectVersion, Storage
+from siegel.domain.objects import Bucket, ObjectVersion, SealingMode, Storage
 from siegel.domain.ports import BlobStore, MetaStore, Objects
 from siegel.envelope.context import Place
 from siegel.envelope.ranges import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES, chunk_span
-from siegel.envelope.segment import SegmentOpener, open_segment
-from siegel.s3wire.names import decode_version_id, encode_version_id
+from siegel.envelope.segment import SegmentOpener
+from siegel.s3wire.names import decode_version_id
 from siegel.service.asker import Asker
 from siegel.service.directory import Directory
-from siegel.service.heads import Head, LayoutPart, open_head, open_layout, open_own_head, open_tags, place_of
+from siegel.service.heads import Head, LayoutPart, open_head, open_own_head, open_tags, place_of
 from siegel.service.keys import BucketKeys
-from siegel.service.kms.custody import Protection
-from siegel.service.objectkeys import ObjectKeys, Unwrapped
-from siegel.service.recent import RecentObjects
+from siegel.service.objectkeys import ObjectKeys, Unwrapped, split_lease
+from siegel.service.opened import Made, Opened, version_text
+from siegel.service.recent import Memo, RecentObjects
 from siegel.service.rolling import behind
 from siegel.service.versions import version_or_raise
 
@@ -31,41 +31,26 @@ SLAB_CHUNKS: Final = 32
 # Chunks read at a time: what was read is still in the processor's cache when it is opened.
 READ_CHUNKS: Final = 16
 
+# Of heads that are kept open outside the bounded memory; larger ones are opened anew each time.
+_HEAD_KEPT_BYTES_MAX: Final = 1024
+
 Piece = bytes | bytearray
 """A piece of plaintext; one that is a bytearray is valid until the next is asked for."""
 
 
-class Opened(Struct, frozen=True):
-    """A version whose head and keys are open."""
+class _Made(Struct, frozen=True):
+    """What the keys of a layer have opened of a version; it stands for this reading of its row, and these keys of its bucket."""
 
-    bucket: Bucket
-    version: ObjectVersion
-    head: Head
-    unwrapped: Unwrapped
+    memo: Memo
     keys: BucketKeys
+    data_key: bytes
+    head_secret: bytes
+    head: Head
+    made: Made
 
-    @property
-    def version_text(self) -> str:
-        """The version id as clients see it."""
-        return version_text(self.version)
-
-    @property
-    def protection(self) -> Protection | None:
-        """The key of the key service that the version is sealed under, None where it is under none."""
-        return self.unwrapped.protection
-
-    def parts(self) -> list[LayoutPart]:
-        """Return the parts of the body in order; a body in one piece counts as one. Raises SealBrokenError."""
-        version = self.version
-        if version.storage is Storage.PARTS:
-            place = place_of(self.bucket.account_id, version)
-            return open_layout(self.keys.metadata, place, version.body)
-        return [LayoutPart(0, version.size_bytes, version.data_id)]
-
-
-def version_text(version: ObjectVersion) -> str:
-    """Return a version's id as clients see it: `null`, or the text form of its 16 bytes."""
-    return "null" if version.is_null else encode_version_id(version.version_id)
+    def __repr__(self) -> str:
+        """Show nothing of the keys."""
+        return "_Made()"
 
 
 def find_object(
@@ -121,11 +106,34 @@ class Getter:
     async def open(self, bucket: Bucket, version: ObjectVersion, asker: Asker) -> Opened:
         """Open a version's keys and head. Raises what `ObjectKeys.unwrap` raises."""
         keys = self._directory.keys_of(bucket)
-        place = place_of(bucket.account_id, version)
-        unwrapped = await self._object_keys.unwrap(keys, bucket, place, version, asker)
+        memo = self._recent.memo(version, bucket.account_id)
+        if version.mode is SealingMode.SSE_KMS:
+            return await self._open_under_key(bucket, keys, version, memo, asker)
+        known = memo.opened
+        if known is not None and known.keys is keys and known.bucket is bucket and asker.customer_key is None:
+            return known
+        unwrapped = await self._object_keys.unwrap(keys, bucket, memo.place, version, asker)
         secret = unwrapped.head_secret
-        head = open_own_head(secret, place, version) if secret else open_head(keys.metadata, place, version)
-        return Opened(bucket=bucket, version=version, head=head, unwrapped=unwrapped, keys=keys)
+        head = open_own_head(secret, memo.place, version) if secret else open_head(keys.metadata, memo.place, version)
+        opened = Opened(bucket, version, memo.place, head, unwrapped, keys, Made())
+        if version.mode is SealingMode.SSE_S3:
+            memo.opened = opened
+        return opened
+
+    async def _open_under_key(self, bucket: Bucket, keys: BucketKeys, version: ObjectVersion, memo: Memo, asker: Asker) -> Opened:
+        """Open a version under a key of the key service: that decides on every use, what its layer gave is not opened twice."""
+        place, wrapped = memo.place, memo.wrapped(version)
+        protection, lease = await self._object_keys.lease(bucket, place, wrapped, asker)
+        layer = lease.layer
+        known = layer.made
+        if not isinstance(known, _Made) or known.memo is not memo or known.keys is not keys:
+            data_key, head_secret = split_lease(keys, wrapped, lease)
+            head = open_own_head(head_secret, place, version)
+            known = _Made(memo, keys, data_key, head_secret, head, Made())
+            if len(version.sealed_head) <= _HEAD_KEPT_BYTES_MAX:
+                layer.made = known
+        unwrapped = Unwrapped(known.data_key, keys.metadata, known.head_secret, protection, lease)
+        return Opened(bucket, version, place, known.head, unwrapped, keys, known.made)
 
     def tags(self, bucket: Bucket, object_key: str, version_id: str | None) -> dict[str, str]:
         """Return the tags of an object or version, none where there is no such thing.
@@ -146,15 +154,6 @@ class Getter:
         """Whether the body came along with the version."""
         return version.storage is Storage.INLINE
 
-    def inline_bytes(self, opened: Opened) -> bytes:
-        """Return the whole body of an INLINE version. Raises SealBrokenError."""
-        version = opened.version
-        if version.body is None:
-            raise SealBrokenError("the body is missing")
-        place = place_of(opened.bucket.account_id, version)
-        data_key = opened.unwrapped.data_key
-        return open_segment(data_key, place, version.data_id, 0, sealed=version.body, plain_size=version.size_bytes)
-
     async def stream(self, opened: Opened, start: int, stop: int) -> AsyncGenerator[Piece, None]:
         """Yield the plaintext of [start, stop) in pieces. Raises SealBrokenError, StorageError instead of a wrong byte.
 
@@ -164,7 +163,7 @@ class Getter:
         `Lease.check` raises once the object's key may not be used any more.
         """
         if opened.version.storage is Storage.INLINE:
-            yield self.inline_bytes(opened)[start:stop]
+            yield opened.inline_bytes()[start:stop]
             return
         at = 0
         for part in opened.parts():
@@ -179,7 +178,7 @@ class Getter:
 
     async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncGenerator[Piece, None]:
         loop = asyncio.get_running_loop()
-        place = place_of(opened.bucket.account_id, opened.version)
+        place = opened.place
         span = chunk_span(start, stop, part.size_bytes)
         room = min(SLAB_CHUNKS, span.chunk_count)
         data_key, lease = opened.unwrapped.data_key, opened.unwrapped.lease

@@ -22,10 +22,10 @@ from siegel.service.configurations import document_of
 from siegel.service.delete import make_marker
 from siegel.service.directory import Directory
 from siegel.service.expiry import Calendar, Deed, Due, Standing, abort_of, judge, prefix_of_all
-from siegel.service.get import version_text
 from siegel.service.heads import open_tags, place_of
 from siegel.service.lockclock import LockTime
 from siegel.service.locks import Guard
+from siegel.service.opened import version_text
 from siegel.service.rolling import behind, successor
 from siegel.service.versions import Target, bucket_now, delete_current, remove_version
 

@@ -9,8 +9,8 @@ from siegel.envelope.context import Place
 from siegel.s3wire.listquery import ObjectQuery, UploadQuery, VersionQuery
 from siegel.s3wire.names import decode_version_id
 from siegel.service.directory import Directory
-from siegel.service.get import version_text
 from siegel.service.heads import ListHead, open_list_head, shown_head
+from siegel.service.opened import version_text
 from siegel.service.rolling import Position, Roll, behind
 
 _NO_HEAD = ListHead("", "", "")

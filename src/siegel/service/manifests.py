@@ -1,7 +1,7 @@
 """What the entry of a write says of what was stored."""
 
 from siegel.ledger.manifests import manifest_hash
-from siegel.service.get import version_text
+from siegel.service.opened import version_text
 from siegel.service.put import Stored
 
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from siegel.domain.errors import InvalidRequestError, SealBrokenError
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode, Upload
 from siegel.envelope.context import Place
-from siegel.envelope.objectkeys import bind, open_secrets, split_secrets
+from siegel.envelope.objectkeys import Wrapped, bind, open_secrets, parse_wrapped, split_secrets
 from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
 from siegel.service.keys import BucketKeys, Draft, KeyRing, derive_head_key
@@ -93,13 +93,28 @@ class ObjectKeys:
             data_key = self._keyring.data_key(keys, place, sealed.mode, sealed.wrapped_key, asker.customer_key)
             head_secret = derive_head_key(data_key) if sealed.mode is SealingMode.SSE_C else b""
             return Unwrapped(data_key, keys.metadata, head_secret)
+        wrapped = parse_wrapped(sealed.wrapped_key, place)
+        protection, lease = await self.lease(bucket, place, wrapped, asker, rekeying=rekeying)
+        data_key, head_secret = split_lease(keys, wrapped, lease)
+        return Unwrapped(data_key, keys.metadata, head_secret, protection, lease)
+
+    async def lease(
+        self, bucket: Bucket, place: Place, wrapped: Wrapped, asker: Asker, *, rekeying: Rekeying | None = None
+    ) -> tuple[Protection, Lease]:
+        """Open the outer layer of a version's keys, once all is decided that decides on its key; `rekeying` takes further rights.
+
+        Raises InvalidRequestError (the request brings a key of its own), and what `DataKeys.open` raises.
+        """
         if asker.customer_key is not None:
             raise InvalidRequestError("The encryption parameters are not applicable to this object.")
-        use, lease = await self._data_keys.open(asker, bucket, place, sealed.wrapped_key, rekeying=rekeying)
-        try:
-            secrets = open_secrets(keys.wrapping, lease.inner, use.bound)
-        except SealBrokenError as error:
-            lease.distrust(error)
-            raise
-        data_key, head_secret = split_secrets(secrets)
-        return Unwrapped(data_key, keys.metadata, head_secret, use.protection, lease)
+        use, lease = await self._data_keys.open(asker, bucket, place, wrapped, rekeying=rekeying)
+        return use.protection, lease
+
+
+def split_lease(keys: BucketKeys, wrapped: Wrapped, lease: Lease) -> tuple[bytes, bytes]:
+    """Return the data key and the head key in an opened layer. Raises what `Lease.distrust` raises, SealBrokenError."""
+    try:
+        return split_secrets(open_secrets(keys.wrapping, lease.layer.inner, wrapped.bound))
+    except SealBrokenError as error:
+        lease.distrust(error)
+        raise

@@ -10,6 +10,10 @@ from typing import Final
 from siegel.domain.limits import INLINE_BYTES_MAX, KIB, MIB
 from siegel.domain.objects import ObjectVersion
 from siegel.domain.ports import ObjectChanges, Objects
+from siegel.envelope.context import Place
+from siegel.envelope.objectkeys import Wrapped, parse_wrapped
+from siegel.service.heads import place_of
+from siegel.service.opened import Opened
 
 RECENT_BYTES_MAX: Final = 64 * MIB
 """What one worker keeps at most, all counted."""
@@ -20,15 +24,37 @@ _ENTRY_BYTES: Final = 2 * KIB
 _HEAD_TIMES: Final = 4
 
 
+class Memo:
+    """What is remembered of a version beside its row: where it belongs, its wrapped keys taken apart, how it was opened.
+
+    `opened` is there where nobody but this deployment has a part in its keys. What was opened under a key of the key service goes
+    with the layer that gave it (`Layer.made`); what was opened under a customer's key of a request goes with that.
+    """
+
+    __slots__ = ("_wrapped", "opened", "place")
+
+    def __init__(self, version: ObjectVersion, account_id: str) -> None:
+        self.place: Place = place_of(account_id, version)
+        self.opened: Opened | None = None
+        self._wrapped: Wrapped | None = None
+
+    def wrapped(self, version: ObjectVersion) -> Wrapped:
+        """Return the wrapped keys of the version, under a key of the key service, taken apart. Raises SealBrokenError."""
+        if self._wrapped is None:
+            self._wrapped = parse_wrapped(version.wrapped_key, self.place)
+        return self._wrapped
+
+
 class _Kept:
     """A version as it was read at `as_of`; `place` tells of later changes of its key."""
 
-    __slots__ = ("as_of", "place", "size_bytes", "version")
+    __slots__ = ("as_of", "memo", "place", "size_bytes", "version")
 
     def __init__(self, version: ObjectVersion, place: int, as_of: int) -> None:
         self.version = version
         self.place = place
         self.as_of = as_of
+        self.memo: Memo | None = None
         sealed = len(version.object_key) + len(version.wrapped_key) + len(version.sealed_tags) + len(version.body or b"")
         self.size_bytes = _ENTRY_BYTES + sealed + _HEAD_TIMES * len(version.sealed_head)
 
@@ -53,6 +79,15 @@ class RecentObjects:
             self._kept.move_to_end(name)
             return kept.version
         return self._read(bucket_id, object_key)
+
+    def memo(self, version: ObjectVersion, account_id: str) -> Memo:
+        """Return what is remembered of a version that `find` has returned; of any other nothing is."""
+        kept = self._kept.get((version.bucket_id, version.object_key))
+        if kept is None or kept.version is not version:
+            return Memo(version, account_id)
+        if kept.memo is None:
+            kept.memo = Memo(version, account_id)
+        return kept.memo
 
     def _read(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
         # The number first: what is committed from here on is newer than what is said to have been read.

@@ -5,7 +5,7 @@ from typing import Final
 from siegel.domain.errors import MissingSecurityHeaderError
 from siegel.s3wire.aclxml import check_acl, render_acl
 from siegel.s3wire.refusals import refuse_unsupported
-from siegel.service.get import version_text
+from siegel.service.opened import version_text
 from siegel.web.call import Call, UseCases
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.exchange import XML, Exchange

@@ -20,7 +20,7 @@ from siegel.s3wire.xml_write import (
     render_versioning,
 )
 from siegel.service.buckets import BucketWish
-from siegel.service.get import version_text
+from siegel.service.opened import version_text
 from siegel.service.versions import Deleted
 from siegel.web.call import Call, UseCases, permit, with_tags
 from siegel.web.configurations import answer_xml, read_body

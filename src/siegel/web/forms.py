@@ -14,8 +14,8 @@ from siegel.s3wire.formdata import FormFields, parse_boundary
 from siegel.s3wire.forms import Form, check_form_request, location_of, redirect_to, render_post, understand_form
 from siegel.s3wire.request import Request
 from siegel.service.bodies import payload_of
-from siegel.service.get import version_text
 from siegel.service.manifests import manifest_of
+from siegel.service.opened import version_text
 from siegel.service.put import Stored
 from siegel.web.body import IdleReaper, receive_slabs
 from siegel.web.call import Call, UseCases

@@ -28,8 +28,8 @@ from siegel.s3wire.locks import (
 )
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.service.amend import MakeEntry
-from siegel.service.get import version_text
 from siegel.service.locks import missing_lock
+from siegel.service.opened import version_text
 from siegel.service.versions import Target
 from siegel.web.call import Call, UseCases, is_permitted, permit
 from siegel.web.configurations import answer_xml, read_body

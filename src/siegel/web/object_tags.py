@@ -7,7 +7,7 @@ from siegel.domain.objects import ObjectVersion
 from siegel.s3wire.demands import action_of
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.s3wire.tagsxml import parse_object_tags, render_tag_set
-from siegel.service.get import version_text
+from siegel.service.opened import version_text
 from siegel.web.call import Call, UseCases, permit, with_tags
 from siegel.web.configurations import read_body
 from siegel.web.exchange import XML, Exchange, HeaderList

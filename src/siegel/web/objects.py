@@ -40,10 +40,10 @@ from siegel.s3wire.refusals import check_expected_owner, refuse_unsupported
 from siegel.s3wire.tags import parse_tagging
 from siegel.s3wire.xml_write import render_attributes, render_copy_object
 from siegel.service.copy import OpenedBody
-from siegel.service.get import Opened, version_text
 from siegel.service.heads import Head, open_part_checksums, open_tags, place_of
 from siegel.service.kms.custody import Protection
 from siegel.service.manifests import manifest_of
+from siegel.service.opened import Opened, version_text
 from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
@@ -54,7 +54,6 @@ from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
 from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
 
-_ACCEPT_RANGES: Final = (b"accept-ranges", b"bytes")
 _CHECKSUM_NAMES: Final[dict[str, bytes]] = {algorithm.value: algorithm.header.encode() for algorithm in Algorithm}
 
 
@@ -291,12 +290,9 @@ def _select(call: Call, opened: Opened) -> _Selection:
 
 
 def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
-    head, version, request = opened.head, opened.version, call.request
+    version, request = opened.version, call.request
     headers: HeaderList = [
-        (b"etag", b'"%b"' % head.etag.encode()),
-        (b"last-modified", format_http_date(version.modified_at_ms).encode()),
-        _ACCEPT_RANGES,
-        *head.headers,
+        *opened.headers,
         *encryption_headers(key, opened.protection),
         *version_headers(call.bucket, opened.version_text),
     ]
@@ -305,7 +301,7 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
     version_id = request.query.get("versionId")
     read_tags = "s3:GetObjectTagging" if version_id is None else "s3:GetObjectVersionTagging"
     if version.sealed_tags and is_permitted(cases, call, read_tags, version.object_key, version_id):
-        tags = open_tags(opened.keys.metadata, place_of(opened.bucket.account_id, version), version.sealed_tags)
+        tags = open_tags(opened.keys.metadata, opened.place, version.sealed_tags)
         headers.append((b"x-amz-tagging-count", b"%d" % len(tags)))
     if version.lock:
         headers += shown_lock(cases, call, version)
@@ -315,7 +311,7 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
     if byte_range is None:
         headers.append((b"content-length", b"%d" % version.size_bytes))
         if request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-            headers += checksum_headers(head)
+            headers += checksum_headers(opened.head)
     else:
         headers.append((b"content-length", b"%d" % byte_range.length))
         headers.append((b"content-range", byte_range.content_range.encode()))
@@ -349,7 +345,7 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         return
     start, stop = (0, version.size_bytes) if byte_range is None else (byte_range.start, byte_range.stop)
     if getter.is_inline(version):
-        body = getter.inline_bytes(opened)
+        body = opened.inline_bytes()
         await cases.journal.append(entry)
         await exchange.small(status, headers, body if stop - start == len(body) else body[start:stop])
         return
@@ -401,7 +397,7 @@ def _attributes(text: str | None) -> frozenset[str]:
 
 def _attribute_parts(page: PartQuery, opened: Opened) -> PartPage:
     """Return the page of parts that the request asks for; parts without declared checksums show their number and size only."""
-    place = place_of(opened.bucket.account_id, opened.version)
+    place = opened.place
     checksums = open_part_checksums(opened.unwrapped.head_key, place, opened.version.body)
     parts = [
         ListedPart(number, part.size_bytes, opened.version.modified_at_ms, "", checksums[number - 1] if checksums else "")

@@ -7,7 +7,7 @@ from siegel.domain.entry import Entries
 from siegel.domain.errors import AccessDeniedError, InvalidRequestError
 from siegel.s3wire.encryptionxml import parse_object_encryption
 from siegel.s3wire.keywish import KeyWish
-from siegel.service.get import version_text
+from siegel.service.opened import version_text
 from siegel.service.reseal import encryption_context_of
 from siegel.web.call import Call, UseCases
 from siegel.web.configurations import read_body

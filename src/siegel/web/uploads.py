@@ -26,9 +26,9 @@ from siegel.s3wire.sigv4 import VerifiedRequest
 from siegel.s3wire.xml_read import parse_complete_upload
 from siegel.s3wire.xml_write import render_complete, render_copy_part, render_initiate, render_parts
 from siegel.service.copy import OpenedBody
-from siegel.service.get import Opened, version_text
 from siegel.service.manifests import manifest_of
 from siegel.service.multipart import ChecksumChoice, CompleteRequest
+from siegel.service.opened import Opened, version_text
 from siegel.service.put import Stored
 from siegel.service.versions import Target
 from siegel.web.body import RequestBody

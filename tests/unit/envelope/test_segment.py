@@ -11,7 +11,7 @@ from siegel.domain.errors import SealBrokenError
 from siegel.envelope import segment
 from siegel.envelope.context import Place, Purpose, encode_context
 from siegel.envelope.ranges import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES, chunk_span, sealed_size
-from siegel.envelope.segment import SegmentOpener, SegmentSealer, open_segment, seal_segment
+from siegel.envelope.segment import SegmentOpener, SegmentSealer, SmallSegment, open_segment, seal_segment
 
 PLACE = Place("123456789012", 7, "film.mp4", b"v" * 16)
 KEY = bytes(range(32))
@@ -299,6 +299,18 @@ def colliding_chunk(first, second):
     x = multiply(rest[0] ^ rest[1], power(power(h1, 3) ^ power(h2, 3), (1 << 128) - 2))
     tag = ghash(h1, [x, fixed, lengths]) ^ pad_of(k1, n1)
     return x.to_bytes(16, "big") + fixed.to_bytes(16, "big"), tag.to_bytes(16, "big")
+
+
+@pytest.mark.parametrize("size", [0, 5, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 4 * CHUNK_BYTES])
+def test_a_small_segment_is_opened_again_by_the_keys_that_were_derived_once(size):
+    plain = bytes(range(256)) * (size // 256 + 1)
+    plain = plain[:size]
+    sealed = seal(plain)
+    keys = SmallSegment(KEY, PLACE, DATA_ID, PART, sealed=sealed, plain_size=size)
+    assert [keys.open(sealed), keys.open(sealed)] == [plain, plain]
+    for changed in (sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed[:-1], sealed + b"\0", sealed[:HEADER_BYTES]):
+        with pytest.raises(SealBrokenError):
+            keys.open(changed)
 
 
 def test_t81_cve_2025_14763_a_file_that_two_keys_open_is_opened_by_one_at_most():

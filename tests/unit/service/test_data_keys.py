@@ -2,11 +2,15 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from siegel.access.caller import root_caller
 from siegel.access.decide import decide
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import NotedKeys
+from siegel.domain.errors import SealBrokenError
 from siegel.domain.wrapping_keys import Material, WrappingKey
+from siegel.drivers.system import SystemRandomness
 from siegel.envelope.objectkeys import Flags, Settings, encode_settings
 from siegel.service.kms import custody, datakeys
 from siegel.service.kms.custody import OPEN, LocalCustody
@@ -95,3 +99,32 @@ def test_what_keys_derive_for_buckets_is_remembered_for_a_generation_and_within_
     use.protection = data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
     local._layer(use, b"\1")
     assert len(local._layers) == 1
+
+
+def test_what_keys_have_opened_is_kept_for_a_generation_within_a_bound_and_for_its_own_place_alone(monkeypatch):
+    monkeypatch.setattr(custody, "LAYERS_MAX", 5)
+    keys = Keys()
+    keys.view = KeyView(OWN, WrappingKey(key_id=KEY_ID, materials=(Material(1, b"", 1),)), None, (), {})
+    keys.material = lambda _view, _number: bytes(32)
+    data_keys, local = DataKeys(keys, {}, "eu-central-1"), LocalCustody(keys, SystemRandomness())
+
+    def use_of(bound):
+        protection = data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
+        return SimpleNamespace(protection=protection, bucket=SimpleNamespace(bucket_id=1), bound=bound)
+
+    outers = [local.wrap_now(use_of(b"%d" % number), b"inner %d" % number) for number in range(20)]
+    for number, outer in enumerate(outers):
+        layer = local.unwrap_now(use_of(b"%d" % number), outer).layer
+        assert layer.inner == b"inner %d" % number
+        assert local.unwrap_now(use_of(b"%d" % number), outer).layer is layer
+        assert 0 < len(local._opened) <= 5
+        with pytest.raises(SealBrokenError):
+            local.unwrap_now(use_of(b"elsewhere"), outer)
+    layer.made = "what its holder made of it"
+    keys.number = 4
+    assert local.unwrap_now(use_of(b"19"), outers[19]).layer.made is None
+    assert len(local._opened) == 1
+    keys.material = lambda _view, _number: None
+    keys.number = 5
+    with pytest.raises(SealBrokenError):
+        local.unwrap_now(use_of(b"19"), outers[19])

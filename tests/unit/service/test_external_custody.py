@@ -18,7 +18,7 @@ from siegel.envelope.context import Place
 from siegel.envelope.objectkeys import Flags, Settings
 from siegel.service.asker import Asker
 from siegel.service.kms import external_custody
-from siegel.service.kms.custody import OPEN, KeyUse, Protection
+from siegel.service.kms.custody import OPEN, KeyUse, Layer, Protection
 from siegel.service.kms.external_custody import ExternalCustody
 from siegel.service.kms.views import KeyView
 from siegel.service.trail import Trail
@@ -132,12 +132,12 @@ def test_what_is_opened_is_kept_for_everybody_until_its_time_is_over():
         stage = Stage("1")
         outer = await stage.sealed()
         assert outer[0] == 2
-        assert stage.custody.unwrap_now(stage.use, outer).inner == INNER
+        assert stage.custody.unwrap_now(stage.use, outer).layer.inner == INNER
         assert len(stage.box.asked) == 1
         await asyncio.sleep(1.05)
         assert stage.custody.unwrap_now(stage.use, outer) is None
-        assert (await stage.custody.unwrap(stage.use, outer)).inner == INNER
-        assert stage.custody.unwrap_now(stage.use, outer).inner == INNER
+        assert (await stage.custody.unwrap(stage.use, outer)).layer.inner == INNER
+        assert stage.custody.unwrap_now(stage.use, outer).layer.inner == INNER
         assert INNER.decode() not in repr(stage.custody._kept)
 
     asyncio.run(story())
@@ -309,7 +309,7 @@ def test_what_a_server_was_asked_for_before_its_key_was_given_back_is_not_kept()
         stage = Stage()
         outer = await stage.sealed()
         stage.box.meanwhile = lambda: GIVEN_BACK["connected"](stage.keys)
-        assert (await stage.custody.unwrap(stage.use, outer)).inner == INNER
+        assert (await stage.custody.unwrap(stage.use, outer)).layer.inner == INNER
         assert stage.custody.find(stage.use, outer) is None
 
     asyncio.run(story())
@@ -353,7 +353,7 @@ def test_what_is_kept_is_bounded_and_does_not_outlast_the_longest_time(monkeypat
         long_ago_s = asyncio.get_running_loop().time() - 3600
         for number in range(5):
             stage.custody._keep(
-                stage.use, b"outer %d" % number, external_custody._Kept(INNER, stage.use.protection, long_ago_s, "R"), 1
+                stage.use, b"outer %d" % number, external_custody._Kept(Layer(INNER), stage.use.protection, long_ago_s, "R"), 1
             )
         assert list(stage.custody._kept) == [b"outer 3", b"outer 4"]
         await asyncio.sleep(0.6)

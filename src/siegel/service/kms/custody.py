@@ -78,16 +78,30 @@ class KeyUse(Struct, frozen=True, gc=False):
         return {**settings.context, ARN_OF_CONTEXT: arn}
 
 
+class Layer:
+    """An opened layer. `made` is what whoever used it has made of its keys: it goes when the layer goes."""
+
+    __slots__ = ("inner", "made")
+
+    def __init__(self, inner: bytes) -> None:
+        self.inner = inner
+        self.made: object = None
+
+    def __repr__(self) -> str:
+        """Show nothing of the keys."""
+        return "Layer()"
+
+
 class Lease:
     """An opened layer, and whether it may still be used: by default for as long as its key may.
 
     `call_id`: the request for which a key server opened it, empty where none was asked.
     """
 
-    __slots__ = ("_directory", "_generation", "_protection", "call_id", "inner")
+    __slots__ = ("_directory", "_generation", "_protection", "call_id", "layer")
 
-    def __init__(self, inner: bytes, protection: Protection, directory: KeyDirectory, call_id: str = "") -> None:
-        self.inner = inner
+    def __init__(self, layer: Layer, protection: Protection, directory: KeyDirectory, call_id: str = "") -> None:
+        self.layer = layer
         self.call_id = call_id
         self._protection = protection
         self._directory = directory
@@ -148,6 +162,8 @@ class LocalCustody:
         # What keys have derived for buckets, by key, bucket and material, as of one generation.
         self._generation = -1
         self._layers: dict[tuple[str, int, bytes], RecordKey] = {}
+        # What they have opened, by what it is bound to and the outer layer.
+        self._opened: dict[tuple[bytes, bytes], Layer] = {}
 
     def wrap_now(self, use: KeyUse, inner: bytes) -> bytes:
         """Return the outer layer under the key's newest material."""
@@ -160,19 +176,32 @@ class LocalCustody:
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease:
         """Return the inner layer."""
-        number, sealed = split_local(outer)
-        return Lease(self._layer(use, number).open(sealed, use.bound), use.protection, self._directory)
+        self._refresh(use)
+        place = use.bound, outer
+        known = self._opened.get(place)
+        if known is None:
+            number, sealed = split_local(outer)
+            known = Layer(self._layer(use, number).open(sealed, use.bound))
+            if len(self._opened) >= LAYERS_MAX:
+                self._opened.clear()
+            self._opened[place] = known
+        return Lease(known, use.protection, self._directory)
 
     async def unwrap(self, use: KeyUse, outer: bytes) -> Lease:
         """Return the inner layer."""
         return self.unwrap_now(use, outer)
 
+    def _refresh(self, use: KeyUse) -> None:
+        """After any change of keys, forget what they have opened: they may not be there any more."""
+        if use.protection.generation > self._generation:
+            self._layers.clear()
+            self._opened.clear()
+            self._generation = use.protection.generation
+
     def _layer(self, use: KeyUse, number: bytes) -> RecordKey:
         """Return the key that a material of the key has for the bucket. Raises SealBrokenError."""
         protection = use.protection
-        if protection.generation > self._generation:
-            self._layers.clear()
-            self._generation = protection.generation
+        self._refresh(use)
         bucket_id = use.bucket.bucket_id
         place = protection.arn, bucket_id, number
         known = self._layers.get(place)

@@ -23,10 +23,10 @@ from siegel.envelope.objectkeys import (
     EXTERNAL_CUSTODY,
     LOCAL_CUSTODY,
     Flags,
+    Wrapped,
     bind,
     decode_settings,
     join_wrapped,
-    split_wrapped,
 )
 from siegel.kmswire.protocol import SERVICE
 from siegel.s3wire.conditionkeys import RequestKeys
@@ -133,7 +133,7 @@ class DataKeys:
         return join_wrapped(protection.encoded, outer)
 
     async def open(
-        self, asker: Asker, bucket: Bucket, place: Place, wrapped: bytes, *, rekeying: Rekeying | None = None
+        self, asker: Asker, bucket: Bucket, place: Place, wrapped: Wrapped, *, rekeying: Rekeying | None = None
     ) -> tuple[KeyUse, Lease]:
         """Open the outer layer of an object's keys; return the use that did it, and the inner layer under a lease.
 
@@ -142,8 +142,8 @@ class DataKeys:
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, SealBrokenError, and what a
         custody raises.
         """
-        settings, outer = split_wrapped(wrapped)
-        use = KeyUse(asker, OPEN, self.protection(settings), bucket, place, bind(place, settings))
+        outer = wrapped.outer
+        use = KeyUse(asker, OPEN, self.protection(wrapped.settings), bucket, place, wrapped.bound)
         call_id = ""
         try:
             permit = self._admit(use, rekeying)

@@ -28,7 +28,7 @@ from siegel.envelope.outerlayer import decode_layer, encode_layer
 from siegel.kmswire.xks import render_aad
 from siegel.s3wire.names import encode_version_id
 from siegel.service.directory import Directory
-from siegel.service.kms.custody import KeyUse, Lease, Protection, check_state, current_view
+from siegel.service.kms.custody import KeyUse, Layer, Lease, Protection, check_state, current_view
 from siegel.service.kms.lapses import PASSING
 from siegel.service.kms.proxies import Proxies, Wrapping
 from siegel.service.kms.use_entries import RENEWAL, refused_entry, use_entry
@@ -49,7 +49,7 @@ class _Kept(Struct, frozen=True):
     `call_id`: the request for which that was asked.
     """
 
-    inner: bytes
+    layer: Layer
     protection: Protection
     asked_at_s: float
     call_id: str
@@ -87,7 +87,7 @@ class ExternalCustody:
         except KeyServerError as error:
             raise _s3_error(error) from error
         outer = bytes((EXTERNAL_CUSTODY,)) + encode_layer(layer)
-        self._keep(use, outer, _Kept(inner, use.protection, at_s, use.call_id), generation)
+        self._keep(use, outer, _Kept(Layer(inner), use.protection, at_s, use.call_id), generation)
         return outer
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease | None:
@@ -115,7 +115,7 @@ class ExternalCustody:
             inner = await self._proxies.decrypt(self._wrapping(use), decode_layer(outer[1:]))
         except KeyServerError as error:
             raise _s3_error(error) from error
-        kept = _Kept(inner, use.protection, at_s, use.call_id)
+        kept = _Kept(Layer(inner), use.protection, at_s, use.call_id)
         self._keep(use, outer, kept, generation)
         return kept
 
@@ -224,7 +224,7 @@ class ExternalLease(Lease):
     __slots__ = ("_asked_at_s", "_custody", "_next_try_at_s", "_outer", "_spell", "_use")
 
     def __init__(self, kept: _Kept, directory: KeyDirectory, custody: ExternalCustody, use: KeyUse, outer: bytes) -> None:
-        super().__init__(kept.inner, use.protection, directory, kept.call_id)
+        super().__init__(kept.layer, use.protection, directory, kept.call_id)
         self._custody = custody
         self._use = use
         self._outer = outer
@@ -265,7 +265,7 @@ class ExternalLease(Lease):
                 raise
             self._next_try_at_s = min(now_s + _RETRY_S, until_s)
             return
-        if not hmac.compare_digest(kept.inner, self.inner):
+        if not hmac.compare_digest(kept.layer.inner, self.layer.inner):
             raise SealBrokenError("a key server has opened a layer to something else than before")
         self._extend(kept.asked_at_s)
 

@@ -11,7 +11,7 @@ All three under the process lock. What was read at `now` stands while its place 
 or whose process died, costs those who remember one look at the database, and nobody is told something old.
 """
 
-from collections.abc import Callable
+from collections.abc import MutableSequence
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -33,18 +33,18 @@ _NUMBER_MAX: Final = 2**62
 class ObjectChanges:
     """The `ObjectChanges` port, and for the holder of the process lock what changes it."""
 
-    # Asked in every read of an object, so it is the memory's own method: a wrapper would cost as much as the question.
-    last: Callable[[int], int]
-
-    def __init__(self, cells: memoryview) -> None:
+    def __init__(self, cells: "MutableSequence[int] | memoryview[int]") -> None:
         """Count in `cells`."""
         self._cells = cells
-        self.last = cells.__getitem__
         self._is_first = True
 
     def now(self) -> int:
         """Return the number of the last transaction that every read from now on sees."""
-        return int(self._cells[_DECIDED])
+        return self._cells[_DECIDED]
+
+    def last(self, place: int, /) -> int:
+        """Return the number of the last transaction that has changed a key of this place, or is about to."""
+        return self._cells[place]
 
     @staticmethod
     def place(bucket_id: int, object_key: str) -> int:
@@ -79,6 +79,8 @@ class SharedObjectChanges(ObjectChanges):
             mapped.close()
             raise StorageError(f"{path} is damaged: it holds no data, remove it while no process of the service runs")
         super().__init__(mapped.cells)
+        # Asked in every read of an object, so it is the memory's own method.
+        self.last = mapped.cells.__getitem__  # type: ignore[method-assign] # a wrapper costs as much as the question
         self._mapped = mapped
 
     def close(self) -> None:
@@ -88,7 +90,7 @@ class SharedObjectChanges(ObjectChanges):
 
 def own_object_changes() -> ObjectChanges:
     """Return those of a store that one process has to itself."""
-    return ObjectChanges(memoryview(bytearray(8 * _CELLS)).cast("Q"))
+    return ObjectChanges([0] * _CELLS)
 
 
 def _place(bucket_id: int, encoded_key: bytes) -> int:

@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.command_line import SIEGEL, siegel
+
 from .raw import RawClient
 from .signer import Keys
 
-SIEGEL = str(Path(sys.executable).with_name("siegel"))
 START_S = 30.0
 STOP_S = 20.0
 READY = re.compile(rb"^ready s3=(\S+) admin=(\S+)\s*$", re.MULTILINE)
@@ -77,8 +77,8 @@ class Service:
 
 def command(*args: str, env: dict[str, str] | None = None) -> dict[str, object]:
     """Run a command that prints one JSON object."""
-    done = subprocess.run([SIEGEL, *args], check=False, capture_output=True, timeout=60, env={**os.environ, **(env or {})})
-    assert done.returncode == 0, done.stderr.decode()
+    done = siegel(*args, env={**os.environ, **(env or {})})
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
     return found

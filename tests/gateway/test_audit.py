@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from tests.command_line import siegel
 from tests.ledger.witnessing import Serving
 
 from .log import INTEGRATED_S, Auditor
-from .service import SIEGEL, Service
+from .service import Service
 from .shelf import Shelf, new_name, sdk
 from .signer import Keys
 from .test_witnesses import policy_of, put_policy, witness_of
@@ -42,14 +43,7 @@ class Desk:
     def run(self, *words: object, keys: Keys | None = None) -> subprocess.CompletedProcess[str]:
         asking = keys or self.keys
         credential = {"AWS_ACCESS_KEY_ID": asking.access_key_id, "AWS_SECRET_ACCESS_KEY": asking.secret_access_key}
-        return subprocess.run(
-            [SIEGEL, "audit", *map(str, words)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env={**os.environ, **credential},
-        )
+        return siegel("audit", *words, env={**os.environ, **credential})
 
     def sync_until(self, entry_id: str) -> dict[str, Any]:
         """Sync until the mirror has an entry of that request; every sync on the way must hold."""

@@ -28,8 +28,9 @@ from siegel.customer.sealing.refusals import (
     WrongLengthError,
 )
 from siegel.customer.sealing.store import PART_BYTES_MIN, S3Source, connect, enough_for, upload
+from tests.command_line import siegel_bytes
 
-from .service import SIEGEL, Service
+from .service import Service
 from .shelf import MIB, Shelf, sdk, seeded
 from .signer import REGION
 
@@ -43,8 +44,7 @@ class Desk:
     url: str
 
     def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[bytes]:
-        line = [SIEGEL, *words]
-        done = subprocess.run(line, cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=120)
+        done = siegel_bytes(*words, cwd=self.folder, env=self.env)
         assert done.returncode == code, (done.stdout[-500:], done.stderr)
         return done
 

@@ -15,11 +15,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from siegel.ledger.consent_lines import encode_time
+from tests.command_line import SIEGEL, siegel
 from tests.keybox.box import done as boxed
 from tests.softhsm import make_tokens, module, write_pin
 
 from .consenting import ACTIVE_S, Parties, parties
-from .service import SIEGEL, Service
+from .service import Service
 from .shelf import fails
 from .signer import REGION
 
@@ -33,17 +34,7 @@ class Home:
     theirs: Parties
 
     def run(self, *words: object, code: int = 0, says: str = "") -> subprocess.CompletedProcess[str]:
-        line = [SIEGEL, *map(str, words)]
-        done = subprocess.run(
-            line,
-            cwd=self.folder,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-        )
+        done = siegel(*words, cwd=self.folder, env=self.env)
         assert (done.returncode, says in done.stderr) == (code, True), (done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
         return done

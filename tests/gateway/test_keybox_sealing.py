@@ -30,10 +30,11 @@ from siegel.customer.sealing.refusals import (
     KeyServerSilentError,
 )
 from siegel.domain.errors import ConfigurationError
+from tests.command_line import siegel
 from tests.keybox.box import Box, Serving
 
 from .certificates import make_certificates
-from .service import SIEGEL, Service
+from .service import Service
 from .shelf import Shelf, sdk, seeded
 from .signer import REGION
 
@@ -63,9 +64,7 @@ class Desk:
     env: dict[str, str]
 
     def run(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [SIEGEL, *words, "--json"], cwd=self.folder, env=self.env, capture_output=True, text=True, check=False, timeout=120
-        )
+        done = siegel(*words, "--json", cwd=self.folder, env=self.env)
         assert done.returncode == code, (done.stdout, done.stderr)
         return done.stdout if code == 0 else done.stderr
 

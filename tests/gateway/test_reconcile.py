@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,12 +17,13 @@ from botocore.exceptions import ClientError
 
 from siegel.customer.keybox.chain import EMPTY, link
 from siegel.customer.receipts import ReceiptFile, keep_receipts
+from tests.command_line import siegel
 from tests.keybox.box import Box, Serving
 
 from .conftest import NEAR
 from .key_servers import b64, connected, external_key, patient
 from .log import INTEGRATED_S
-from .service import SIEGEL, Service, make_deployment, serving
+from .service import Service, make_deployment, serving
 from .shelf import MIB, new_name, seeded
 from .test_audit import Desk
 
@@ -275,16 +275,14 @@ def test_what_is_sealed_before_sending_leaves_receipts_too(stage: Stage, tmp_pat
     account = {"AWS_ACCESS_KEY_ID": credential.access_key_id, "AWS_SECRET_ACCESS_KEY": credential.secret_access_key}
     environment = {**os.environ, **account, "AWS_REGION": "eu-central-1", "XDG_STATE_HOME": str(tmp_path)}
 
-    def siegel(*words: object) -> None:
-        ended = subprocess.run(
-            [SIEGEL, *map(str, words)], capture_output=True, text=True, check=False, timeout=60, env=environment
-        )
+    def done(*words: object) -> None:
+        ended = siegel(*words, env=environment)
         assert ended.returncode == 0, ended.stderr
 
     store = ("--endpoint-url", stage.service.url, "--account-id", credential.account_id, "--receipts", receipts)
-    siegel("keys", "new", key)
-    siegel("seal", plain, f"s3://{stage.bucket}/sealed", "--key", key, *store)
-    siegel("open", f"s3://{stage.bucket}/sealed", "--key", key, "-o", tmp_path / "out", *store)
+    done("keys", "new", key)
+    done("seal", plain, f"s3://{stage.bucket}/sealed", "--key", key, *store)
+    done("open", f"s3://{stage.bucket}/sealed", "--key", key, "-o", tmp_path / "out", *store)
     assert (tmp_path / "out").read_bytes() == b"5"
     assert [json.loads(line)["method"] for line in receipts.read_bytes().splitlines()] == ["PUT", "GET"]
     found = stage.reconcile("--receipts", receipts)

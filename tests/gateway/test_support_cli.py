@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from siegel.ledger.consents import parse_request
+from tests.command_line import siegel
 
 from .consenting import Parties, client_of, parties
-from .service import SIEGEL, Service
+from .service import Service
 from .signer import REGION, Keys
 
 
@@ -27,21 +28,15 @@ def theirs(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def support(theirs: Parties, *words: object, keys: Keys | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     asking = keys or theirs.operator
-    return subprocess.run(
-        [SIEGEL, "support", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": asking.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": asking.secret_access_key,
-            "AWS_DEFAULT_REGION": REGION,
-            "SIEGEL_ADMIN_URL": theirs.service.admin_url,
-            **variables,
-        },
-    )
+    env = {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": asking.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": asking.secret_access_key,
+        "AWS_DEFAULT_REGION": REGION,
+        "SIEGEL_ADMIN_URL": theirs.service.admin_url,
+        **variables,
+    }
+    return siegel("support", *words, env=env)
 
 
 def request_words(theirs: Parties, **changes: str) -> list[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.command_line import siegel
+
 from .people import allow, make_person
-from .service import SIEGEL, Service
+from .service import Service
 from .shelf import MIB, Shelf, fails, make_shelf, md5_hex, sdk, seeded
 from .test_kms_keys import key_policy, make_key, to
 from .test_sse_kms import arn_of, id_of, journal, key, kms
@@ -131,20 +132,16 @@ def test_a_locked_version_keeps_its_key(service: Service, s3: Any, key: str) -> 
 
 def rewrap(bucket: Shelf, state: Path, *words: str, code: int = 0) -> Any:
     keys = bucket.service.owner
-    done = subprocess.run(
-        [SIEGEL, "keys", "rewrap", bucket.name, "--endpoint-url", bucket.service.url, "--state", state, "--json", *words],
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env={
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-            "AWS_DEFAULT_REGION": "eu-central-1",
-        },
-    )
+    env = {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }
+    store = ("--endpoint-url", bucket.service.url, "--state", state)
+    done = siegel("keys", "rewrap", bucket.name, *store, "--json", *words, env=env)
     assert done.returncode == code, done.stderr
-    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+    return json.loads(done.stdout) if done.stdout else done.stderr
 
 
 def test_a_whole_bucket_gets_another_key_by_the_command(versioned: Shelf, key: str, tmp_path: Path) -> None:

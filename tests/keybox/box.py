@@ -2,21 +2,16 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
+from tests.command_line import SIEGEL, siegel
 from tests.customer_server import CustomerServer
 from tests.keybox.caller import Caller
 
-SIEGEL = str(Path(sys.executable).with_name("siegel"))
 READY = re.compile(r"ready keybox=(https?://127\.0\.0\.1:\d+)\n")
 
 
 def keybox(*words, **options):
-    return subprocess.run(
-        [SIEGEL, "keybox", *map(str, words)], capture_output=True, text=True, check=False, timeout=120, **options
-    )
+    return siegel("keybox", *words, **options)
 
 
 def done(*words):

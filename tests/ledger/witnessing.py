@@ -4,19 +4,12 @@ import http.client
 import json
 import re
 import ssl
-import subprocess
-import sys
-from pathlib import Path
 
 from siegel.ledger.witness_requests import AddCheckpoint
+from tests.command_line import SIEGEL, siegel
 from tests.customer_server import CustomerServer
 
-SIEGEL = str(Path(sys.executable).with_name("siegel"))
 READY = re.compile(r"ready witness=(https?://127\.0\.0\.1:\d+)\n")
-
-
-def siegel(*words, **options):
-    return subprocess.run([SIEGEL, *map(str, words)], capture_output=True, text=True, check=False, timeout=120, **options)
 
 
 def done(*words):

@@ -129,7 +129,7 @@ add_sealing(app)
 def main() -> None:
     """Run the command line."""
     try:
-        app(exit_on_error=False, print_error=False, result_action="return_value")
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         command = " ".join(["siegel", *(error.command_chain or ())])
         print_error(f"{error}\ntry: {command} --help")

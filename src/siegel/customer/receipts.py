@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -80,6 +81,16 @@ class ReceiptFile:
             raise StorageError(f"{self._path} cannot be written: {error}") from None
         finally:
             self._stream.close()
+
+
+@contextmanager
+def kept_in(path: Path | None) -> Iterator[ReceiptFile | None]:
+    """Yield the file of receipts that is named, if one is; on the way out it is durable. Raises StorageError."""
+    if path is None:
+        yield None
+        return
+    with closing(ReceiptFile(path)) as file:
+        yield file
 
 
 def read_receipts(path: Path) -> Iterator[tuple[int, ClientReceipt | None]]:

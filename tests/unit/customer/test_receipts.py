@@ -1,5 +1,6 @@
 """Receipts of a client: what is kept of an answer, and what becomes of a file of them."""
 
+import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from siegel.customer.receipts import ClientReceipt, ReceiptFile, keep_receipts, read_receipts
+from siegel.customer.receipts import ClientReceipt, ReceiptFile, keep_receipts, kept_in, read_receipts
 from siegel.domain.errors import ConfigurationError, StorageError
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -107,6 +108,18 @@ def test_receipts_are_added_to_those_that_are_there(path):
     assert list(read_receipts(path)) == [(1, RECEIPT), (2, RECEIPT)]
     assert RECEIPT.at_ms == 1_772_366_400_000
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_was_kept_is_on_the_disk_when_its_use_ends(path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with kept_in(path) as file:
+        file.add(RECEIPT)
+        assert synced == []
+    assert len(synced) == 1
+    assert list(read_receipts(path)) == [(1, RECEIPT)]
+    with kept_in(None) as nothing:
+        assert nothing is None
 
 
 def test_a_file_that_cannot_be_used_is_refused(tmp_path, path):

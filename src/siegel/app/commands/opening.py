@@ -26,6 +26,7 @@ from siegel.app.commands.sealing_options import (
     read_recipients,
 )
 from siegel.app.output import print_error, print_json, print_text
+from siegel.customer.receipts import kept_in
 from siegel.customer.sealing.keyfile import KeyFile, read_key_file
 from siegel.customer.sealing.names import open_name, seal_name
 from siegel.customer.sealing.opening import open_sealed, open_stream
@@ -87,27 +88,27 @@ def open_object(
     box, secret = keybox.connect(), read_key_file(key) if key else None
     if secret is None and box is None:
         raise SealingError("say what opens it\ntry: --key KEY-FILE, or --keybox URL")
-    place = _place(uri, account_id, secret, sealed_name=sealed_name)
+    place, seen = _place(uri, account_id, secret, sealed_name=sealed_name), load_seen(state)
     trusted = [*([secret.sealer] if secret else []), *(one.sealer for one in read_recipients(from_ or []))]
-    client, seen = connect(endpoint_url, receipts=receipts), load_seen(state)
     try:
-        file = open_sealed(
-            S3Source(client, place, requests),
-            place,
-            key=secret,
-            box=box,
-            trusted=trusted,
-            allow_unsigned=allow_unsigned,
-            seen=None if forget else seen,
-            wrapped=_wrapped(wrapped, secret, trusted),
-        )
-        if forget:
-            # Only now: an object that did not open is no reason to forget a newer one.
-            _begin_anew(seen, place, file)
-        start, stop = _range(span, file.size_bytes)
-        target = output or _own_name(file)
-        with _written(target, force=force) as stream, moving(place.uri, stop - start, quiet=json) as progress:
-            _copy(file, start, stop, stream, progress)
+        with kept_in(receipts) as kept:
+            file = open_sealed(
+                S3Source(connect(endpoint_url, receipts=kept), place, requests),
+                place,
+                key=secret,
+                box=box,
+                trusted=trusted,
+                allow_unsigned=allow_unsigned,
+                seen=None if forget else seen,
+                wrapped=_wrapped(wrapped, secret, trusted),
+            )
+            if forget:
+                # Only now: an object that did not open is no reason to forget a newer one.
+                _begin_anew(seen, place, file)
+            start, stop = _range(span, file.size_bytes)
+            target = output or _own_name(file)
+            with _written(target, force=force) as stream, moving(place.uri, stop - start, quiet=json) as progress:
+                _copy(file, start, stop, stream, progress)
     except SealedObjectError as error:
         print_error(str(error))
         sys.exit(EXIT_BROKEN)

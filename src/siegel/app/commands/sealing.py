@@ -19,6 +19,7 @@ from siegel.app.commands.sealing_options import (
 )
 from siegel.app.commands.shipping import Shipping, ship
 from siegel.app.output import print_json, print_text
+from siegel.customer.receipts import kept_in
 from siegel.customer.sealing.keyfile import KeyFile, new_key_file, read_key_file, write_key_file
 from siegel.customer.sealing.names import seal_name
 from siegel.customer.sealing.place import ObjectPlace, parse_prefix, parse_uri
@@ -56,18 +57,19 @@ def seal(
     if not recipients and box is None and (sealer is None or sign_only):
         raise SealingError("nobody could open it\ntry: --key KEY-FILE, --keybox URL, or --to RECIPIENT")
     places = _places([Path(file) for file in files], uri, account_id, sealer, seal_names=seal_names)
-    shipping = Shipping(
-        client=connect(endpoint_url, receipts=receipts),
-        seen=load_seen(state),
-        sealer=sealer,
-        sealer_opens=not sign_only,
-        recipients=recipients,
-        box=box,
-        part_bytes=part_mib * _MIB,
-        requests=requests,
-        quiet=json,
-    )
-    done = ship(shipping, places)
+    with kept_in(receipts) as kept:
+        shipping = Shipping(
+            client=connect(endpoint_url, receipts=kept),
+            seen=load_seen(state),
+            sealer=sealer,
+            sealer_opens=not sign_only,
+            recipients=recipients,
+            box=box,
+            part_bytes=part_mib * _MIB,
+            requests=requests,
+            quiet=json,
+        )
+        done = ship(shipping, places)
     if json:
         print_json({"objects": done})
     else:

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from siegel.customer.receipts import ReceiptFile, keep_receipts
@@ -27,10 +26,10 @@ _MISSING: Final = {"NoSuchKey": "does not exist", "NoSuchBucket": "does not exis
 Progress = Callable[[int], None]
 
 
-def connect(endpoint_url: str | None = None, region: str | None = None, receipts: Path | None = None) -> Any:
+def connect(endpoint_url: str | None = None, region: str | None = None, receipts: ReceiptFile | None = None) -> Any:
     """Return a client of S3; it keeps a receipt of every answer in the file `receipts`, if one is named.
 
-    Raises StoreError if the library is missing, or nobody says who is asking; StorageError for a file that cannot be opened.
+    Raises StoreError if the library is missing, or nobody says who is asking.
     """
     try:
         import boto3  # noqa: PLC0415  an extra: only who stores anything needs it, and it takes its time
@@ -45,7 +44,7 @@ def connect(endpoint_url: str | None = None, region: str | None = None, receipts
     except (BotoCoreError, ValueError) as error:
         raise StoreError(str(error)) from None
     if receipts is not None:
-        keep_receipts(client, ReceiptFile(receipts))
+        keep_receipts(client, receipts)
     return client
 
 

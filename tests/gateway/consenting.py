@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Parties:
     def raw(self) -> RawClient:
         return self.service.raw(self.keys)
 
-    @property
+    @cached_property
     def auditor(self) -> Auditor:
         return Auditor(self.raw, self.account_id)
 

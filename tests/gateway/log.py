@@ -28,10 +28,15 @@ class Line:
 
 
 class Auditor:
-    """Reads one account's log."""
+    """Reads one account's log, and goes on from where it was: what is written later hangs on the lines that it knows.
+
+    The names and persons of an entry are read once: of those that are erased later a new auditor learns nothing.
+    """
 
     def __init__(self, raw: RawClient, account_id: str) -> None:
         self.raw, self.account_id = raw, account_id
+        self._frontier = Frontier()
+        self._known: list[Line] = []
 
     def fetch(self, path: str) -> Answer:
         return self.raw.call("GET", ".ledger", f"{self.account_id}/{path}")
@@ -50,19 +55,23 @@ class Auditor:
         opened = open_checkpoint(self.fetch("checkpoint").body, vkeys)
         assert len(opened.signed) == len(vkeys) == 2
         checkpoint = opened.checkpoint
+        known = self._frontier.size
         entries: list[bytes] = []
         openings: list[bytes] = []
-        for first in range(0, checkpoint.size, TILE_WIDTH):
+        for first in range(known // TILE_WIDTH * TILE_WIDTH, checkpoint.size, TILE_WIDTH):
             tile = Tile(ENTRIES, first // TILE_WIDTH, min(checkpoint.size - first, TILE_WIDTH))
-            entries += entries_of(self.fetch(tile.path).body)
-            openings += entries_of(self.fetch(tile.path.replace("tile/entries", "openings")).body)
-        assert grow(Frontier(), entries).frontier.root == checkpoint.root
-        assert len(openings) == len(entries) == checkpoint.size
+            fresh = slice(max(known - first, 0), None)
+            entries += entries_of(self.fetch(tile.path).body)[fresh]
+            openings += entries_of(self.fetch(tile.path.replace("tile/entries", "openings")).body)[fresh]
+        frontier = grow(self._frontier, entries).frontier
+        assert (frontier.size, frontier.root) == (checkpoint.size, checkpoint.root)
         found = [Line(decode_leaf(entry), decode_opening(opening)) for entry, opening in zip(entries, openings, strict=True)]
         for line in found:
             if line.opening is not None:
                 check_opening(line.leaf, line.opening)
-        return found
+        self._frontier = frontier
+        self._known += found
+        return list(self._known)
 
     def await_entries(self, entry_ids: Sequence[str]) -> dict[str, list[Line]]:
         """The lines of these requests, once all of them are under a head."""

@@ -66,6 +66,7 @@ def reads_of(service: Service, bucket: str, change: Any) -> tuple[float, list[tu
             while time.monotonic() < until:
                 began = time.monotonic()
                 seen.append((began, refusal_of(s3, bucket, "2026/film-1.mp4")))
+                time.sleep(0.02)
 
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(load) for _ in range(4)]

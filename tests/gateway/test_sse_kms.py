@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .log import INTEGRATED_S, Auditor, Line
 from .people import allow, make_person, new_person
 from .service import Service
 from .shelf import MIB, Shelf, b64, everything_on_disk, fails, md5_b64, refused, sdk, seeded
+from .signer import Keys
 from .test_kms_keys import key_policy, make_key, root, to
 
 SSE = "x-amz-server-side-encryption"
@@ -51,6 +53,11 @@ def under(key: str, **options: Any) -> dict[str, Any]:
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key, **options}
 
 
+@cache
+def auditor_of(service: Service, keys: Keys) -> Auditor:
+    return Auditor(service.raw(keys), keys.account_id)
+
+
 def journal(service: Service, request_id: str) -> list[Entry]:
     """Return what was written down of a request, in order: from the logs, once nothing of it waits in the journal any more."""
     give_up = time.monotonic() + INTEGRATED_S
@@ -59,7 +66,7 @@ def journal(service: Service, request_id: str) -> list[Entry]:
         time.sleep(0.1)
     found: list[Entry] = []
     for keys in (service.owner, service.stranger):
-        auditor = Auditor(service.raw().as_caller(keys), keys.account_id)
+        auditor = auditor_of(service, keys)
         if auditor.fetch("checkpoint").status == 200:
             found += [entry_of(line, keys.account_id) for line in auditor.lines() if line.leaf.request_id == request_id]
     assert found

@@ -18,7 +18,7 @@ from .shelf import Shelf
 WITNESSED_S = 20.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def auditor(service: Service) -> Auditor:
     return Auditor(service.raw(), service.owner.account_id)
 

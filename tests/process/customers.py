@@ -5,10 +5,11 @@ import os
 import time
 from contextlib import contextmanager
 
+from tests.command_line import siegel
 from tests.gateway.raw import RawClient
 from tests.gateway.signer import Keys
 from tests.ledger.witnessing import done
-from tests.process.running import initialise, serving, siegel, wait_until
+from tests.process.running import initialise, serving, wait_until
 
 LOOPBACK = {"SIEGEL_OUTBOUND_ALLOW": "127.0.0.0/8"}
 IN_TIME_S = 60

@@ -10,9 +10,10 @@ from siegel.app.config import load_config, resolve
 from siegel.app.wiring import open_deployment
 from siegel.domain.faultpoints import VARIABLE
 from siegel.service.ledgers.warnings import LedgerWarning, put_warning
+from tests.command_line import siegel
 from tests.ledger.witnessing import Serving, WitnessPlace, done
 from tests.process.customers import IN_TIME_S, POLICY, Customer
-from tests.process.running import siegel, wait_until
+from tests.process.running import wait_until
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -28,15 +29,19 @@ from .form import PostForm, signed_form
 from .imports import WRAPPING, import_options
 from .key_servers import EvilServer, evil_server, patient
 from .matrix import KEY, ROUTES, Place, actions_of, request_of
+from .own_account import own_account
 from .raw import Answer, RawClient, with_length
 from .service import Service
-from .shelf import Shelf, make_shelf, new_name, sdk
+from .shelf import Shelf, make_shelf, new_name
 from .signer import REGION, Ask, Keys
 from .test_admin import ask
 
 CODE = re.compile("<Code>([A-Za-z]+)</Code>")
 DENIALS = {"AccessDenied", "InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "SignatureDoesNotMatch"}
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sts:AssumeRole"}]}'
+
+
+service, s3 = own_account()
 
 
 def policy(actions: list[str], effect: str = "Allow") -> str:
@@ -62,8 +67,10 @@ class Cast:
     """The callers, and the one whose rights are written anew for each operation."""
 
     def __init__(self, service: Service) -> None:
-        self.iam = sdk(service, name="iam")
-        sts = sdk(service, name="sts")
+        self._service = service
+        self._clients: dict[tuple[str, CallerOf], Any] = {}
+        self.iam = self.client("iam", CallerOf(service.owner))
+        sts = self.client("sts", CallerOf(service.owner))
         self.user = self._make_user("matrix-exact")
         idle = self._make_user("matrix-without-rights")
         inactive = self._make_user("matrix-inactive")
@@ -93,6 +100,16 @@ class Cast:
         key = self.iam.create_access_key(UserName=name)["AccessKey"]
         return Keys(key["AccessKeyId"], key["SecretAccessKey"])
 
+    def client(self, name: str, caller: CallerOf) -> Any:
+        """Return the SDK's client of a caller, made once."""
+        if (name, caller) not in self._clients:
+            self._clients[name, caller] = client_of(self._service, name, caller)
+        return self._clients[name, caller]
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
     def grant(self, actions: list[str]) -> None:
         self.iam.put_user_policy(UserName="matrix-exact", PolicyName="exact", PolicyDocument=policy(actions))
 
@@ -103,8 +120,9 @@ def _session(answer: Any) -> CallerOf:
 
 
 @pytest.fixture(scope="module")
-def cast(service: Service) -> Cast:
-    return Cast(service)
+def cast(service: Service) -> Iterator[Cast]:
+    with closing(Cast(service)) as made:
+        yield made
 
 
 def furnish(service: Service, s3: Any) -> tuple[Shelf, Place]:
@@ -259,17 +277,15 @@ def sample(shape: Any) -> Any:
     return NAMED.get(shape.name, PLAIN[shape.type_name])
 
 
-def call(service: Service, name: str, operation: str, caller: CallerOf) -> str:
+def call(cast: Cast, name: str, operation: str, caller: CallerOf) -> str:
     """Call an action of IAM or STS with a sample; return why it was refused, "" if it was not."""
-    client = client_of(service, name, caller)
+    client = cast.client(name, caller)
     model = client.meta.service_model.operation_model(operation)
     try:
         getattr(client, xform_name(operation))(**(sample(model.input_shape) if model.input_shape else {}))
     except ClientError as error:
         code = error.response["Error"]["Code"]
         return code if code in QUERY_DENIALS else ""
-    finally:
-        client.close()
     return ""
 
 
@@ -299,22 +315,21 @@ QUERY_ACTIONS = [(IAM.service, action) for action in IAM.actions.values()] + [("
 
 def identities(iam: Any) -> object:
     """Everything that a call of IAM could have changed."""
+    users = iam.list_users()["Users"]
     details = [
-        iam.list_users()["Users"],
+        users,
         iam.list_groups()["Groups"],
         iam.list_roles()["Roles"],
         iam.list_policies(Scope="Local")["Policies"],
         iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
-        [iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"] for user in iam.list_users()["Users"]],
-        [iam.list_user_policies(UserName=user["UserName"])["PolicyNames"] for user in iam.list_users()["Users"]],
+        [iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"] for user in users],
+        [iam.list_user_policies(UserName=user["UserName"])["PolicyNames"] for user in users],
     ]
     return json.loads(json.dumps(details, default=str))
 
 
 @pytest.mark.parametrize(("name", "action"), QUERY_ACTIONS, ids=lambda value: getattr(value, "name", value))
-def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(
-    name: str, action: Any, cast: Cast, service: Service
-) -> None:
+def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(name: str, action: Any, cast: Cast) -> None:
     if action.name in OF_ONESELF:
         denied = {"anonymous", "an operator", "an inactive key", "temporary keys without their token"}
     else:
@@ -323,11 +338,11 @@ def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(
         denied = set()
     before = identities(cast.iam)
     for kind in sorted(denied):
-        assert call(service, name, action.name, cast.denied[kind]), kind
+        assert call(cast, name, action.name, cast.denied[kind]), kind
     assert identities(cast.iam) == before
     if action.name != "AssumeRole":
         cast.grant([action.permission])
-        assert not call(service, name, action.name, CallerOf(cast.user))
+        assert not call(cast, name, action.name, CallerOf(cast.user))
 
 
 @pytest.fixture(scope="module")
@@ -340,23 +355,48 @@ def key_server() -> Iterator[EvilServer]:
 class Vault:
     """A key with all that operations of KMS may be about, and calls of each of them."""
 
-    def __init__(self, service: Service, key_server: EvilServer) -> None:
-        self.kms = patient(service, "kms")
-        self.key_server = key_server
-        self.principal = f"arn:aws:iam::{service.owner.account_id}:root"
+    def __init__(self, kms: Any, principal: str, key_server: EvilServer) -> None:
+        self.kms, self.principal, self.key_server = kms, principal, key_server
         self.key = self.kms.create_key()["KeyMetadata"]["Arn"]
-        self.alias = f"alias/{new_name()}"
-        self.kms.create_alias(AliasName=self.alias, TargetKeyId=self.key)
-        self.blob = self.kms.encrypt(KeyId=self.key, Plaintext=b"mine")["CiphertextBlob"]
-        grant = self.kms.create_grant(KeyId=self.key, GranteePrincipal=self.principal, Operations=["Encrypt"])
-        self.grant_id = grant["GrantId"]
-        self.imported = self.kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["Arn"]
-        self.import_options = import_options(self.kms, self.imported, b"m" * 32)
-        self.kms.import_key_material(**self.import_options)
-        self.store = self.new_store()
 
-    def new_store(self) -> str:
-        """Make a key store in place of the last one: an account may not have many."""
+    def another(self) -> Vault:
+        """Another key, for a call that may change it. What belongs to it is made when a call is about it."""
+        return Vault(self.kms, self.principal, self.key_server)
+
+    def furnish(self) -> Vault:
+        """Make all that belongs to it."""
+        for name in ("alias", "blob", "grant_id", "import_options", "store"):
+            getattr(self, name)
+        return self
+
+    @cached_property
+    def alias(self) -> str:
+        name = f"alias/{new_name()}"
+        self.kms.create_alias(AliasName=name, TargetKeyId=self.key)
+        return name
+
+    @cached_property
+    def blob(self) -> bytes:
+        return bytes(self.kms.encrypt(KeyId=self.key, Plaintext=b"mine")["CiphertextBlob"])
+
+    @cached_property
+    def grant_id(self) -> str:
+        made = self.kms.create_grant(KeyId=self.key, GranteePrincipal=self.principal, Operations=["Encrypt"])
+        return str(made["GrantId"])
+
+    @cached_property
+    def imported(self) -> str:
+        return str(self.kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["Arn"])
+
+    @cached_property
+    def import_options(self) -> dict[str, Any]:
+        options = import_options(self.kms, self.imported, b"m" * 32)
+        self.kms.import_key_material(**options)
+        return options
+
+    @cached_property
+    def store(self) -> str:
+        """A key store in place of the last one: an account may not have many."""
         for store in self.kms.describe_custom_key_stores()["CustomKeyStores"]:
             if store["XksProxyConfiguration"]["UriEndpoint"] != self.key_server.url:
                 continue
@@ -371,37 +411,37 @@ class Vault:
     def options(self, name: str) -> dict[str, Any]:
         """Return the members of a call that would succeed; whatever is not said here is about the key alone."""
         of_key = {"KeyId": self.key}
-        said: dict[str, dict[str, Any]] = {
-            "CreateKey": {},
-            "ListKeys": {},
-            "ListAliases": {},
-            "GenerateRandom": {"NumberOfBytes": 8},
-            "ListRetirableGrants": {"RetiringPrincipal": self.principal},
-            "CreateAlias": {"AliasName": f"alias/{new_name()}", "TargetKeyId": self.key},
-            "UpdateAlias": {"AliasName": self.alias, "TargetKeyId": self.key},
-            "DeleteAlias": {"AliasName": self.alias},
-            "PutKeyPolicy": {**of_key, "Policy": self.policy, "BypassPolicyLockoutSafetyCheck": True},
-            "CreateGrant": {**of_key, "GranteePrincipal": self.principal, "Operations": ["Decrypt"]},
-            "RevokeGrant": {**of_key, "GrantId": self.grant_id},
-            "RetireGrant": {**of_key, "GrantId": self.grant_id},
-            "Encrypt": {**of_key, "Plaintext": b"x"},
-            "Decrypt": {"CiphertextBlob": self.blob},
-            "GenerateDataKey": {**of_key, "KeySpec": "AES_256"},
-            "GenerateDataKeyWithoutPlaintext": {**of_key, "KeySpec": "AES_256"},
-            "ReEncrypt": {"CiphertextBlob": self.blob, "DestinationKeyId": self.key},
-            "TagResource": {**of_key, "Tags": [{"TagKey": "k", "TagValue": "v"}]},
-            "UntagResource": {**of_key, "TagKeys": ["k"]},
-            "UpdateKeyDescription": {**of_key, "Description": "other"},
-            "GetParametersForImport": {"KeyId": self.imported, **WRAPPING},
-            "ImportKeyMaterial": self.import_options,
-            "DeleteImportedKeyMaterial": {"KeyId": self.imported},
-            "CreateCustomKeyStore": self.store_options,
-            "DescribeCustomKeyStores": {},
-            "UpdateCustomKeyStore": {"CustomKeyStoreId": self.store, "NewCustomKeyStoreName": new_name()},
+        said: dict[str, Callable[[], dict[str, Any]]] = {
+            "CreateKey": dict,
+            "ListKeys": dict,
+            "ListAliases": dict,
+            "GenerateRandom": lambda: {"NumberOfBytes": 8},
+            "ListRetirableGrants": lambda: {"RetiringPrincipal": self.principal},
+            "CreateAlias": lambda: {"AliasName": f"alias/{new_name()}", "TargetKeyId": self.key},
+            "UpdateAlias": lambda: {"AliasName": self.alias, "TargetKeyId": self.key},
+            "DeleteAlias": lambda: {"AliasName": self.alias},
+            "PutKeyPolicy": lambda: {**of_key, "Policy": self.policy, "BypassPolicyLockoutSafetyCheck": True},
+            "CreateGrant": lambda: {**of_key, "GranteePrincipal": self.principal, "Operations": ["Decrypt"]},
+            "RevokeGrant": lambda: {**of_key, "GrantId": self.grant_id},
+            "RetireGrant": lambda: {**of_key, "GrantId": self.grant_id},
+            "Encrypt": lambda: {**of_key, "Plaintext": b"x"},
+            "Decrypt": lambda: {"CiphertextBlob": self.blob},
+            "GenerateDataKey": lambda: {**of_key, "KeySpec": "AES_256"},
+            "GenerateDataKeyWithoutPlaintext": lambda: {**of_key, "KeySpec": "AES_256"},
+            "ReEncrypt": lambda: {"CiphertextBlob": self.blob, "DestinationKeyId": self.key},
+            "TagResource": lambda: {**of_key, "Tags": [{"TagKey": "k", "TagValue": "v"}]},
+            "UntagResource": lambda: {**of_key, "TagKeys": ["k"]},
+            "UpdateKeyDescription": lambda: {**of_key, "Description": "other"},
+            "GetParametersForImport": lambda: {"KeyId": self.imported, **WRAPPING},
+            "ImportKeyMaterial": lambda: self.import_options,
+            "DeleteImportedKeyMaterial": lambda: {"KeyId": self.imported},
+            "CreateCustomKeyStore": lambda: self.store_options,
+            "DescribeCustomKeyStores": dict,
+            "UpdateCustomKeyStore": lambda: {"CustomKeyStoreId": self.store, "NewCustomKeyStoreName": new_name()},
         }
         if name in OF_STORES:
             return {"CustomKeyStoreId": self.store}
-        return said.get(name, of_key)
+        return said[name]() if name in said else of_key
 
     @property
     def policy(self) -> str:
@@ -426,8 +466,9 @@ class Vault:
 
 
 @pytest.fixture(scope="module")
-def vault(service: Service, key_server: EvilServer) -> Vault:
-    return Vault(service, key_server)
+def vault(service: Service, key_server: EvilServer) -> Iterator[Vault]:
+    with closing(patient(service, "kms")) as kms:
+        yield Vault(kms, f"arn:aws:iam::{service.owner.account_id}:root", key_server).furnish()
 
 
 KMS_DENIALS = {
@@ -436,36 +477,35 @@ KMS_DENIALS = {
 }
 
 
-def call_kms(service: Service, operation: str, caller: CallerOf, options: dict[str, Any]) -> str:
+def call_kms(cast: Cast, operation: str, caller: CallerOf, options: dict[str, Any]) -> str:
     """Call an operation of KMS; return why it was refused, "" if it was not."""
-    with closing(client_of(service, "kms", caller)) as client:
-        try:
-            getattr(client, xform_name(operation))(**options)
-        except ClientError as error:
-            code = str(error.response["Error"]["Code"])
-            return code if code in KMS_DENIALS else f"!{code}"
+    try:
+        getattr(cast.client("kms", caller), xform_name(operation))(**options)
+    except ClientError as error:
+        code = str(error.response["Error"]["Code"])
+        return code if code in KMS_DENIALS else f"!{code}"
     return ""
 
 
 @pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
-def test_t25_kms_lets_in_whoever_has_the_right_and_nobody_else(row: Any, vault: Vault, cast: Cast, service: Service) -> None:
+def test_t25_kms_lets_in_whoever_has_the_right_and_nobody_else(row: Any, vault: Vault, cast: Cast) -> None:
     before = vault.everything()
     for kind, caller in cast.denied.items():
         if kind == "the other account's root" and row.about is KmsAbout.ACCOUNT and row.name != "ListRetirableGrants":
             continue
         # An alias without an account in its name is one of the caller's own account.
         expected = {"NotFoundException"} if kind == "the other account's root" and row.name in OF_OWN_ALIASES else set()
-        reason = call_kms(service, row.name, caller, vault.options(row.name))
+        reason = call_kms(cast, row.name, caller, vault.options(row.name))
         assert reason in KMS_DENIALS | {f"!{code}" for code in expected}, (kind, reason)
     assert vault.everything() == before
     cast.grant(["kms:DescribeKey" if row.name != "DescribeKey" else "kms:ListKeys"])
-    assert call_kms(service, row.name, CallerOf(cast.user), vault.options(row.name)) == "AccessDeniedException"
+    assert call_kms(cast, row.name, CallerOf(cast.user), vault.options(row.name)) == "AccessDeniedException"
     cast.grant([row.permission])
     for caller in cast.allowed.values():
-        own = Vault(service, vault.key_server)
+        own = vault.another()
         if row.name == "CancelKeyDeletion":
             own.kms.schedule_key_deletion(KeyId=own.key)
-        assert call_kms(service, row.name, caller, own.options(row.name)) == ""
+        assert call_kms(cast, row.name, caller, own.options(row.name)) == ""
 
 
 OF_OWN_ALIASES = {"UpdateAlias", "DeleteAlias"}

@@ -12,9 +12,12 @@ from siegel.ledger.leaves import commit_content
 from siegel.ledger.manifests import manifest_hash
 
 from .log import Auditor
+from .own_account import own_account
 from .service import Service
 from .shelf import Shelf, sdk
 from .signer import Keys
+
+service, s3 = own_account()
 
 
 @pytest.fixture(scope="module")

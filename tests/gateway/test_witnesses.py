@@ -12,10 +12,15 @@ from siegel.ledger.policies import Judgement, read_policy
 from tests.ledger.witnessing import Serving, WitnessPlace
 
 from .log import Auditor
+from .own_account import own_account
 from .service import Service
 from .shelf import Shelf
 
 WITNESSED_S = 20.0
+
+
+# The heads of others shall wait for no witness.
+service, s3 = own_account()
 
 
 @pytest.fixture(scope="module")

@@ -144,6 +144,11 @@ def test_the_box_and_the_audit_follow_the_log_to_its_new_keys_and_know_consents_
     for consent_id in (before, after):
         assert home.consent("evidence", "audits", consent_id, "--keybox", place.box.folder)["consent_id"] == consent_id
 
+    # Other people sign from now on; what was signed before stays signed.
+    home.keygen("bob")
+    home.keys(1, "bob")
+    assert home.consent("evidence", "audits", before)["consent_id"] == before
+
     # The audit knows both consents: online, and offline from the first entry on.
     for command in ("sync", "verify"):
         page = home.run("audit", command, "audits").stdout

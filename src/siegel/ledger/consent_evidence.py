@@ -18,10 +18,10 @@ from msgspec import Struct
 from siegel.domain.ledgers import LedgerError, LedgerFormError, ProofError, UnsignedError
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consent_lines import Lines, encode_lines
-from siegel.ledger.consents import Approval
+from siegel.ledger.consents import Approval, parse_approval
 from siegel.ledger.hashing import leaf_hash
 from siegel.ledger.leaves import Leaf, check_opening, commit_content, decode_leaf, decode_opening
-from siegel.ledger.notes import decode_base64
+from siegel.ledger.notes import decode_base64, parse_note
 from siegel.ledger.policies import Policy
 from siegel.ledger.proof_files import parse_proof_file
 
@@ -64,6 +64,14 @@ def parse_evidence(data: bytes) -> Evidence:
     evidence = Evidence(*(decode_base64(lines.one(name)) for name in ("approval", "opening", "proof")))
     lines.end()
     return evidence
+
+
+def decided_at(data: bytes) -> int:
+    """Return when the approval in a file of evidence was signed, by its own word, in seconds since 1970. Raises LedgerFormError.
+
+    That says which keys it has to be signed with, where these have changed.
+    """
+    return parse_approval(parse_note(parse_evidence(data).approval).text).decided_at_s
 
 
 def verify_evidence(data: bytes, keys: ConsentKeys, policy: Policy) -> Proven:

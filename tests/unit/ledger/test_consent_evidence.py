@@ -18,7 +18,7 @@ from tests.unit.ledger.consenting import (
 from tests.unit.ledger.log import ORIGIN, log_keys, policy_text, signer, witness_key
 
 from siegel.domain.ledgers import LedgerError, LedgerFormError, ProofError, UnsignedError
-from siegel.ledger.consent_evidence import Evidence, parse_evidence, verify_evidence
+from siegel.ledger.consent_evidence import Evidence, decided_at, parse_evidence, verify_by_any, verify_evidence
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
 from siegel.ledger.consents import Refusal, Verb
 from siegel.ledger.keys import Algorithm, VerifierKey
@@ -33,6 +33,22 @@ def test_evidence_that_holds():
     assert proven.approval == APPROVAL
     assert (proven.index, proven.witnessed_at_s) == (1, AT_S + 63)
     assert proven.entry.facts.consent_id == REQUEST.consent_id
+
+
+def test_evidence_holds_by_any_of_the_keys_and_policies_that_counted():
+    later = read_policy(policy_text(log=log_keys(number=1), witnesses=[WITNESS]))
+    others = ConsentKeys(1, (SIGNERS[2].verifier,))
+    assert verify_by_any(evidence(), [others, KEYS], [later, POLICY]).approval == APPROVAL
+    assert verify_by_any(evidence(log_keys=log_keys(number=1)), [KEYS], [later, POLICY]).approval == APPROVAL
+    with pytest.raises(UnsignedError, match="no trusted key of the log"):
+        verify_by_any(evidence(witnesses=()), [KEYS], [later, POLICY])
+    with pytest.raises(UnsignedError, match="quorum"):
+        verify_by_any(evidence(witnesses=()), [KEYS], [POLICY, later])
+    with pytest.raises(LedgerFormError, match="nobody's word"):
+        verify_by_any(evidence(), [], [POLICY])
+    assert decided_at(evidence()) == APPROVAL.decided_at_s
+    with pytest.raises(LedgerError):
+        decided_at(b"nonsense")
 
 
 def test_a_third_signature_and_those_of_strangers_do_no_harm():

@@ -5,7 +5,7 @@ from tests.unit.ledger.log import ORIGIN, Log, log_keys, policy_text, signer, wi
 
 from siegel.domain.ledgers import LedgerError, LedgerFormError, ProofError, UnsignedError
 from siegel.ledger.entry_heads import read_entry_head
-from siegel.ledger.handover import FIRST_LINE, HandOver, check_hand_over, parse_hand_over
+from siegel.ledger.handover import FIRST_LINE, HandOver, check_hand_over, follow, parse_hand_over
 from siegel.ledger.keys import Algorithm
 from siegel.ledger.policies import read_policy
 from siegel.ledger.proof_files import ProofFile, parse_proof_file
@@ -49,6 +49,17 @@ def test_a_chain_of_hand_overs():
     log = Log([b"a", b"b", ENTRY, again], [*NEW, *third])
     policy = check_hand_over(log.proof_file(3, again, witnesses=[WITNESS]), policy)
     assert [line.verifier for line in policy.logs] == list(verifiers(third))
+
+
+def test_a_policy_is_followed_by_what_it_allows_and_the_rest_is_passed_over():
+    third = log_keys(number=2)
+    again = HandOver(ORIGIN, verifiers(NEW), verifiers(third)).encode()
+    second = Log([b"a", b"b", ENTRY, again], [*NEW, *third]).proof_file(3, again, witnesses=[WITNESS])
+    policies = follow(POLICY, [second, b"nonsense", handed_over(), handed_over(), second])
+    assert [[line.verifier for line in policy.logs] for policy in policies] == [
+        list(verifiers(keys)) for keys in (OLD, NEW, third)
+    ]
+    assert follow(POLICY, []) == (POLICY,)
 
 
 OTHER = log_keys("other.example/log", 5)

@@ -33,7 +33,7 @@ from siegel.customer.consent.desk import Shown
 from siegel.customer.consent.showing import describe_grant, describe_request
 from siegel.customer.keybox.consentkeeper import ConsentKeeper
 from siegel.domain.ledgers import LedgerError
-from siegel.ledger.consent_evidence import Proven, verify_by_any
+from siegel.ledger.consent_evidence import Proven, decided_at, verify_by_any
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consent_scope import parse_scope
 from siegel.ledger.consents import AccessRequest, Approval, Verb, parse_approval
@@ -165,7 +165,7 @@ def evidence(
         data = office.desk.evidence(consent_id)
         if data is None:
             raise ConsentError(f"there is no evidence of {consent_id}: it is not in force")
-        proven = _verified(data, office.pins.current, office)
+        proven = _verified(data, _keys_of(data, office), office)
     if proven.approval.request.consent_id != consent_id:
         raise ConsentError("the evidence that the store shows is of another consent")
     _hand_on(data, output, keybox, office)
@@ -223,7 +223,7 @@ def _await(office: Office, keys: ConsentKeys, approval: Approval, wait_s: float)
             f"the approval was taken, and no evidence of it is there after {wait_s:.0f} s: it is not in force yet\n"
             f"try: siegel consent evidence DIR {consent_id}"
         )
-    return data, _verified(data, keys, office, approval.text)
+    return data, _verified(data, [keys], office, approval.text)
 
 
 def _hand_on(data: bytes, output: Path | None, keybox: Path | None, office: Office) -> None:
@@ -234,10 +234,19 @@ def _hand_on(data: bytes, output: Path | None, keybox: Path | None, office: Offi
         ConsentKeeper(keybox).add(data, lambda: read_hand_overs(office.book.mirror))
 
 
-def _verified(data: bytes, keys: ConsentKeys, office: Office, text: str | None = None) -> Proven:
+def _keys_of(data: bytes, office: Office) -> list[ConsentKeys]:
+    """Return the keys that counted when the approval in a file of evidence was signed. Raises ConsentError."""
+    try:
+        signed_at_s = decided_at(data)
+    except LedgerError as error:
+        raise ConsentError(f"the evidence that the store shows is none: {error}") from None
+    return office.pins.at(signed_at_s, office.book.settings.delay_s) or [office.pins.current]
+
+
+def _verified(data: bytes, keys: list[ConsentKeys], office: Office, text: str | None = None) -> Proven:
     """Return what a file of evidence says, if it holds by what is pinned, and is about `text`. Raises ConsentError."""
     try:
-        proven = verify_by_any(data, [keys], office.policies)
+        proven = verify_by_any(data, keys, office.policies)
     except LedgerError as error:
         raise ConsentError(
             f"the evidence that the store shows does not hold: {error}\n"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command_line import siegel
+from tests.command_line import SIEGEL, siegel
 
 from .people import allow, make_person
 from .service import Service
@@ -130,7 +133,8 @@ def test_a_locked_version_keeps_its_key(service: Service, s3: Any, key: str) -> 
     assert shelf.head("k")["SSEKMSKeyId"] == key
 
 
-def rewrap(bucket: Shelf, state: Path, *words: str, code: int = 0) -> Any:
+def rewrapping(bucket: Shelf, state: Path, *words: str) -> tuple[list[str | Path], dict[str, str]]:
+    """The words of the command, and the environment of who runs it."""
     keys = bucket.service.owner
     env = {
         **os.environ,
@@ -139,7 +143,12 @@ def rewrap(bucket: Shelf, state: Path, *words: str, code: int = 0) -> Any:
         "AWS_DEFAULT_REGION": "eu-central-1",
     }
     store = ("--endpoint-url", bucket.service.url, "--state", state)
-    done = siegel("keys", "rewrap", bucket.name, *store, "--json", *words, env=env)
+    return ["keys", "rewrap", bucket.name, *store, "--json", *words], env
+
+
+def rewrap(bucket: Shelf, state: Path, *words: str, code: int = 0) -> Any:
+    command, env = rewrapping(bucket, state, *words)
+    done = siegel(*command, env=env)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout) if done.stdout else done.stderr
 
@@ -164,3 +173,28 @@ def test_a_whole_bucket_gets_another_key_by_the_command(versioned: Shelf, key: s
     assert "nothing could be sealed anew" in rewrap(versioned, state, "--key", key.replace("key/", "key/0"), code=1)
     state.write_text("no note")
     assert "cannot be read" in rewrap(versioned, state, "--key", key, code=1)
+
+
+def test_a_run_that_is_killed_leaves_every_object_readable_and_goes_on_where_it_was(
+    bucket: Shelf, kms: Any, key: str, tmp_path: Path
+) -> None:
+    old, state = arn_of(kms, make_key(kms)), tmp_path / "rewrap.json"
+    names = [f"k{number:03}" for number in range(320)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: bucket.put(name, name.encode(), ServerSideEncryption="aws:kms", SSEKMSKeyId=old), names))
+    command, env = rewrapping(bucket, state, "--key", key, "--requests", "1")
+    with subprocess.Popen([SIEGEL, *command], env=env) as process:
+        while not state.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda name: bucket.head(name)["SSEKMSKeyId"], names))
+    noted = names.index(json.loads(state.read_text())[f"{bucket.name}/ {key}"][0]) + 1
+    sealed = keys.count(key)
+    assert 100 <= noted <= sealed < len(names)
+    assert keys == [key] * sealed + [old] * (len(names) - sealed)
+    assert rewrap(bucket, state, "--key", key)["rewrapped"] == len(names) - noted
+    kms.disable_key(KeyId=old)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(bucket.get, names)) == [name.encode() for name in names]

@@ -41,7 +41,8 @@ test: ## Every test that needs nothing but this machine's Python (installs SoftH
 
 clients: ## Real S3 clients against a running service (installs them under .clients)
 	@tools/environment.sh dev
-	tests/clients/run.sh $(ARGS)
+	@# A client's tests go one after the other, the clients side by side, each process with stores of its own.
+	tests/clients/run.sh -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 faults: ## Kills, full disks, failing syncs, flipped bits: what was acknowledged must be there (needs root, strace)
 	@tools/environment.sh dev

@@ -21,7 +21,8 @@ class Customer:
 
     def __init__(self, folder):
         self.folder, self.data = folder, folder / "data"
-        told = initialise(self.data)["account"]
+        made = initialise(self.data)
+        told, self.operator = made["account"], made["operator"]["access_key_id"]
         self.name = told["name"]
         self.keys = Keys(told["access_key_id"], told["secret_access_key"], told["account_id"])
         self.audits, self.url = folder / "audits", ""

@@ -11,6 +11,11 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from siegel.app.config import load_config, resolve
+from siegel.app.wiring import open_deployment
+from siegel.domain.logs import DEPLOYMENT_LOG
+from siegel.ledger.leaves import decode_leaf
+from siegel.service.ledgers.files import read_entries
 from siegel.service.unproven import COUNTED, COUNTING, EACH_MAX
 from tests.gateway.signer import REGION, Keys
 from tests.process.customers import Customer
@@ -113,6 +118,38 @@ def entry_of(request):
     with caught.value as error:
         assert 400 <= error.code < 500
         return error.headers["x-siegel-entry"]
+
+
+def entries_of_the_deployment(customer):
+    """What the deployment's own log says, which no customer reads."""
+    deployment = open_deployment(resolve(load_config(customer.data, {}), customer.data))
+    try:
+        log = deployment.store.reader.ledgers.find(DEPLOYMENT_LOG)
+        leaves = [decode_leaf(entry) for entry in read_entries(deployment.store.reader.ledgers, log.log_id, 0, log.size)]
+    finally:
+        deployment.close()
+    return [leaf for leaf in leaves if leaf.facts.kind in {"admin.refused", COUNTING, COUNTED}]
+
+
+def test_guesses_at_an_operators_key_are_in_the_deployments_log_and_counted_there(customer):
+    def knock(service, key_id):
+        request = AWSRequest("GET", service.admin.geturl() + "/-/accounts")
+        SigV4Auth(Credentials(key_id, "x" * 40), "siegel", REGION).add_auth(request)
+        with pytest.raises(HTTPError) as caught:
+            urlopen(Request(request.url, headers=dict(request.headers.items())))
+        with caught.value as error:
+            assert error.code == 403
+
+    with customer.serving() as service:
+        for _ in range(EACH_MAX + 9):
+            knock(service, customer.operator)
+        # A key that there is not is nobody's.
+        knock(service, "SGO" + "A" * 17)
+        assert service.stop() == 0
+    with customer.serving():
+        wait_until(lambda: len(entries_of_the_deployment(customer)) == EACH_MAX + 3)
+    kinds = [leaf.facts.kind for leaf in entries_of_the_deployment(customer)]
+    assert kinds == ["admin.refused"] * (EACH_MAX + 1) + [COUNTING, COUNTED]
 
 
 def test_a_flood_in_an_accounts_name_is_seen_and_counted_at_every_door(customer):

@@ -58,7 +58,8 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
     with ThreadPoolExecutor(1, "steward") as executor:
         health = Health(deployment, Path(settings.directory), settings.workers, executor)
         lifeline.watch(health.note)
-        server = HttpServer(build_admin(health.checks, _desk(deployment, settings.region)), orders.admin)
+        desk = _desk(deployment, settings.region)
+        server = HttpServer(build_admin(health.checks, desk), orders.admin)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
         steward = Steward(deployment.store, deployment.blobs, deployment.clock, executor, round(settings.grace_s * 1000))
         # Before anybody is told that the service is ready, this run of the machine is noted.
@@ -80,6 +81,7 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
             for task in rounds:
                 task.cancel()
             await asyncio.gather(*rounds, return_exceptions=True)
+            await desk.close()
             deployment.close()
 
 

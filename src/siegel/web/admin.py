@@ -27,6 +27,7 @@ from siegel.domain.errors import (
     InvalidRequestError,
     InvalidTokenError,
     MaxMessageLengthExceededError,
+    S3Error,
     SiegelError,
 )
 from siegel.domain.limits import ADMIN_BODY_BYTES_MAX
@@ -37,6 +38,8 @@ from siegel.s3wire.request import parse_request
 from siegel.s3wire.sigv4 import verify
 from siegel.service.accounts import Accounts
 from siegel.service.operators import Operators
+from siegel.service.trail import Trail
+from siegel.service.unproven import Unproven
 from siegel.web.admin_rows import AdminAsk, AdminRoute
 from siegel.web.exchange import RequestIds
 from siegel.web.support import SUPPORT_ROUTES, SupportDesk, operator_of
@@ -103,6 +106,7 @@ class Desk:
         self._clock = clock
         self._region = region
         self._sizes = sizes
+        self._unproven = Unproven(journal, clock)
         self._ids = RequestIds()
         self._work: Final[Mapping[str, Callable[[AdminAsk], Awaitable[tuple[int, object]]]]] = {
             "ListAccounts": self._list_accounts,
@@ -115,13 +119,17 @@ class Desk:
         """Return Starlette's routes for the table."""
         return [Route(row.path, self._endpoint(row), methods=[row.method]) for row in ADMIN_ROUTES]
 
+    async def close(self) -> None:
+        """Write down what is only counted yet; requests are over."""
+        await self._unproven.close()
+
     def _endpoint(self, row: AdminRoute) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             request_id = self._ids.next()
             headers = {**_NEVER_STORED, "x-amz-request-id": request_id}
             try:
                 body = await _read_body(request)
-                principal = self._prove(request, body)
+                principal = await self._prove(request, body, request_id)
                 source = request.client.host if request.client else ""
                 ask = AdminAsk(row, principal, request_id, body, source, request.path_params, dict(request.query_params))
                 status, answer = await self._work[row.operation](ask)
@@ -133,8 +141,8 @@ class Desk:
 
         return endpoint
 
-    def _prove(self, request: Request, body: bytes) -> str:
-        """Return the operator who signed the request, as the ledger shows it."""
+    async def _prove(self, request: Request, body: bytes, request_id: str) -> str:
+        """Return the operator who signed the request, as the ledger shows it. Who only says so is written down, or counted."""
         scope = request.scope
         peer = request.client.host if request.client else ""
         parsed = parse_request(
@@ -147,7 +155,13 @@ class Desk:
             raise InvalidTokenError
         claim = replace(claim, payload_hash=hashlib.sha256(body).hexdigest())
         key = self._operators.signing_key(claim)
-        verify(parsed, claim, key, now_ms=self._clock.now_ms(), region=self._region)
+        now_ms = self._clock.now_ms()
+        try:
+            verify(parsed, claim, key, now_ms=now_ms, region=self._region)
+        except S3Error as error:
+            trail = Trail(now_ms, request_id, peer, kind="admin.refused")
+            await self._unproven.append(trail, status_of(error), error.code)
+            raise
         return f"operator/{claim.access_key_id}"
 
     async def _list_accounts(self, ask: AdminAsk) -> tuple[int, object]:

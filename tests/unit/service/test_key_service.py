@@ -38,6 +38,7 @@ from siegel.service.kms.scene import Unwrapped
 from siegel.service.kms.upkeep import KeyUpkeep
 from siegel.service.kms.use_cases import CHANGES, READS, KeyService
 from siegel.service.trail import Trail
+from siegel.service.unproven import Unproven
 from siegel.web.door_steps import note_refusal
 
 OWN, OTHER = "111122223333", "444455556666"
@@ -214,7 +215,7 @@ def test_a_refused_call_about_keys_of_two_accounts_is_written_down_in_both(bench
     trail = bench.trail()
     with pytest.raises(AccessDeniedError):
         asyncio.run(bench.call("ReEncrypt", trail=trail, CiphertextBlob=blob, DestinationKeyId=other))
-    parts = SimpleNamespace(journal=bench.store)
+    parts = SimpleNamespace(unproven=Unproven(bench.store, bench.clock))
     assert asyncio.run(note_refusal(parts, trail, 400, "AccessDeniedException")) is None
     assert [
         (entry.account_id, entry.object_key, entry.status, entry.reason)

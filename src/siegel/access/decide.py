@@ -28,9 +28,9 @@ def decide(caller: Caller, asked: Asked, resource: ResourceSide) -> Permit:
 
     Raises AccessDeniedError; only to a caller of the resource's own account it says why, and which statement decided.
     """
-    unlimited = permit_root(caller, asked.action, resource)
-    if unlimited is not None:
-        return unlimited
+    unlimited = permit_root(caller, (asked.action,), resource)
+    if unlimited:
+        return unlimited[0]
     verdict = evaluate(caller, asked, resource)
     if verdict.decision is Decision.ALLOWED:
         return Permit(caller, asked.action, resource.account_id, verdict.statement.name if verdict.statement else _BY_ROOT)
@@ -39,8 +39,8 @@ def decide(caller: Caller, asked: Asked, resource: ResourceSide) -> Permit:
     raise AccessDeniedError(_explain(caller, asked, verdict))
 
 
-def permit_root(caller: Caller, action: str, resource: ResourceSide) -> Permit | None:
-    """Return the permit of an account's root where no policy has a say, else None: then `decide` has to be asked.
+def permit_root(caller: Caller, actions: tuple[str, ...], resource: ResourceSide) -> tuple[Permit, ...]:
+    """Return the permits of an account's root where no policy has a say, else none: then `decide` has to be asked.
 
     By far the most frequent case of an account without users, and it needs to know nothing more of the request.
     """
@@ -51,8 +51,8 @@ def permit_root(caller: Caller, action: str, resource: ResourceSide) -> Permit |
         and not resource.needs_policy
         and caller.rights.is_empty
     ):
-        return Permit(caller, action, resource.account_id, _BY_ROOT)
-    return None
+        return tuple([Permit(caller, action, resource.account_id, _BY_ROOT) for action in actions])
+    return ()
 
 
 def _explain(caller: Caller, asked: Asked, verdict: Verdict) -> str:

@@ -53,6 +53,9 @@ class Gate:
         if route.operation != "CreateBucket":
             # A bucket is made with the tags of its body.
             actions = (action_of(route, has_version=has_version), *actions)
+        unlimited = () if bucket is None else permit_root(caller, actions, self._directory.resource_side(bucket))
+        if unlimited:
+            return unlimited
         object_key = request.object_key if route.resource == "object" else ""
         return tuple(
             [self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id) for action in actions]
@@ -101,9 +104,9 @@ class Gate:
             side, name = ResourceSide(caller.account_id), request.bucket
         else:
             side, name = self._directory.resource_side(bucket), bucket.name
-        unlimited = permit_root(caller, action, side)
-        if unlimited is not None:
-            return unlimited
+        unlimited = permit_root(caller, (action,), side)
+        if unlimited:
+            return unlimited[0]
         if version_id is not None:
             others = {**others, "s3:versionid": (version_id,)}
         resource = s3_arn(name or "*", object_key)

@@ -25,7 +25,7 @@ from tests.unit.access.stage import (
     statement,
 )
 
-from siegel.access.decide import decide
+from siegel.access.decide import decide, permit_root
 from siegel.access.evaluation import RECOVERY_ACTIONS, Asked, ResourceSide
 from siegel.access.policy import PolicyKind
 from siegel.domain.errors import AccessDeniedError
@@ -54,6 +54,14 @@ def test_anonymous_owns_nothing_not_even_what_has_no_owner():
 
 def test_a_caller_shows_who_it_is_but_not_its_rights():
     assert repr(alice()) == f"Caller(user, {ALICE}, access_key_id='SGLALICE')"
+
+
+def test_root_gets_all_permits_at_once_but_none_where_a_policy_has_a_say():
+    actions = ("s3:PutObject", "s3:PutObjectTagging")
+    assert [permit.action for permit in permit_root(ROOT, actions, own())] == [*actions]
+    assert permit_root(ROOT, actions, own(bucket_policy(statement(Action="s3:PutObject")))) == ()
+    assert permit_root(ROOT, actions, ResourceSide("999988887777")) == ()
+    assert permit_root(alice(statement()), actions, own()) == ()
 
 
 def test_the_permit_names_the_statement_that_allowed():

@@ -32,14 +32,19 @@ def openings_path(tile: Tile) -> str:
     return tile.path.replace("tile/entries", "openings", 1)
 
 
+def read_entries(source: Source, tile: Tile) -> list[bytes]:
+    """Return the entries of a bundle. Raises SourceError; LedgerFormError, which names the file and what to do."""
+    try:
+        return read_bundle(source, tile)
+    except LedgerFormError as error:
+        raise LedgerFormError(f"the entries in {tile.path} cannot be read: {error}\ntry: siegel audit verify DIR") from None
+
+
 def read_lines(source: Source, first: int, size: int) -> Iterator[Line]:
     """Yield the entries of a ledger of `size` from index `first` on. Raises LedgerFormError for no bundle, SourceError."""
     for place in range(first // TILE_WIDTH, -(-size // TILE_WIDTH)):
         tile = tile_at(ENTRIES, place, size)
-        try:
-            entries = read_bundle(source, tile)
-        except LedgerFormError as error:
-            raise LedgerFormError(f"the entries in {tile.path} cannot be read: {error}\ntry: siegel audit verify DIR") from None
+        entries = read_entries(source, tile)
         openings, problem = _openings(source, tile)
         for offset, entry in enumerate(entries):
             index = place * TILE_WIDTH + offset

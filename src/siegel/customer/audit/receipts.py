@@ -7,8 +7,9 @@ from typing import Final
 from msgspec import Struct
 
 from siegel.customer.audit.book import Book
+from siegel.customer.audit.openings import read_entries
 from siegel.customer.audit.sources import Source, SourceError
-from siegel.customer.audit.walk import read_bundle, read_tile
+from siegel.customer.audit.walk import read_tile
 from siegel.domain.errors import SiegelError
 from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.entry_heads import read_entry_head
@@ -69,22 +70,14 @@ def _find(book: Book, wanted: str, size: int) -> Iterator[tuple[int, bytes]]:
     if numbered:
         index = int(numbered[1])
         if index < size:
-            yield index, _entries(book, index // TILE_WIDTH, size)[index % TILE_WIDTH]
+            yield index, read_entries(book.mirror, tile_at(ENTRIES, index // TILE_WIDTH, size))[index % TILE_WIDTH]
         return
     if not _REQUEST_ID.fullmatch(wanted):
         raise NoSuchEntryError(f"{wanted!r} is neither a request id of 16 hex digits nor #N")
     for place in range(-(-size // TILE_WIDTH)):
-        for offset, entry in enumerate(_entries(book, place, size)):
+        for offset, entry in enumerate(read_entries(book.mirror, tile_at(ENTRIES, place, size))):
             if _request_of(entry) == wanted:
                 yield place * TILE_WIDTH + offset, entry
-
-
-def _entries(book: Book, place: int, size: int) -> list[bytes]:
-    tile = tile_at(ENTRIES, place, size)
-    try:
-        return read_bundle(book.mirror, tile)
-    except LedgerFormError as error:
-        raise LedgerFormError(f"the entries in {tile.path} cannot be read: {error}\ntry: siegel audit verify DIR") from None
 
 
 def _request_of(entry: bytes) -> str:

@@ -150,10 +150,14 @@ def test_the_box_and_the_audit_follow_the_log_to_its_new_keys_and_know_consents_
     assert home.consent("evidence", "audits", before)["consent_id"] == before
 
     # The audit knows both consents: online, and offline from the first entry on.
-    for command in ("sync", "verify"):
+    def knows_both(command: str) -> bool:
         page = home.run("audit", command, "audits").stdout
-        assert page.startswith("HOLDS")
-        assert all(f"consent {each}: " in page for each in (before, after)), page
+        assert page.startswith("HOLDS"), page
+        return all(f"consent {each}: " in page for each in (before, after))
+
+    # The entry of a use is in the tree a second later.
+    await_true(lambda: knows_both("sync"))
+    assert knows_both("verify")
 
 
 def await_true(holds: Callable[[], bool]) -> None:

@@ -50,9 +50,7 @@ class Stage:
         }
         self.store = connected(self.kms, options)
         self.key = self.new_key()
-        self.bucket = new_name()
-        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        self.under(self.bucket, self.key)
+        self.bucket = self.new_bucket()
         self.desk = Desk(folder, service)
         settings = self.desk.audits / "audit.toml"
         settings.write_text(settings.read_text().replace("delay_s = 120", f"delay_s = {DELAY_S}"))
@@ -60,9 +58,20 @@ class Stage:
     def new_key(self) -> str:
         return str(external_key(self.kms, self.store, self.box.create_key(new_name()))["Arn"])
 
+    def new_bucket(self) -> str:
+        """Make a bucket under the key."""
+        bucket = new_name()
+        self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        self.under(bucket, self.key)
+        return bucket
+
     def under(self, bucket: str, key: str) -> None:
         rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
         self.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    def keep_nothing(self, bucket: str) -> None:
+        """Let every read of the bucket ask the key server."""
+        self.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "siegel:data-key-seconds", "Value": "0"}]})
 
     def read(self, key: str, **more: Any) -> bytes:
         with self.s3.get_object(Bucket=self.bucket, Key=key, **more)["Body"] as stream:
@@ -150,7 +159,7 @@ def test_whatever_an_honest_service_does_balances(stage: Stage) -> None:
     stage.kms.re_encrypt(CiphertextBlob=sealed, SourceEncryptionContext={"a": "b"}, DestinationKeyId=other)
     # A key that is disabled opens nothing, and that is no difference either.
     external = next(line["key_id"] for line in stage.box.log() if line["operation"] == "xks.encrypt")
-    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "siegel:data-key-seconds", "Value": "0"}]})
+    stage.keep_nothing(bucket)
     stage.box.command("disable", external)
     with pytest.raises(ClientError):
         stage.read("copy")
@@ -179,10 +188,8 @@ def parts(stage: Stage, key: str) -> None:
 
 def test_what_streams_for_long_has_an_entry_for_each_call(stage: Stage) -> None:
     """Nothing is kept in this bucket, so a body that a client takes slowly asks for its key again every few seconds."""
-    slow = new_name()
-    stage.s3.create_bucket(Bucket=slow, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    stage.under(slow, stage.key)
-    stage.s3.put_bucket_tagging(Bucket=slow, Tagging={"TagSet": [{"Key": "siegel:data-key-seconds", "Value": "0"}]})
+    slow = stage.new_bucket()
+    stage.keep_nothing(slow)
     stage.s3.put_object(Bucket=slow, Key="long", Body=seeded(48 * MIB))
     before = len(stage.box.log())
     asked = urlsplit(stage.s3.generate_presigned_url("get_object", Params={"Bucket": slow, "Key": "long"}))
@@ -240,8 +247,11 @@ def test_an_unwrap_around_the_journal_is_found_within_one_interval(stage: Stage)
 
 
 def test_a_read_that_the_key_server_was_never_asked_for_is_found(stage: Stage) -> None:
-    stage.s3.put_object(Bucket=stage.bucket, Key="secret", Body=b"3")
-    assert stage.read("secret") == b"3"
+    asking = stage.new_bucket()
+    stage.keep_nothing(asking)
+    stage.s3.put_object(Bucket=asking, Key="secret", Body=b"3")
+    with stage.s3.get_object(Bucket=asking, Key="secret")["Body"] as stream:
+        assert stream.read() == b"3"
     read = stage.box.log()[-1]["request_id"]
     # A log that was copied tells of nothing behind its end.
     stage.s3.put_object(Bucket=stage.bucket, Key="later", Body=b"4")
@@ -253,9 +263,7 @@ def test_a_read_that_the_key_server_was_never_asked_for_is_found(stage: Stage) -
 
 
 def test_a_longer_lease_than_was_granted_is_found(stage: Stage) -> None:
-    free = new_name()
-    stage.s3.create_bucket(Bucket=free, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    stage.under(free, stage.key)
+    free = stage.new_bucket()
     stage.s3.put_object(Bucket=free, Key="k", Body=b"4")
     time.sleep(1.5)
     # Until both workers have answered: one of them has the key since the write.

@@ -12,7 +12,7 @@ from siegel.access.request_keys import RequestKeys
 from siegel.access.statement import Effect, Statement
 from tests.property.policy_cases import compare
 
-PAIRS_PER_SEED = 50_000
+PAIRS_PER_SEED = 25_000
 KINDS = ("IDENTITY", "BOUNDARY", "SESSION", "BUCKET", "TRUST", "KEY")
 ELEMENTS = ("Effect", "Action", "NotAction", "Condition")
 

@@ -99,6 +99,8 @@ def test_an_approval_in_the_journal_lets_the_thief_in_and_the_audit_finds_him(se
         home = home_of(theirs, tmp_path / "home")
         (home.folder / "fixture.keys").write_bytes(theirs.call("GET", "keys").body)
         home.run("consent", "keys", "put", "audits", "fixture.keys")
+        # It waits until the witness has signed a head, which comes a moment after the policy.
+        home.run("audit", "put-policy", "audits")
         assert audited(home, "sync")["holds"]
 
         # Keys, a witness that serves, and an approval of his own: the service itself makes the evidence of that.

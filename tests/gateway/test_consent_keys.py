@@ -118,6 +118,33 @@ def test_a_key_server_that_refuses_decides(theirs: Parties, server: EvilServer, 
     assert try_read(s3, theirs.bucket) == BODY
 
 
+@pytest.mark.parametrize("operation", ["get_object", "head_object"])
+@pytest.mark.parametrize("object_key", ["case", "small"])
+def test_what_ends_while_the_key_server_is_asked_gives_nothing(
+    theirs: Parties, server: EvilServer, key: str, object_key: str, operation: str
+) -> None:
+    s3 = patient(theirs.service, "s3", theirs.keys)
+    s3.put_object(Bucket=theirs.bucket, Key="small", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    consent_id = theirs.granted(object_key)
+    engineer = theirs.engineer(consent_id)
+
+    def revoke(_: str, question: dict[str, Any], honest: Any) -> Any:
+        if question["requestMetadata"].get("consentId") == consent_id:
+            assert theirs.revoke(consent_id).status == 200
+        return honest
+
+    server.twist = revoke
+    try:
+        with pytest.raises(ClientError) as refusal:
+            getattr(engineer, operation)(Bucket=theirs.bucket, Key=object_key)
+    finally:
+        server.twist = None
+    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    told = [(line.leaf.facts.kind, line.leaf.facts.status) for line in theirs.lines(consent_id, at_least=6)]
+    assert ("kms.decrypt", 200) in told
+    assert [status for kind, status in told if kind.startswith("object.")] == [403]
+
+
 def test_keys_that_the_service_holds(theirs: Parties) -> None:
     theirs.s3.put_object(Bucket=theirs.bucket, Key="kms", Body=b"mine", ServerSideEncryption="aws:kms")
     consent_id = theirs.granted("kms")

@@ -17,6 +17,10 @@ class LiveUses(Protocol):
         """Return if the consent of the trail's caller permits a use. Raises AccessDeniedError."""
         ...
 
+    def require(self, account_id: str, consent_id: str, arn: str) -> object:
+        """Return if a consent is live now, and `arn`'s. Raises AccessDeniedError, StorageError."""
+        ...
+
     def watch(self, trail: Trail, pieces: AsyncIterator[P]) -> AsyncGenerator[P, None]:
         """Yield a body's pieces for as long as the consent of the trail's caller is live. Raises AccessDeniedError."""
         ...

@@ -8,6 +8,7 @@ import msgspec
 
 from siegel.access.consent import LIST, Use
 from siegel.domain.consents import NoSuchConsentError
+from siegel.domain.entry import Entries
 from siegel.domain.errors import InvalidArgumentError, S3Error
 from siegel.domain.limits import CONSENT_BODY_BYTES_MAX
 from siegel.domain.objects import Bucket
@@ -42,6 +43,14 @@ async def admit_use(cases: UseCases, trail: Trail, request: Request, route: Rout
         # What a list was of belongs to what was done: without a consent the bucket says enough.
         trail.object_key = use.prefix
     await cases.live_consents().admit(trail, use)
+
+
+async def note_read(cases: UseCases, call: Call, entry: Entries) -> None:
+    """Write down that the caller gets what he asked for. Raises AccessDeniedError if his consent ended while that was opened."""
+    caller = call.caller
+    if caller.consent_id:
+        cases.live_consents().require(caller.account_id, caller.consent_id, caller.arn)
+    await cases.journal.append(entry)
 
 
 async def stream_watched(

@@ -48,7 +48,7 @@ from siegel.service.put import PutRequest, Stored
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, is_permitted, permit, with_tags
-from siegel.web.consents import stream_watched
+from siegel.web.consents import note_read, stream_watched
 from siegel.web.encryption import Sealing, asked_by, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
@@ -340,19 +340,19 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         byte_range="" if byte_range is None else f"{byte_range.start}-{byte_range.stop - 1}",
     )
     if request.method == "HEAD":
-        await cases.journal.append(entry)
+        await note_read(cases, call, entry)
         await exchange.small(status, headers, b"")
         return
     start, stop = (0, version.size_bytes) if byte_range is None else (byte_range.start, byte_range.stop)
     if getter.is_inline(version):
         body = opened.inline_bytes()
-        await cases.journal.append(entry)
+        await note_read(cases, call, entry)
         await exchange.small(status, headers, body if stop - start == len(body) else body[start:stop])
         return
     async with aclosing(getter.stream(opened, start, stop)) as pieces:
         # The first piece is opened before the answer begins: damage at the front is still an error, not a cut connection.
         first = await anext(pieces, b"")
-        await cases.journal.append(entry)
+        await note_read(cases, call, entry)
         if call.caller.consent_id:
             await stream_watched(cases, call, exchange, status, headers, first=first, rest=pieces)
             return
@@ -378,7 +378,7 @@ async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange)
         parts=_attribute_parts(page, opened) if "ObjectParts" in wanted and version.part_count else None,
         part_query=page,
     )
-    await cases.journal.append(call.trail.entries(200, version_id=opened.version_text))
+    await note_read(cases, call, call.trail.entries(200, version_id=opened.version_text))
     headers = [XML, (b"last-modified", format_http_date(version.modified_at_ms).encode())]
     await exchange.answer(200, [*headers, *version_headers(bucket, opened.version_text)], xml)
 

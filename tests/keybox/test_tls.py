@@ -121,6 +121,22 @@ def test_nobody_comes_in_behind_the_door(box, papers, clients, pinned):
         assert wire.recv(1000).startswith(b"HTTP/1.1 403 ")
 
 
+def test_a_port_that_somebody_came_in_by_lets_in_nobody_from_another_address(box, papers, clients, pinned):
+    """Any address of 127/8 may be bound on this machine, with a port that the door uses at the same time."""
+    (inner,) = (port for port in listening_ports(pinned.process.pid) if port != pinned.url.port)
+    context = trusting(papers[0][0], *clients[1]["store"])
+    with (
+        socket.create_connection((pinned.url.hostname, pinned.url.port), timeout=10) as wire,
+        context.wrap_socket(wire, server_hostname="localhost") as door,
+    ):
+        door.sendall(b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert not door.recv(1000).startswith(b"HTTP/1.1 403 ")
+        (taken,) = connected_ports(inner)
+        with socket.create_connection(("127.0.0.1", inner), timeout=10, source_address=("127.0.0.2", taken)) as stranger:
+            stranger.sendall(b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert stranger.recv(1000).startswith(b"HTTP/1.1 403 ")
+
+
 def test_it_ends_when_it_is_told_to(tmp_path, papers, clients):
     _, certificate, key = papers[0]
     with Serving(
@@ -163,3 +179,10 @@ def listening_ports(pid):
             inodes.add(str(name.readlink()))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sorted({int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes})
+
+
+def connected_ports(to):
+    """The ports of the loopback with an open connection to another of them."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    there = f"0100007F:{to:04X}"
+    return [int(row[1].rpartition(":")[2], 16) for row in rows if row[2] == there and row[3] == "01"]

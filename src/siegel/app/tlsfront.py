@@ -1,7 +1,8 @@
 """TLS in front of a server of this process that is to know who is there: the server library does not tell it.
 
 Connections are accepted here, under a certificate of the clients' authority, and go on to the server by the loopback. The
-server lets in no other connection than these, and knows each by its port: where it comes from, and the names in its certificate.
+server lets in no other connection than these, and knows each by its address and port: where it comes from, and the names in its
+certificate.
 """
 
 import asyncio
@@ -76,8 +77,8 @@ class TlsFront:
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             client = scope.get("client")
-            # The library tells the port as text.
-            peer = self._peers.get(int(client[1])) if client else None
+            # The library tells the port as text. All of 127/8 is the loopback, and each address there has ports of its own.
+            peer = self._peers.get(int(client[1])) if client and client[0] == _LOOPBACK else None
             if peer is None or not peer.is_known:
                 await send({"type": "http.response.start", "status": 403, "headers": _HEADERS})
                 await send({"type": "http.response.body", "body": _REFUSED})

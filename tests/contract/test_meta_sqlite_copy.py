@@ -130,6 +130,20 @@ def test_who_replaces_a_database_has_it_alone(tmp_path):
     UseLock(tmp_path).close()
 
 
+def test_what_root_makes_beside_the_database_belongs_to_the_owner_of_the_folder(filled, monkeypatch):
+    """An older release, or a backup, may be without these files, and the first to miss them may be a command that root runs."""
+    directory, store = filled
+    store.close()
+    names = {"commit.lock", "generation", "changes"}
+    for name in names:
+        (directory / name).unlink()
+    given = {}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda file, *owner: given.update({Path(f"/proc/self/fd/{file}").readlink().name: owner}))
+    open_store(directory, OLD, ManualClock()).close()
+    assert given == dict.fromkeys(names, (directory.stat().st_uid, directory.stat().st_gid))
+
+
 def test_what_root_makes_belongs_to_the_owner_of_the_folder(filled, monkeypatch):
     directory, _ = filled
     given = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from siegel.domain.errors import StorageError
+from siegel.drivers.custody.rootfile import give_to_owner
 
 _CELL_BYTES: Final = 8
 
@@ -19,6 +20,7 @@ class MappedCells:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
+                give_to_owner(descriptor, path.parent)
                 # Real space, not a hole: a store into a hole of a full disk would end the process.
                 os.posix_fallocate(descriptor, 0, size)
                 self._map = mmap.mmap(descriptor, size)

@@ -21,6 +21,7 @@ class ProcessLock:
         """Create or open the lock file. Raises StorageError if that fails."""
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            give_to_owner(self._descriptor, path.parent)
         except OSError as error:
             raise StorageError(f"the lock file {path} cannot be opened: {error}") from error
 

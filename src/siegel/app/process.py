@@ -8,7 +8,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Final
 
 import uvloop
@@ -87,12 +88,18 @@ def keep_to_core(number: int, workers: int) -> None:
     On one core that is a switch; from core to core it is a signal, a wait, and cold caches: a tenth of what a request costs.
     """
     if workers >= len(CORES):
-        os.sched_setaffinity(0, {CORES[number % len(CORES)]})
+        _use_cores({CORES[number % len(CORES)]})
 
 
 def leave_core() -> None:
     """Let this thread work wherever there is room: it needs no interpreter most of the time."""
-    os.sched_setaffinity(0, CORES)
+    _use_cores(CORES)
+
+
+def _use_cores(cores: Iterable[int]) -> None:
+    # The system may forbid it, or have moved the service to other cores since: then it decides alone.
+    with suppress(OSError):
+        os.sched_setaffinity(0, cores)
 
 
 def report_ready_soon() -> None:

@@ -1,5 +1,6 @@
 """Where the threads of a worker may work."""
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,4 +39,13 @@ def test_where_there_are_cores_to_spare_threads_go_where_they_like():
 
 
 def test_a_thread_that_seldom_needs_the_interpreter_leaves_the_core():
+    assert in_a_thread(lambda: keep_to_core(1, len(CORES)), leave_core)[0] == set(CORES)
+
+
+@pytest.mark.parametrize("refusal", [PermissionError(), OSError(errno.EINVAL, "none of these cores")])
+def test_where_the_system_decides_alone_nothing_fails(monkeypatch, refusal):
+    def refuse(_thread, _cores):
+        raise refusal
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
     assert in_a_thread(lambda: keep_to_core(1, len(CORES)), leave_core)[0] == set(CORES)

@@ -28,7 +28,11 @@ def test_trap_07_a_form_of_somebody_else(bucket: Shelf, service: Service, owner:
     unknown = Keys("SIEGELNOSUCHKEY00000", owner.secret_access_key)
     refused(signed_form(unknown, bucket.name).post(bucket.raw, bucket.name), 403, "InvalidAccessKeyId")
     guessed = Keys(owner.access_key_id, "x" * 40)
-    refused(signed_form(guessed, bucket.name).post(bucket.raw, bucket.name), 403, "SignatureDoesNotMatch")
+    for name in (bucket.name, "no-such-bucket-there"):
+        answer = signed_form(guessed, name).post(bucket.raw, name)
+        refused(answer, 403, "SignatureDoesNotMatch")
+        # The account of the key knows of it.
+        assert answer.has("x-siegel-entry")
     form = signed_form(owner, bucket.name).having(x_amz_signature="ä" * 64)
     refused(form.post(bucket.raw, bucket.name), 403, "SignatureDoesNotMatch")
     other = sign_form(

@@ -22,7 +22,7 @@ from siegel.domain.errors import (
     StorageError,
 )
 from siegel.domain.objects import Bucket
-from siegel.s3wire.claims import parse_claim
+from siegel.s3wire.claims import Claim, parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
 from siegel.s3wire.forms import Form, prove_form
 from siegel.s3wire.ledgerpath import WARNINGS
@@ -230,8 +230,7 @@ class Gateway:
         try:
             return verify(request, claim, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
         except S3Error:
-            # Whoever uses a key's id without the key: its account shall know, where no bucket says whose data was asked for.
-            trail.account_id = trail.account_id or cases.directory.caller(claim).account_id
+            self._note_owner(claim, trail)
             raise
 
     def _verify_form(self, form: Form, trail: Trail) -> VerifiedRequest:
@@ -239,7 +238,15 @@ class Gateway:
             return admit_anonymous(form.request)
         cases = self._cases
         signing_key = cases.directory.signing_key(form.signed.claim)
-        return prove_form(form, form.signed, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
+        try:
+            return prove_form(form, form.signed, signing_key, now_ms=trail.at_ms, region=cases.rules.region)
+        except S3Error:
+            self._note_owner(form.signed.claim, trail)
+            raise
+
+    def _note_owner(self, claim: Claim, trail: Trail) -> None:
+        """Let the account of a key know who uses its id without the key, where no bucket says whose data was asked for."""
+        trail.account_id = trail.account_id or self._cases.directory.caller(claim).account_id
 
     async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message, *, of_control: bool) -> None:
         if trail.account_id:

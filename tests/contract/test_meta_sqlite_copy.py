@@ -130,6 +130,16 @@ def test_who_replaces_a_database_has_it_alone(tmp_path):
     UseLock(tmp_path).close()
 
 
+def test_no_database_is_made_beside_a_copy_that_is_the_database(filled):
+    directory, store = filled
+    store.close()
+    copy(directory)
+    remove_database(database_path(directory, 0))
+    with pytest.raises(ConfigurationError, match=r"siegel-1\.db exists already"):
+        create_store(directory, NEW, ManualClock())
+    assert [path.name for path in directory.glob("siegel*.db")] == ["siegel-1.db"]
+
+
 def test_what_root_makes_beside_the_database_belongs_to_the_owner_of_the_folder(filled, monkeypatch):
     """An older release, or a backup, may be without these files, and the first to miss them may be a command that root runs."""
     directory, store = filled

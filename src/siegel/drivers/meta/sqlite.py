@@ -44,6 +44,9 @@ def create_store(directory: Path, key: bytes, clock: Clock) -> "SqliteStore":
     Raises ConfigurationError if there is a database already, StorageError if it cannot be made.
     """
     path = directory / DATABASE_NAME
+    _, copies = other_databases(directory, 0)
+    if copies:
+        raise ConfigurationError(f"{copies[-1]} exists already: this directory is initialised")
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         _sync_directory(directory)

@@ -31,12 +31,13 @@ _log = logging.getLogger(__name__)
 class _Window:
     """One minute of refusals of one bucket, or of what is an account's and in no bucket."""
 
-    __slots__ = ("counts", "is_told", "own", "status", "trail")
+    __slots__ = ("counts", "is_being_told", "is_told", "own", "status", "trail")
 
     def __init__(self, trail: Trail, status: int) -> None:
         self.trail = trail
         self.status = status
         self.own = 0
+        self.is_being_told = False
         self.is_told = False
         self.counts: Counter[str] = Counter()
 
@@ -64,18 +65,30 @@ class Unproven:
         else:
             window.own += 1
             entry = trail.entry(status, reason=reason)
-            if window.own <= EACH_MAX:
+            if window.own <= EACH_MAX or window.is_being_told:
                 await self._journal.append(entry)
             else:
-                told = _entry(window, COUNTING, trail.at_ms, f"{WINDOW_MS // 1000} s", trail.request_id)
-                await self._journal.append((entry, told))
-                window.is_told = True
+                await self._tell(window, trail, entry)
 
     async def close(self) -> None:
         """Write down what is counted; nothing is refused any more."""
         for place in list(self._windows):
             self._begin_to_end(place)
         await asyncio.gather(*self._closing)
+
+    async def _tell(self, window: _Window, trail: Trail, entry: Entry) -> None:
+        """Write a refusal down, and that further ones are counted. Raises StorageError: then the next one tries to say so."""
+        told = _entry(window, COUNTING, trail.at_ms, f"{WINDOW_MS // 1000} s", trail.request_id)
+        window.is_being_told = True
+        try:
+            await self._journal.append((entry, told))
+        finally:
+            window.is_being_told = False
+        window.is_told = True
+        place = trail.account_id, trail.bucket_id
+        if self._windows.get(place) is not window:
+            # The minute has ended meanwhile, and nobody else says how many there were.
+            self._end_soon(place, window)
 
     def _window(self, trail: Trail, status: int) -> _Window | None:
         place = trail.account_id, trail.bucket_id
@@ -93,9 +106,12 @@ class Unproven:
             return
         del self._windows[place]
         if found.is_told or found.counts:
-            task = asyncio.get_running_loop().create_task(self._end(place, found))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._end_soon(place, found)
+
+    def _end_soon(self, place: tuple[str, int], window: _Window) -> None:
+        task = asyncio.get_running_loop().create_task(self._end(place, window))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _end(self, place: tuple[str, int], window: _Window) -> None:
         told = ", ".join(f"{reason} {count}" for reason, count in sorted(window.counts.items())) or "none"

@@ -142,8 +142,28 @@ def test_nothing_is_counted_before_it_is_durable_that_there_is_counting(door):
 
     story(door, work)
     assert door.journal.of(COUNTED)[0].reason == "AccessDenied 1"
+    # Said once, however many come before that is durable.
+    assert len(door.journal.of(COUNTING)) == 1
     kinds = [entry.kind for entry in door.journal.entries]
     assert kinds.index(COUNTING) < kinds.index(COUNTED)
+
+
+def test_a_minute_that_ends_while_that_is_written_down_has_its_number_too(door):
+    """Else the log would say that the process was killed while it counted."""
+
+    async def work():
+        await door.refuse(EACH_MAX)
+        door.journal.gate = asyncio.Event()
+        telling = asyncio.create_task(door.refuse())
+        await asyncio.sleep(0)
+        (place,) = door.unproven._windows
+        door.unproven._begin_to_end(place)
+        door.journal.gate.set()
+        assert (await telling)[0].has_entry
+
+    story(door, work)
+    assert len(door.journal.of(COUNTING)) == 1
+    assert [entry.reason for entry in door.journal.of(COUNTED)] == ["none"]
 
 
 def test_what_cannot_be_written_down_is_refused_and_not_counted(door):

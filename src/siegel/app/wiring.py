@@ -2,7 +2,8 @@
 
 DIR/siegel.toml   the configuration
 DIR/root.key      the root key, unless the settings name another place
-DIR/keychest      the keys that hang on it, sealed, once it was rotated or if it is in a token (with keychest.lock)
+DIR/keychest      the keys that hang on it, sealed, once it or the database's key was changed, or if it is in a token (with
+                  keychest.lock)
 DIR/siegel.db     metadata and journal, encrypted (with its -wal and -shm, commit.lock, generation and changes); siegel-N.db after
                   its Nth copy under another key
 DIR/database.lock shared by all who have the database open

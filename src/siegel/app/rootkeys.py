@@ -3,6 +3,7 @@
 And another key for the database's pages, which a rotation of the root key leaves as they are.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -51,19 +52,20 @@ async def forget_retired(deployment: Deployment, settings: Settings) -> bool:
     return True
 
 
-async def rekey_database(settings: Settings, rekeying: DatabaseRekeying, progress: Callable[[int, int], None]) -> bool:
+def rekey_database(settings: Settings, rekeying: DatabaseRekeying, progress: Callable[[int, int], None]) -> bool:
     """Give the database a fresh key, or end what was begun; return whether it was begun before.
 
     Whatever ends this in between, the deployment opens. Raises ConfigurationError (somebody has it open, or the root key
     is being rotated), StorageError.
     """
+    # No event loop around all of it: that would keep Ctrl-C waiting until the copy is done, and is the database.
     with rekeying.held():
         is_begun = rekeying.is_begun()
         if not is_begun:
             rekeying.change(progress)
         deployment = open_deployment(settings, is_held=True)
         try:
-            await _note(deployment, REKEYED, "")
+            asyncio.run(_note(deployment, REKEYED, ""))
         finally:
             deployment.close()
         rekeying.remove()

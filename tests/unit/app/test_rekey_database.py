@@ -1,4 +1,8 @@
-"""`siegel root rekey-database` shows how far it is, on a terminal alone."""
+"""`siegel root rekey-database` shows how far it is, on a terminal alone, and lets itself be interrupted."""
+
+import signal
+
+import pytest
 
 from siegel.app.commands import root
 from siegel.app.config import merge, resolve
@@ -16,3 +20,13 @@ def test_pages_are_counted_on_a_terminal(tmp_path, capsys, monkeypatch):
     assert f"{pages}/{pages}" in told.err
     root.rekey_database(tmp_path, json=True)
     assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_ends_the_copy_and_changes_nothing(tmp_path, monkeypatch):
+    create_deployment(resolve(merge({}, {}), tmp_path)).close()
+    (tmp_path / "siegel.toml").touch()
+    monkeypatch.setattr(root._Pages, "tell", lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        root.rekey_database(tmp_path)
+    assert not (tmp_path / "keychest").exists()
+    assert [path.name for path in tmp_path.glob("siegel*.db")] == ["siegel.db"]

@@ -70,7 +70,7 @@ def rekey_database(directory: Directory, /, *, json: AsJson = False) -> None:
     try:
         with counting(json) as begin:
             progress = _Pages(begin)
-            is_resumed = asyncio.run(rekey(settings, database_rekeying(settings), progress.tell))
+            is_resumed = rekey(settings, database_rekeying(settings), progress.tell)
     finally:
         os.close(instance)
     if json:

@@ -33,8 +33,8 @@ def siegel_bytes(
     """Run a command that may print bytes which are no text."""
     line = [SIEGEL, *map(str, words)]
     environment = dict(os.environ if env is None else env)
-    # A server would not end, and the module of a token reads its settings once in a process.
-    if "serve" in line or "--pkcs11-module" in line:
+    # A server would not end; the module of a token reads its settings once in a process, and each test has others.
+    if "serve" in line or "SOFTHSM2_CONF" in environment:
         return subprocess.run(line, env=environment, cwd=cwd, capture_output=True, check=False, timeout=PATIENCE_S)
     out, errors = TextIOWrapper(BytesIO(), encoding="utf-8"), TextIOWrapper(BytesIO(), encoding="utf-8")
     with (

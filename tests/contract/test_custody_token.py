@@ -1,12 +1,11 @@
 """The custodian of a root key in a PKCS#11 token keeps the port's promises; what is wrong with a token is told in plain words."""
 
-import os
 import sys
 
 import pkcs11
 import pytest
 from tests.contract.custody_suite import SECRET, KeyCustodianContract
-from tests.softhsm import make_tokens, module, write_pin
+from tests.softhsm import module, write_pin
 
 from siegel.domain.errors import ConfigurationError, SealBrokenError
 from siegel.drivers.custody.finder import RootFinder
@@ -15,14 +14,7 @@ from siegel.drivers.custody.roots import TokenPlace
 from siegel.drivers.custody.rotation import create_chest
 from siegel.drivers.custody.token import TokenRoot
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _tokens(tmp_path_factory):
-    """The module reads its settings once per process: all tokens of this run are made before."""
-    found = make_tokens(tmp_path_factory.mktemp("softhsm"), "first", "second", "twice", "twice")
-    os.environ["SOFTHSM2_CONF"] = found["SOFTHSM2_CONF"]
-    yield
-    del os.environ["SOFTHSM2_CONF"]
+pytestmark = pytest.mark.usefixtures("tokens")
 
 
 @pytest.fixture

@@ -170,6 +170,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     waiting = [item for item in items if "silent_upload" in getattr(item, "fixturenames", ())]
     if waiting and len(items) > len(waiting):
         here = [item for item in items if item not in waiting and item.path.is_relative_to(Path(__file__).parent)]
-        first = next(item for item in here if "service" in getattr(item, "fixturenames", ()))
+        shared = (item for item in here if not hasattr(getattr(item, "module", None), "service"))
+        first = next(item for item in shared if "service" in getattr(item, "fixturenames", ()))
         first.fixturenames.append("silent_upload")  # type: ignore[attr-defined] # set up with the first test that has a service
         items[:] = [item for item in items if item not in waiting] + waiting

@@ -277,9 +277,13 @@ def sample(shape: Any) -> Any:
     return NAMED.get(shape.name, PLAIN[shape.type_name])
 
 
-def call(cast: Cast, name: str, operation: str, caller: CallerOf) -> str:
+MakeClient = Callable[[str, CallerOf], Any]
+"""Returns the SDK's client of a service for a caller."""
+
+
+def call(make_client: MakeClient, name: str, operation: str, caller: CallerOf) -> str:
     """Call an action of IAM or STS with a sample; return why it was refused, "" if it was not."""
-    client = cast.client(name, caller)
+    client = make_client(name, caller)
     model = client.meta.service_model.operation_model(operation)
     try:
         getattr(client, xform_name(operation))(**(sample(model.input_shape) if model.input_shape else {}))
@@ -338,11 +342,11 @@ def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(name: str,
         denied = set()
     before = identities(cast.iam)
     for kind in sorted(denied):
-        assert call(cast, name, action.name, cast.denied[kind]), kind
+        assert call(cast.client, name, action.name, cast.denied[kind]), kind
     assert identities(cast.iam) == before
     if action.name != "AssumeRole":
         cast.grant([action.permission])
-        assert not call(cast, name, action.name, CallerOf(cast.user))
+        assert not call(cast.client, name, action.name, CallerOf(cast.user))
 
 
 @pytest.fixture(scope="module")
@@ -477,10 +481,10 @@ KMS_DENIALS = {
 }
 
 
-def call_kms(cast: Cast, operation: str, caller: CallerOf, options: dict[str, Any]) -> str:
+def call_kms(make_client: MakeClient, operation: str, caller: CallerOf, options: dict[str, Any]) -> str:
     """Call an operation of KMS; return why it was refused, "" if it was not."""
     try:
-        getattr(cast.client("kms", caller), xform_name(operation))(**options)
+        getattr(make_client("kms", caller), xform_name(operation))(**options)
     except ClientError as error:
         code = str(error.response["Error"]["Code"])
         return code if code in KMS_DENIALS else f"!{code}"
@@ -495,17 +499,17 @@ def test_t25_kms_lets_in_whoever_has_the_right_and_nobody_else(row: Any, vault: 
             continue
         # An alias without an account in its name is one of the caller's own account.
         expected = {"NotFoundException"} if kind == "the other account's root" and row.name in OF_OWN_ALIASES else set()
-        reason = call_kms(cast, row.name, caller, vault.options(row.name))
+        reason = call_kms(cast.client, row.name, caller, vault.options(row.name))
         assert reason in KMS_DENIALS | {f"!{code}" for code in expected}, (kind, reason)
     assert vault.everything() == before
     cast.grant(["kms:DescribeKey" if row.name != "DescribeKey" else "kms:ListKeys"])
-    assert call_kms(cast, row.name, CallerOf(cast.user), vault.options(row.name)) == "AccessDeniedException"
+    assert call_kms(cast.client, row.name, CallerOf(cast.user), vault.options(row.name)) == "AccessDeniedException"
     cast.grant([row.permission])
     for caller in cast.allowed.values():
         own = vault.another()
         if row.name == "CancelKeyDeletion":
             own.kms.schedule_key_deletion(KeyId=own.key)
-        assert call_kms(cast, row.name, caller, own.options(row.name)) == ""
+        assert call_kms(cast.client, row.name, caller, own.options(row.name)) == ""
 
 
 OF_OWN_ALIASES = {"UpdateAlias", "DeleteAlias"}

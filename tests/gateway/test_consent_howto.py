@@ -25,7 +25,8 @@ def test_every_command_of_the_page_works(service: Service, tmp_path: Path) -> No
         prepare(home, theirs.bucket)
         approved = ""
         for line in lines:
-            words = shlex.split(line.replace("s3://evidence/", f"s3://{theirs.bucket}/"))[1:]
+            here = line.replace("https://HOST/.ledger/111122223333", f"{service.url}/.ledger/{theirs.account_id}")
+            words = shlex.split(here.replace("s3://evidence/", f"s3://{theirs.bucket}/"))[1:]
             is_fresh = words[0] == "consent" and words[1] in FRESH
             consent_id = theirs.request("case/1", until=in_time(6 * 3600)) if is_fresh else approved
             words = [consent_id if word == "ID" else word for word in words]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,18 @@ from .raw import RawClient
 from .service import Service
 from .shelf import Shelf, fails
 from .signer import Keys
-from .test_access_matrix import OF_ONESELF, QUERY_ACTIONS, CallerOf, call, call_kms, everything, form_of, refusal_of
+from .test_access_matrix import (
+    OF_ONESELF,
+    QUERY_ACTIONS,
+    CallerOf,
+    MakeClient,
+    call,
+    call_kms,
+    client_of,
+    everything,
+    form_of,
+    refusal_of,
+)
 from .test_consents import read
 
 # Where a token of an identity provider decides, nobody has to sign.
@@ -56,6 +68,11 @@ def caller_of(theirs: Parties, consent_id: str) -> CallerOf:
 
 
 @pytest.fixture(scope="module")
+def client(service: Service) -> MakeClient:
+    return cache(partial(client_of, service))
+
+
+@pytest.fixture(scope="module")
 def before(shelf: Shelf, place: Place) -> object:
     return everything(shelf)
 
@@ -81,23 +98,23 @@ def test_a_form_is_no_read(widest: CallerOf, shelf: Shelf, place: Place, before:
 
 
 @pytest.mark.parametrize(("name", "action"), SIGNED, ids=lambda value: getattr(value, "name", value))
-def test_no_action_of_iam_and_sts_is_within_a_consent(name: str, action: Any, widest: CallerOf, service: Service) -> None:
-    assert call(service, name, action.name, widest) == "AccessDenied"
+def test_no_action_of_iam_and_sts_is_within_a_consent(name: str, action: Any, widest: CallerOf, client: MakeClient) -> None:
+    assert call(client, name, action.name, widest) == "AccessDenied"
 
 
-def test_not_even_who_one_is(widest: CallerOf, service: Service) -> None:
+def test_not_even_who_one_is(widest: CallerOf, client: MakeClient) -> None:
     assert "GetCallerIdentity" in OF_ONESELF
-    assert call(service, "sts", "GetCallerIdentity", widest) == "AccessDenied"
+    assert call(client, "sts", "GetCallerIdentity", widest) == "AccessDenied"
 
 
 @pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
-def test_no_operation_of_kms_is_within_a_consent(row: Any, widest: CallerOf, service: Service) -> None:
-    assert call_kms(service, row.name, widest, {}) == "AccessDeniedException"
+def test_no_operation_of_kms_is_within_a_consent(row: Any, widest: CallerOf, client: MakeClient) -> None:
+    assert call_kms(client, row.name, widest, {}) == "AccessDeniedException"
 
 
-def test_refusals_at_other_doors_are_entries_with_the_consent(theirs: Parties, service: Service) -> None:
+def test_refusals_at_other_doors_are_entries_with_the_consent(theirs: Parties, client: MakeClient) -> None:
     consent_id = theirs.granted("*")
-    assert call(service, "sts", "GetCallerIdentity", caller_of(theirs, consent_id)) == "AccessDenied"
+    assert call(client, "sts", "GetCallerIdentity", caller_of(theirs, consent_id)) == "AccessDenied"
     (line,) = theirs.lines(consent_id, kind="sts.refused")
     assert (line.leaf.facts.status, line.leaf.facts.reason) == (403, "AccessDenied")
 

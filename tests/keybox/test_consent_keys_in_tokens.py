@@ -8,17 +8,16 @@ from siegel.customer.consent.tokenkey import TokenKey
 from siegel.customer.keybox.tokensession import TokenPlace, TokenSession
 from siegel.domain.errors import ConfigurationError
 from siegel.ledger.keys import parse_verifier
-from tests.softhsm import make_tokens, module, write_pin
+from tests.softhsm import module, write_pin
 
 
-def in_token(tmp_path, monkeypatch):
-    """Log in to a fresh token."""
-    monkeypatch.setenv("SOFTHSM2_CONF", make_tokens(tmp_path, "mine")["SOFTHSM2_CONF"])
+@pytest.fixture
+def session(tmp_path, tokens):
+    """Log in to a token that no other test uses."""
     return TokenSession(TokenPlace(Path(module()), "mine", write_pin(tmp_path)))
 
 
-def test_a_token_signs_texts_with_keys_that_never_leave_it(tmp_path, monkeypatch):
-    session = in_token(tmp_path, monkeypatch)
+def test_a_token_signs_texts_with_keys_that_never_leave_it(session):
     made = TokenKey(session, "alice.example").create()
     key = TokenKey(session, "alice.example")
     assert key.verifier == made == parse_verifier(str(made))

@@ -26,7 +26,12 @@ def test_ctrl_c_ends_the_copy_and_changes_nothing(tmp_path, monkeypatch):
     create_deployment(resolve(merge({}, {}), tmp_path)).close()
     (tmp_path / "siegel.toml").touch()
     monkeypatch.setattr(root._Pages, "tell", lambda *_: signal.raise_signal(signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        root.rekey_database(tmp_path)
+    # As Python sets it; whoever else runs in this process may have left another.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            root.rekey_database(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not (tmp_path / "keychest").exists()
     assert [path.name for path in tmp_path.glob("siegel*.db")] == ["siegel.db"]

@@ -11,8 +11,8 @@ DATA ?= data
 CREDENTIALS ?= .credentials
 # More flags for the service, as in: make run SERVE="--s3 127.0.0.1:0"
 SERVE ?=
-# Processes that share the tests: each starts a service with its own workers, so one for each core is enough.
-TEST_PROCESSES ?= $(shell nproc)
+# Processes that share the tests: one for each core, and one that works while others wait for a service, a witness or a clock.
+TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
 # More flags for pytest, the real clients, the faults and the bench.
 ARGS ?=
 
@@ -42,7 +42,7 @@ test: ## Every test that needs nothing but this machine's Python (installs SoftH
 clients: ## Real S3 clients against a running service (installs them under .clients)
 	@tools/environment.sh dev
 	@# A client's tests go one after the other, the clients side by side, each process with stores of its own.
-	tests/clients/run.sh -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	tests/clients/run.sh -n $$(nproc) --dist loadfile $(ARGS)
 
 faults: ## Kills, full disks, failing syncs, flipped bits: what was acknowledged must be there (needs root, strace)
 	@tools/environment.sh dev

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from msgspec import Struct
 
+from siegel.domain.entry import Entry
 from siegel.domain.errors import S3Error
 from siegel.domain.records import Document, Kind
 
@@ -85,6 +86,10 @@ class Operator(Struct, frozen=True):
     principal: str
     request_id: str
     source: str = ""
+
+    def entry(self, kind: str, at_ms: int) -> Entry:
+        """Return the entry of a request that concerns no account in particular."""
+        return Entry(at_ms, self.request_id, kind, account_id="", principal=self.principal, bucket="", source=self.source)
 
 
 class AccessWanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

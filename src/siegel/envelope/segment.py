@@ -234,11 +234,6 @@ def seal_segment(data_key: bytes, place: Place, data_id: bytes, part_number: int
     return b"".join(parts)
 
 
-def open_segment(data_key: bytes, place: Place, data_id: bytes, part_number: int, *, sealed: Bytes, plain_size: int) -> bytes:
-    """Open a small segment in one go; `plain_size` is what the metadata says. Raises SealBrokenError."""
-    return SmallSegment(data_key, place, data_id, part_number, sealed=sealed, plain_size=plain_size).open(sealed)
-
-
 class SmallSegment:
     """The keys of one small segment, whose length and header were checked: to open it more than once, and derive them once."""
 

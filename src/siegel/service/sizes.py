@@ -7,17 +7,16 @@ while its round went on is in it or not. Nothing on the way of a request has to 
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from msgspec.structs import replace
 
 from siegel.domain.consents import Operator
-from siegel.domain.entry import Entry
 from siegel.domain.logs import DEPLOYMENT_LOG, Log
 from siegel.domain.objects import Bucket, ObjectVersion, Upload
 from siegel.domain.ports import Clock, Journal, MetaStore, Reader
 from siegel.domain.records import DEPLOYMENT_SCOPE, Document, Kind, decode_document, encode_document
+from siegel.ledger.consent_lines import encode_time
 from siegel.ledger.notes import parse_note
 
 ROWS_PER_SLICE: Final = 500
@@ -145,17 +144,7 @@ class Overview:
         reader = self._reader
         behind = [account.account_id for account in reader.identities.list_accounts() if account.account_id > after]
         page = behind[:ACCOUNTS_PER_PAGE]
-        await self._journal.append(
-            Entry(
-                at_ms=self._clock.now_ms(),
-                request_id=operator.request_id,
-                kind=kind,
-                account_id="",
-                principal=operator.principal,
-                bucket="",
-                source=operator.source,
-            )
-        )
+        await self._journal.append(operator.entry(kind, self._clock.now_ms()))
         return {
             "total": show_sizes(find_sizes(reader, TOTAL)),
             "deployment": {"ledger": _heads_of(reader.ledgers.find(DEPLOYMENT_LOG))},
@@ -197,4 +186,4 @@ def _heads_of(log: Log | None) -> dict[str, object] | None:
 
 
 def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms // _MS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return encode_time(at_ms // _MS_PER_S)

@@ -11,7 +11,7 @@ from siegel.domain.errors import SealBrokenError
 from siegel.envelope import segment
 from siegel.envelope.context import Place, Purpose, encode_context
 from siegel.envelope.ranges import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES, chunk_span, sealed_size
-from siegel.envelope.segment import SegmentOpener, SegmentSealer, SmallSegment, open_segment, seal_segment
+from siegel.envelope.segment import SegmentOpener, SegmentSealer, SmallSegment, seal_segment
 
 PLACE = Place("123456789012", 7, "film.mp4", b"v" * 16)
 KEY = bytes(range(32))
@@ -32,7 +32,7 @@ def seal(plaintext: bytes, **changes) -> bytes:
 
 def unseal(sealed: bytes, plain_size: int, **changes) -> bytes:
     arguments = {"data_key": KEY, "place": PLACE, "data_id": DATA_ID, "part_number": PART} | changes
-    return open_segment(**arguments, sealed=sealed, plain_size=plain_size)
+    return SmallSegment(**arguments, sealed=sealed, plain_size=plain_size).open(sealed)
 
 
 def opener(sealed: bytes, plain_size: int, **changes) -> SegmentOpener:

@@ -10,7 +10,7 @@ from siegel.domain import errors
 from siegel.envelope.context import Place, Purpose, encode_context
 from siegel.envelope.derive import Label, derive_key
 from siegel.envelope.record import RecordKey
-from siegel.envelope.segment import open_segment, seal_segment
+from siegel.envelope.segment import SmallSegment, seal_segment
 from siegel.envelope.wrap import unwrap_data_key, unwrap_for_customer, wrap_data_key, wrap_for_customer
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "envelope"
@@ -73,7 +73,8 @@ def seal(vector: dict) -> bytes:
 
 def unseal(vector: dict, sealed: bytes) -> bytes:
     key, data_id = hexed(vector, "data_key", "data_id")
-    return open_segment(key, place_of(vector), data_id, vector["part_number"], sealed=sealed, plain_size=vector["plain_size"])
+    small = SmallSegment(key, place_of(vector), data_id, vector["part_number"], sealed=sealed, plain_size=vector["plain_size"])
+    return small.open(sealed)
 
 
 @pytest.mark.parametrize("vector", load("segment", "good"))

@@ -77,6 +77,17 @@ def give_to_owner(file: int, folder: Path) -> None:
         os.fchown(file, owner.st_uid, owner.st_gid)
 
 
+def open_shared(path: Path) -> int:
+    """Open a small file that every process of the deployment opens, made if it is missing. Raises OSError."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        give_to_owner(file, path.parent)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -23,7 +23,7 @@ from siegel.domain.errors import ConfigurationError
 from siegel.drivers.custody.chest import CHEST_NAME, read_chest, write_chest
 from siegel.drivers.custody.contents import Contents, CustodianKey
 from siegel.drivers.custody.finder import RootFinder
-from siegel.drivers.custody.rootfile import RandomBytes, create_root_key, give_to_owner, load_root_key
+from siegel.drivers.custody.rootfile import RandomBytes, create_root_key, load_root_key, open_shared
 from siegel.drivers.custody.roots import FileRoot, Place, Root, TokenPlace
 from siegel.drivers.custody.token import TokenRoot
 from siegel.envelope.derive import KEY_BYTES
@@ -45,9 +45,8 @@ class ChestRotation:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the chest against other rotations. Raises ConfigurationError if somebody else does."""
-        lock = os.open(self._directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        lock = open_shared(self._directory / LOCK_NAME)
         try:
-            give_to_owner(lock, self._directory)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from siegel.domain.errors import StorageError
-from siegel.drivers.custody.rootfile import give_to_owner
+from siegel.drivers.custody.rootfile import open_shared
 
 _CELL_BYTES: Final = 8
 
@@ -18,9 +18,8 @@ class MappedCells:
         """Map the file of `count` numbers, made of zeros if it is missing. Raises StorageError if that fails."""
         size = count * _CELL_BYTES
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = open_shared(path)
             try:
-                give_to_owner(descriptor, path.parent)
                 # Real space, not a hole: a store into a hole of a full disk would end the process.
                 os.posix_fallocate(descriptor, 0, size)
                 self._map = mmap.mmap(descriptor, size)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from siegel.domain.errors import ConfigurationError, StorageError
-from siegel.drivers.custody.rootfile import give_to_owner
+from siegel.drivers.custody.rootfile import open_shared
 
 USE_LOCK_NAME: Final = "database.lock"
 
@@ -20,8 +20,7 @@ class ProcessLock:
     def __init__(self, path: Path) -> None:
         """Create or open the lock file. Raises StorageError if that fails."""
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            give_to_owner(self._descriptor, path.parent)
+            self._descriptor = open_shared(path)
         except OSError as error:
             raise StorageError(f"the lock file {path} cannot be opened: {error}") from error
 
@@ -53,8 +52,7 @@ class UseLock:
         """Take the lock, without waiting. Raises ConfigurationError if somebody has it in the way."""
         path = directory / USE_LOCK_NAME
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            give_to_owner(self._descriptor, directory)
+            self._descriptor = open_shared(path)
         except OSError as error:
             raise ConfigurationError(f"the lock file {path} cannot be opened: {error.strerror}") from None
         try:

@@ -17,6 +17,7 @@ from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.logs import Batch
 from siegel.domain.ports import Clock, Reader, Writer
+from siegel.drivers.custody.rootfile import sync_folder
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import GroupCommit
 from siegel.drivers.meta.object_changes import SharedObjectChanges
@@ -49,7 +50,7 @@ def create_store(directory: Path, key: bytes, clock: Clock) -> "SqliteStore":
         raise ConfigurationError(f"{copies[-1]} exists already: this directory is initialised")
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        _sync_directory(directory)
+        sync_folder(directory)
     except FileExistsError as error:
         raise ConfigurationError(f"{path} exists already: this directory is initialised") from error
     except OSError as error:
@@ -113,14 +114,6 @@ def _bring_up_to_date(connection: apsw.Connection, lock: ProcessLock) -> None:
                 lock.release()
     except apsw.Error as error:
         raise storage_error(error) from error
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class SqliteStore:

@@ -134,17 +134,7 @@ class Support:
     async def list(self, after: str, operator: Operator, kind: str) -> dict[str, object]:
         """Return a page of all requests, beginning behind the place `after`, which the page before has named."""
         page = scan_all(self._reader, after, PAGE_MAX)
-        await self._journal.append(
-            Entry(
-                at_ms=self._clock.now_ms(),
-                request_id=operator.request_id,
-                kind=kind,
-                account_id="",
-                principal=operator.principal,
-                bucket="",
-                source=operator.source,
-            )
-        )
+        await self._journal.append(operator.entry(kind, self._clock.now_ms()))
         shown = [self._shown(consent) for _, consent in page]
         return {"requests": shown, "next": page[-1][0] if len(page) == PAGE_MAX else ""}
 

@@ -14,6 +14,7 @@ class CallerKind(StrEnum):
     USER = "user"
     ROLE = "role"
     SUPPORT = "support"
+    OPERATOR = "operator"
 
 
 class Identity(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain import ids
 from siegel.domain.entry import Entry
@@ -40,8 +41,8 @@ class Accounts:
         self._clock = clock
         self._randomness = randomness
 
-    async def create(self, name: str, *, request_id: str = "", principal: str = LOCAL_OPERATOR) -> NewAccount:
-        """Create an account with one root access key; `principal` is the operator who does it.
+    async def create(self, name: str, *, request_id: str = "", principal: str = LOCAL_OPERATOR, source: str = "") -> NewAccount:
+        """Create an account with one root access key; `principal` is the operator who does it, `source` whence.
 
         Raises AccountError for a name that is taken or has other characters than letters, digits, dot, dash and underscore.
         """
@@ -59,9 +60,8 @@ class Accounts:
             writer.identities.insert_credential(credential)
             writer.invalidate()
 
-        await self._store.write(
-            change, self._entry("account.create", account_id, name, request_id=request_id, at_ms=now_ms, principal=principal)
-        )
+        entry = self._entry("account.create", account_id, name, request_id=request_id, at_ms=now_ms, principal=principal)
+        await self._store.write(change, replace(entry, source=source))
         return NewAccount(account_id=account_id, name=name, access_key=access_key)
 
     async def create_operator(self, *, request_id: str = "") -> AccessKey:

@@ -4,31 +4,35 @@
 each check and what it found. Orchestrators and load balancers ask both, unsigned.
 
 Everything else is signed by an operator's key with Signature Version 4 for the service `siegel`: the rows of `ADMIN_ROUTES`.
+What is refused is written down for the account that the request names, and for the deployment where it names none.
 """
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from siegel.domain.consents import Operator
-from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     AccessDeniedError,
     AccountError,
     InvalidRequestError,
     InvalidTokenError,
     MaxMessageLengthExceededError,
+    MethodNotAllowedError,
     S3Error,
     SiegelError,
+    StorageError,
 )
 from siegel.domain.limits import ADMIN_BODY_BYTES_MAX
 from siegel.domain.ports import Clock, Journal
@@ -37,7 +41,7 @@ from siegel.s3wire.faults import status_of, to_s3_error
 from siegel.s3wire.request import parse_request
 from siegel.s3wire.sigv4 import verify
 from siegel.service.accounts import Accounts
-from siegel.service.operators import Operators
+from siegel.service.operators import Operators, operator_caller
 from siegel.service.trail import Trail
 from siegel.service.unproven import Unproven
 from siegel.web.admin_rows import AdminAsk, AdminRoute
@@ -119,34 +123,55 @@ class Desk:
         """Return Starlette's routes for the table."""
         return [Route(row.path, self._endpoint(row), methods=[row.method]) for row in ADMIN_ROUTES]
 
+    async def answer_unknown(self, request: Request, _error: Exception) -> Response:
+        """Answer what no route is for: nobody learns which there are before the signature holds."""
+        return await self._answer(None, request)
+
     async def close(self) -> None:
         """Write down what is only counted yet; requests are over."""
         await self._unproven.close()
 
     def _endpoint(self, row: AdminRoute) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            request_id = self._ids.next()
-            headers = {**_NEVER_STORED, "x-amz-request-id": request_id}
-            try:
-                body = await _read_body(request)
-                principal = await self._prove(request, body, request_id)
-                source = request.client.host if request.client else ""
-                ask = AdminAsk(row, principal, request_id, body, source, request.path_params, dict(request.query_params))
-                status, answer = await self._work[row.operation](ask)
-            except SiegelError as error:
-                told = InvalidRequestError(str(error)) if isinstance(error, AccountError) else to_s3_error(error)
-                fault = {"code": told.code, "message": told.text, "request_id": request_id}
-                return JSONResponse(fault, status_code=status_of(told), headers=headers)
-            return JSONResponse(answer, status_code=status, headers=headers)
+        return partial(self._answer, row)
 
-        return endpoint
+    async def _answer(self, row: AdminRoute | None, request: Request) -> Response:
+        source = request.client.host if request.client else ""
+        visit = _Visit(Trail(self._clock.now_ms(), self._ids.next(), source, kind="admin.refused"))
+        headers = {**_NEVER_STORED, "x-amz-request-id": visit.trail.request_id}
+        try:
+            ask = await self._understand(row, request, visit)
+            status, answer = await self._work[ask.row.operation](ask)
+        except SiegelError as error:
+            told = InvalidRequestError(str(error)) if isinstance(error, AccountError) else to_s3_error(error)
+            told = await self._note_refusal(visit, told)
+            fault = {"code": told.code, "message": told.text, "request_id": visit.trail.request_id}
+            return JSONResponse(fault, status_code=status_of(told), headers=headers)
+        return JSONResponse(answer, status_code=status, headers=headers)
 
-    async def _prove(self, request: Request, body: bytes, request_id: str) -> str:
-        """Return the operator who signed the request, as the ledger shows it. Who only says so is written down, or counted."""
-        scope = request.scope
-        peer = request.client.host if request.client else ""
+    async def _understand(self, row: AdminRoute | None, request: Request, visit: "_Visit") -> AdminAsk:
+        trail = visit.trail
+        words = [*request.url.path.split("/"), *request.query_params.values()]
+        self._note_named(trail, words)
+        body = await _read_body(request)
+        self._note_named(trail, [*words, _account_in(body)])
+        self._prove(request, body, visit)
+        if row is None:
+            raise MethodNotAllowedError("No operation of the admin port is asked for like this.")
+        trail.kind = row.kind
+        return AdminAsk(
+            row, trail.caller.arn, trail.request_id, body, trail.source, request.path_params, dict(request.query_params)
+        )
+
+    def _note_named(self, trail: Trail, words: list[str]) -> None:
+        """Note whose data a request is about, whoever sends it."""
+        trail.account_id, trail.consent_id = self._operators.find_named(words)
+        trail.object_key = trail.consent_id
+
+    def _prove(self, request: Request, body: bytes, visit: "_Visit") -> None:
+        """Note which operator signed the request, as the ledger shows him."""
+        scope, trail = request.scope, visit.trail
         parsed = parse_request(
-            scope["method"], scope["scheme"], scope["raw_path"], scope["query_string"], scope["headers"], peer, ()
+            scope["method"], scope["scheme"], scope["raw_path"], scope["query_string"], scope["headers"], trail.source, ()
         )
         claim = parse_claim(parsed, SERVICE)
         if claim is None:
@@ -155,26 +180,24 @@ class Desk:
             raise InvalidTokenError
         claim = replace(claim, payload_hash=hashlib.sha256(body).hexdigest())
         key = self._operators.signing_key(claim)
-        now_ms = self._clock.now_ms()
-        try:
-            verify(parsed, claim, key, now_ms=now_ms, region=self._region)
-        except S3Error as error:
-            trail = Trail(now_ms, request_id, peer, kind="admin.refused")
-            await self._unproven.append(trail, status_of(error), error.code)
-            raise
-        return f"operator/{claim.access_key_id}"
+        visit.names_operator = True
+        verify(parsed, claim, key, now_ms=trail.at_ms, region=self._region)
+        trail.caller = operator_caller(claim.access_key_id)
+
+    async def _note_refusal(self, visit: "_Visit", told: S3Error) -> S3Error:
+        """Write a refusal down, or count it; return what is answered: another error if that cannot be done.
+
+        Where neither an account nor a key of an operator is named, it is nobody's.
+        """
+        if visit.names_operator or visit.trail.account_id:
+            try:
+                await self._unproven.append(visit.trail, status_of(told), told.code)
+            except StorageError as error:
+                return to_s3_error(error)
+        return told
 
     async def _list_accounts(self, ask: AdminAsk) -> tuple[int, object]:
-        await self._journal.append(
-            Entry(
-                at_ms=self._clock.now_ms(),
-                request_id=ask.request_id,
-                kind=ask.row.kind,
-                account_id="",
-                principal=ask.principal,
-                bucket="",
-            )
-        )
+        await self._journal.append(operator_of(ask).entry(ask.row.kind, self._clock.now_ms()))
         return 200, {
             "accounts": [
                 {"account_id": account.account_id, "name": account.name, "created_at": _time(account.created_at_ms)}
@@ -190,7 +213,7 @@ class Desk:
             wanted = msgspec.json.decode(ask.body, type=NewAccountRequest)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequestError(f'The body must be a JSON object {{"name": ...}}: {error}') from None
-        made = await self._accounts.create(wanted.name, request_id=ask.request_id, principal=ask.principal)
+        made = await self._accounts.create(wanted.name, request_id=ask.request_id, principal=ask.principal, source=ask.source)
         key = made.access_key
         return 201, {
             "account_id": made.account_id,
@@ -198,6 +221,19 @@ class Desk:
             "access_key_id": key.access_key_id,
             "secret_access_key": key.secret_access_key,
         }
+
+
+class _Visit(Struct):
+    """One request as far as it is understood, and whether it names an operator's key that there is."""
+
+    trail: Trail
+    names_operator: bool = False
+
+
+class _Named(Struct):
+    """What a body may say of the account that it is about, whatever else there is in it."""
+
+    account: str = ""
 
 
 class NewAccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,6 +249,14 @@ async def _read_body(request: Request) -> bytes:
         if len(body) > ADMIN_BODY_BYTES_MAX:
             raise MaxMessageLengthExceededError(fields={"MaxMessageLengthBytes": str(ADMIN_BODY_BYTES_MAX)})
     return body
+
+
+def _account_in(body: bytes) -> str:
+    """Return the account that a body says it is about; empty if it says none, or is not understood."""
+    try:
+        return msgspec.json.decode(body, type=_Named).account
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def _time(at_ms: int) -> str:
@@ -231,7 +275,13 @@ def build_admin(checks: Checks, desk: Desk) -> Starlette:
         answer = {"status": "ready" if is_ready else "not ready", "checks": found}
         return JSONResponse(answer, status_code=200 if is_ready else 503, headers=_NEVER_STORED)
 
-    return Starlette(routes=[Route("/-/live", live), Route("/-/ready", ready), *desk.routes()])
+    application = Starlette(
+        routes=[Route("/-/live", live), Route("/-/ready", ready), *desk.routes()],
+        exception_handlers={HTTPException: desk.answer_unknown},
+    )
+    # A path with one more slash at its end is another path.
+    application.router.redirect_slashes = False
+    return application
 
 
 def render_admin_page() -> str:
@@ -241,7 +291,8 @@ def render_admin_page() -> str:
         "",
         "`GET /-/live` and `GET /-/ready` need no signature. Everything else is signed by an operator's access key (Signature",
         "Version 4, service `siegel`, the deployment's region) and answers JSON; errors have a `code`, a `message` and a",
-        "`request_id`. Customers' keys open nothing here, and operators' keys open nothing on the S3 port.",
+        "`request_id`. Customers' keys open nothing here, and operators' keys open nothing on the S3 port. What is refused is",
+        "an entry of the account that the request names, else of the deployment's log.",
         "",
         "| Operation | Request | | Ledger kind |",
         "|---|---|---|---|",

@@ -1,6 +1,7 @@
 """The operators' side: to ask for access, to see how it stands, to get credentials once there is a consent, to report.
 
 Nothing here shows more of a customer than the customer or the operator himself has written into the documents of a consent.
+What is refused is written down by the admin port.
 """
 
 from typing import Final
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from siegel.access.consent import Step
 from siegel.domain.consents import AccessWanted, Consent, Operator, support_arn
 from siegel.domain.entry import Entry
-from siegel.domain.errors import AccessDeniedError, InvalidRequestError, S3Error
+from siegel.domain.errors import AccessDeniedError, InvalidRequestError
 from siegel.domain.faultpoints import reach
 from siegel.domain.ledgers import LedgerFormError
 from siegel.domain.limits import CONSENTS_OPEN_MAX
@@ -28,7 +29,6 @@ from siegel.ledger.consents import (
     parse_cause,
     parse_report,
 )
-from siegel.s3wire.faults import status_of, to_s3_error
 from siegel.service.consents.book import (
     MS_PER_S,
     count_open,
@@ -151,13 +151,9 @@ class Support:
         """
         consent = find_anywhere(self._reader, consent_id)
         request = request_of(consent)
-        try:
-            if operator.principal != consent.asked_by:
-                raise AccessDeniedError("Only the operator who asked for access gets the credentials.")
-            proven = self._live.require(consent.account_id, consent.consent_id, support_arn(consent.consent_id, request.person))
-        except S3Error as error:
-            await self._note_refusal(consent, kind, operator, error)
-            raise
+        if operator.principal != consent.asked_by:
+            raise AccessDeniedError("Only the operator who asked for access gets the credentials.")
+        proven = self._live.require(consent.account_id, consent.consent_id, support_arn(consent.consent_id, request.person))
         session = Session(
             account_id=consent.account_id,
             session_of=SessionOf.SUPPORT,
@@ -177,32 +173,28 @@ class Support:
         """
         consent = find_anywhere(self._reader, consent_id)
         origin = request_of(consent).origin
-        try:
-            now_ms = self._clock.now_ms()
+        now_ms = self._clock.now_ms()
 
-            def change(tx: Writer) -> Consent:
-                current = find_consent(tx, consent.account_id, consent.consent_id)
-                report = Report(
-                    consent_id=consent_id,
-                    origin=origin,
-                    closed_at_s=now_ms // MS_PER_S,
-                    uses=current.uses,
-                    summary=summary,
-                )
-                try:
-                    parse_report(report.text)
-                except LedgerFormError as error:
-                    raise InvalidRequestError(f"The report is not accepted: {error}.") from error
-                closed = stepped(current, Step.CLOSE, now_ms)
-                return put_consent(tx, replace(closed, report=report.text))
+        def change(tx: Writer) -> Consent:
+            current = find_consent(tx, consent.account_id, consent.consent_id)
+            report = Report(
+                consent_id=consent_id,
+                origin=origin,
+                closed_at_s=now_ms // MS_PER_S,
+                uses=current.uses,
+                summary=summary,
+            )
+            try:
+                parse_report(report.text)
+            except LedgerFormError as error:
+                raise InvalidRequestError(f"The report is not accepted: {error}.") from error
+            closed = stepped(current, Step.CLOSE, now_ms)
+            return put_consent(tx, replace(closed, report=report.text))
 
-            def entry(closed: Consent) -> Entry:
-                return self._entry(closed, "consent.close", operator, manifest=digest(closed.report))
+        def entry(closed: Consent) -> Entry:
+            return self._entry(closed, "consent.close", operator, manifest=digest(closed.report))
 
-            return self._shown(await self._store.write(change, entry))
-        except S3Error as error:
-            await self._note_refusal(consent, "consent.close", operator, error)
-            raise
+        return self._shown(await self._store.write(change, entry))
 
     def _shown(self, consent: Consent) -> dict[str, object]:
         request = request_of(consent)
@@ -224,7 +216,3 @@ class Support:
             source=operator.source,
             **more,  # type: ignore[arg-type]  # the fields of Entry by their names
         )
-
-    async def _note_refusal(self, consent: Consent, kind: str, operator: Operator, error: S3Error) -> None:
-        told = to_s3_error(error)
-        await self._journal.append(self._entry(consent, kind, operator, status=status_of(told), reason=told.code))

@@ -255,7 +255,7 @@ def _account_in(body: bytes) -> str:
     """Return the account that a body says it is about; empty if it says none, or is not understood."""
     try:
         return msgspec.json.decode(body, type=_Named).account
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 

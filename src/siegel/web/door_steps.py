@@ -1,11 +1,16 @@
 """What every door beside S3 does alike: take in a small body, prove who signed it, write down what was refused."""
 
 import logging
+import re
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import islice
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from siegel.access.caller import CallerKind
 from siegel.domain.errors import AccessDeniedError, StorageError
 from siegel.s3wire.claims import Claim
 from siegel.s3wire.request import Request
@@ -16,6 +21,11 @@ from siegel.service.trail import Trail
 from siegel.service.unproven import Unproven
 from siegel.web.body import IdleReaper
 from siegel.web.exchange import Exchange
+
+# What is an account's: its keys, users, roles, policies. No name that there is has more characters.
+_ARN: Final = re.compile(r"arn:aws:(?:iam:|kms:[a-z0-9-]{1,32}):(?P<account>[0-9]{12}):[!-~]{1,640}", re.ASCII)
+# Whoever has proven nothing may name as many as a body can hold: so many are looked at.
+_NAMED_MAX: Final = 4
 
 _log = logging.getLogger(__name__)
 
@@ -61,13 +71,33 @@ def prove(parts: DoorParts, request: Request, claim: Claim, body: bytes, trail: 
     parts.key_uses.note(trail.account_id, claim, trail.at_ms)
 
 
+def note_named(parts: DoorParts, trail: Trail, names: Iterable[str]) -> None:
+    """Note whose resources a request names that has proven nobody: as with a bucket, their accounts shall know."""
+    if trail.caller.kind is not CallerKind.ANONYMOUS:
+        return
+    for found in islice(filter(None, map(_ARN.fullmatch, names)), _NAMED_MAX):
+        place = found["account"], found[0]
+        if place not in trail.keys and parts.directory.has_account(found["account"]):
+            trail.keys.append(place)
+
+
 async def note_refusal(parts: DoorParts, trail: Trail, status: int, code: str) -> StorageError | None:
     """Write down a refusal for everybody whom it is about, once that is known; return why it failed, None if it did not."""
-    if trail.account_id:
-        try:
-            await parts.unproven.append(trail, status, code, of_keys=True)
-        except StorageError as unwritten:
-            _log.error("request %s failed: %s", trail.request_id, unwritten)
-            trail.has_entry = False
-            return unwritten
+    try:
+        for one in _of_each_account(trail):
+            await parts.unproven.append(one, status, code, of_keys=True)
+            trail.has_entry |= one.has_entry
+    except StorageError as unwritten:
+        _log.error("request %s failed: %s", trail.request_id, unwritten)
+        trail.has_entry = False
+        return unwritten
     return None
+
+
+def _of_each_account(trail: Trail) -> list[Trail]:
+    """Return the trail for each account that is to know: who has proven nothing is counted in each by itself."""
+    if trail.caller.kind is not CallerKind.ANONYMOUS or not trail.keys:
+        return [trail] if trail.account_id else []
+    names = {trail.account_id: trail.object_key} if trail.account_id else {}
+    names |= dict(reversed(trail.keys))
+    return [replace(trail, account_id=account_id, object_key=name, keys=[]) for account_id, name in names.items()]

@@ -21,9 +21,10 @@ from siegel.kmswire.operations import find_operation, read_call
 from siegel.kmswire.protocol import SERVICE
 from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.request import Request
+from siegel.service.kms.named import names_in
 from siegel.service.kms.use_cases import KeyService
 from siegel.service.trail import Trail
-from siegel.web.door_steps import DoorParts, note_refusal, prove, read_body
+from siegel.web.door_steps import DoorParts, note_named, note_refusal, prove, read_body
 from siegel.web.exchange import Exchange
 
 _JSON: Final = (b"content-type", CONTENT_TYPE.encode())
@@ -50,18 +51,26 @@ class KmsDoor:
 
     async def _understand(self, request: Request, exchange: Exchange, trail: Trail) -> Spoken:
         trail.kind = f"{SERVICE}.refused"
-        claim = parse_claim(request, SERVICE)
         body = await read_body(self._parts, exchange, KMS_BODY_BYTES_MAX)
-        if claim is None:
-            raise KmsMissingAuthenticationTokenError
+        try:
+            self._prove(request, body, trail)
+        except SiegelError:
+            note_named(self._parts, trail, names_in(body or b"", self._parts.region))
+            raise
         if body is None:
             raise KmsRequestTooLargeError(f"The body of a request has at most {KMS_BODY_BYTES_MAX} bytes.")
-        prove(self._parts, request, claim, body, trail)
         if request.method != "POST" or request.raw_path != b"/":
             raise KmsUnknownOperationError("Requests to this service are posted to the path /.")
         operation = find_operation(request.headers.get("x-amz-target", ""))
         trail.kind = operation.kind
         return read_call(operation, body)
+
+    def _prove(self, request: Request, body: bytes | None, trail: Trail) -> None:
+        claim = parse_claim(request, SERVICE)
+        if claim is None:
+            raise KmsMissingAuthenticationTokenError
+        if body is not None:
+            prove(self._parts, request, claim, body, trail)
 
     async def _refuse(self, error: Exception, exchange: Exchange, trail: Trail) -> None:
         fault = to_fault(error if isinstance(error, SiegelError) else KmsInternalError())

@@ -26,7 +26,7 @@ from siegel.iamwire.xml import Node, render_answer, render_error
 from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.request import SIGNING_QUERY_NAMES, Request
 from siegel.service.trail import Trail
-from siegel.web.door_steps import DoorParts, note_refusal, prove, read_body
+from siegel.web.door_steps import DoorParts, note_named, note_refusal, prove, read_body
 from siegel.web.exchange import Exchange
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -69,13 +69,17 @@ class QueryDoor:
 
     async def _understand(self, request: Request, exchange: Exchange, trail: Trail) -> Spoken:
         trail.kind = f"{self._protocol.service}.refused"
-        claim = parse_claim(request, self._protocol.service)
         body = await self._body(request, exchange)
-        if claim is None:
-            return self._admit_unsigned(_parameters(request, body), trail)
-        prove(self._parts, request, claim, body, trail)
-        parameters = _parameters(request, body)
-        return read_call(self._name(parameters, trail), parameters)
+        try:
+            claim = parse_claim(request, self._protocol.service)
+            if claim is None:
+                return self._admit_unsigned(_parameters(request, body), trail)
+            prove(self._parts, request, claim, body, trail)
+            parameters = _parameters(request, body)
+            return read_call(self._name(parameters, trail), parameters)
+        except SiegelError:
+            note_named(self._parts, trail, _names(request, body))
+            raise
 
     def _name(self, parameters: dict[str, str], trail: Trail) -> Action:
         action = find_action(self._protocol, parameters)
@@ -115,6 +119,14 @@ class QueryDoor:
     @staticmethod
     async def _send(exchange: Exchange, status: int, xml: bytes) -> None:
         await exchange.answer(status, [_XML, (b"x-amzn-requestid", exchange.request_id.encode())], xml)
+
+
+def _names(request: Request, body: bytes) -> list[str]:
+    """Return whatever a form holds that may name something."""
+    try:
+        return list(_parameters(request, body).values())
+    except QueryError:
+        return []
 
 
 def _parameters(request: Request, body: bytes) -> dict[str, str]:

@@ -108,8 +108,6 @@ class Scene:
         Raises KmsNotFoundError, AccessDeniedError.
         """
         is_own = named.account_id == self.account_id
-        if not is_own and not self.setting.spoken.operation.across:
-            raise AccessDeniedError
         key_id = self.views.key_id_of(named.account_id, named.alias) if named.alias else named.key_id
         view = None if key_id is None else self.views.find(named.account_id, key_id)
         if view is None:
@@ -120,6 +118,9 @@ class Scene:
         trail.account_id, trail.object_key = place = view.account_id, self.arn(view)
         if place not in trail.keys:
             trail.keys.append(place)
+        if not is_own and not self.setting.spoken.operation.across:
+            # Whose key it is learns of it all the same.
+            raise AccessDeniedError
         return view
 
     def admit(

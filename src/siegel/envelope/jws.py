@@ -116,7 +116,7 @@ def read_token(text: str) -> SignedToken:
         raise TokenFormError("not three parts of a compact JWS")
     try:
         header = msgspec.json.decode(_decode(parts[0]), type=_Header)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise TokenFormError(f"the header is not one of a JWS: {error}") from error
     if header.crit is not None:
         raise WebTokenError("the token has extensions that must be understood, and are not")
@@ -131,7 +131,7 @@ def read_keys(document: bytes) -> tuple[VerifyingKey, ...]:
     """
     try:
         found = msgspec.json.decode(document, type=_KeySet).keys
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise WebTokenError(f"not a set of JSON Web Keys: {error}") from error
     if len(found) > WEB_KEYS_MAX:
         raise WebTokenError(f"more than {WEB_KEYS_MAX} keys")
@@ -155,7 +155,7 @@ def _read_key(raw: msgspec.Raw) -> VerifyingKey | None:
         if jwk.use != "sig" or "verify" not in jwk.key_ops:
             return None
         made = _make_rsa(jwk) if jwk.kty == "RSA" else _make_ec(jwk)
-    except (msgspec.DecodeError, TokenFormError, ValueError):
+    except (msgspec.DecodeError, TokenFormError, ValueError, RecursionError):
         return None
     algorithms, key = made
     own = frozenset(algorithms) if not jwk.alg else frozenset(algorithms) & {jwk.alg}

@@ -115,7 +115,7 @@ class WebIdentities:
     async def _prove(self, account_id: str, token: SignedToken) -> WebIdentity:
         try:
             claims = msgspec.json.decode(token.payload, type=_Claims)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise WebTokenError(f"a claim is missing or of a wrong type: {error}") from error
         entities = Entities(self._store.reader, account_id)
         provider = entities.find(OidcProvider, provider_name(claims.iss))

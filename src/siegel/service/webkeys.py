@@ -115,5 +115,5 @@ class WebKeys:
             raise OutboundError(f"{url} answers {answer.status}")
         try:
             return msgspec.json.decode(answer.body, type=document_type)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise OutboundError(f"{url} does not answer as a provider does: {error}") from error

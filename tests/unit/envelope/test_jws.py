@@ -154,7 +154,12 @@ def test_keys_that_cannot_be_used_are_passed_over():
     assert len(key_set(*unusable, jwk(RSA))) == 1
 
 
-@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys":{}}', b"\xff", json.dumps({"keys": [{}] * 101}).encode()])
+DEEP = b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}"
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"[]", b"{}", b'{"keys":{}}', b"\xff", json.dumps({"keys": [{}] * 101}).encode(), DEEP]
+)
 def test_what_is_no_set_of_keys_is_refused(document):
     with pytest.raises(WebTokenError):
         read_keys(document)
@@ -180,6 +185,7 @@ GOOD = token(RSA, "RS256")
         b64(b'{"alg":1}') + "." + GOOD.partition(".")[2],
         b64(b'{"alg":"RS256","kid":1}') + "." + GOOD.partition(".")[2],
         b64(b"\xff") + "." + GOOD.partition(".")[2],
+        b64(DEEP) + "." + GOOD.partition(".")[2],
         "A" + "." + GOOD.partition(".")[2],
         "QQ.QR." + GOOD.rpartition(".")[2],
         b64(b'{"alg":"RS256"}') + ".QR." + GOOD.rpartition(".")[2],

@@ -117,6 +117,14 @@ def test_claims_that_are_not_accepted(identities, more):
         prove(identities, **more)
 
 
+def test_claims_that_are_nested_too_deep_are_not_accepted(identities):
+    """A token proves nothing before its provider is known: its nesting ends in a refusal too, and not in a failure."""
+    claims = json.dumps(CLAIMS)[:-1] + ', "x": ' + "[" * 5000 + "]" * 5000 + "}"
+    head = b64(json.dumps({"alg": "RS256", "kid": "first"}).encode())
+    with pytest.raises(IdpRejectedClaimError):
+        asyncio.run(identities.prove(ACCOUNT, f"{head}.{b64(claims.encode())}.AAAA"))
+
+
 @pytest.mark.parametrize("exp", [NOW_S, NOW_S - 0.5, 0, -1])
 def test_a_token_ends_when_it_says(identities, exp):
     with pytest.raises(ExpiredTokenExceptionError):

@@ -2,6 +2,8 @@
 
 import itertools
 import re
+from base64 import b64encode
+from hashlib import md5
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -16,7 +18,7 @@ from siegel.app.wiring import open_deployment
 from siegel.domain.logs import DEPLOYMENT_LOG
 from siegel.ledger.leaves import decode_leaf
 from siegel.service.ledgers.files import read_entries
-from siegel.service.unproven import COUNTED, COUNTING, EACH_MAX
+from siegel.service.unproven import COUNTED, COUNTING, EACH_MAX, PREFLIGHTS_COUNTED, PREFLIGHTS_COUNTING
 from tests.gateway.signer import REGION, Keys
 from tests.process.customers import Customer
 from tests.process.running import wait_until
@@ -60,6 +62,32 @@ def test_of_a_flood_each_is_an_entry_or_counted(customer):
         assert counting["request_id"] == named[-1]
         told = re.fullmatch(r"AccessDenied (\d+)", counted["reason"])
         assert len(named) + int(told[1]) == FLOOD
+
+
+RULES = (
+    b'<CORSConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><CORSRule>'
+    b"<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>"
+)
+
+
+def test_a_flood_of_preflights_that_are_allowed_is_counted_too(customer):
+    asked = [("Origin", "https://www.example.org"), ("Access-Control-Request-Method", "GET")]
+    with customer.serving() as service:
+        checked = [("Content-MD5", b64encode(md5(RULES).digest()).decode())]
+        assert customer.raw.call("PUT", "box", query="cors=", body=RULES, headers=checked).status == 200
+        questions = [customer.raw.ask("OPTIONS", "box", f"key-{number}", headers=asked) for number in range(FLOOD)]
+        answers = [customer.raw.send(question) for question in questions]
+        assert {answer.status for answer in answers} == {200}
+        named = [answer.header("x-siegel-entry") for answer in answers if answer.has("x-siegel-entry")]
+        assert len(named) == EACH_MAX + 1
+        assert service.stop() == 0
+    with customer.serving():
+        customer.sync_until(customer.access())
+        own = {entry["request_id"] for entry in customer.entries() if entry["kind"] == "bucket.preflight"}
+        assert own == set(named)
+        (counting,), (counted,) = refusals(customer, PREFLIGHTS_COUNTING), refusals(customer, PREFLIGHTS_COUNTED)
+        assert counting["request_id"] == named[-1]
+        assert counted["reason"] == f"allowed {FLOOD - len(named)}"
 
 
 def test_a_kill_loses_no_more_than_is_said(customer):

@@ -1,10 +1,12 @@
-"""Refusals of requests that prove nobody: unsigned, or not signed by a key that there is. Anybody can send them without end.
+"""What is answered to requests that prove nobody: unsigned, or not signed by a key that there is. Anybody sends them without end.
 
-Of one bucket, or of what is an account's and in no bucket, the first EACH_MAX in a minute have an entry each. Then an entry
-`refused.counting` says that further ones are counted, and at the end of the minute an entry `refused.counted` says how many
-there were of each reason. Nothing is counted before the entry that says so is durable: of a process that is killed in between,
-the log tells that it was counting, and for how long. What is signed by a key that there is always has an entry of its own, and
-so has what any statement allows, and whom an identity provider of the account vouches for.
+These are refusals, and CORS preflights, which nobody signs and a bucket's rules allow: both alike, each for itself. Of one
+bucket, or of what is an account's and in no bucket, the first EACH_MAX in a minute have an entry each. Then an entry
+`refused.counting` (`preflight.counting`) says that further ones are counted, and at the end of the minute an entry
+`refused.counted` (`preflight.counted`) says how many there were of each reason. Nothing is counted before the entry that says so
+is durable: of a process that is killed in between, the log tells that it was counting, and for how long. What is signed by a key
+that there is always has an entry of its own, and so has what any statement allows, and whom an identity provider of the account
+vouches for.
 """
 
 import asyncio
@@ -24,18 +26,31 @@ WINDOW_MS: Final = 60_000
 PLACES_MAX: Final = 10_000
 COUNTING: Final = "refused.counting"
 COUNTED: Final = "refused.counted"
+PREFLIGHTS_COUNTING: Final = "preflight.counting"
+PREFLIGHTS_COUNTED: Final = "preflight.counted"
+# What is counted of those that were not refused.
+ALLOWED: Final = "allowed"
+_REFUSED: Final = 400
 
 _log = logging.getLogger(__name__)
 
 
-class _Window:
-    """One minute of refusals of one bucket, or of what is an account's and in no bucket."""
+# Account, bucket, and whether it is refusals that are counted.
+_Place = tuple[str, int, bool]
 
-    __slots__ = ("counts", "is_being_told", "is_told", "own", "status", "trail")
+
+class _Window:
+    """One minute of refusals, or of preflights, of one bucket, or of what is an account's and in no bucket."""
+
+    __slots__ = ("counted", "counting", "counts", "is_being_told", "is_told", "own", "place", "status", "trail")
 
     def __init__(self, trail: Trail, status: int) -> None:
         self.trail = trail
         self.status = status
+        self.place = _place(trail, status)
+        is_refused = status >= _REFUSED
+        self.counting = COUNTING if is_refused else PREFLIGHTS_COUNTING
+        self.counted = COUNTED if is_refused else PREFLIGHTS_COUNTED
         self.own = 0
         self.is_being_told = False
         self.is_told = False
@@ -43,25 +58,25 @@ class _Window:
 
 
 class Unproven:
-    """Writes refusals down, each or counted. For one event loop."""
+    """Writes refusals and preflights down, each or counted. For one event loop."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        self._windows: dict[tuple[str, int], _Window] = {}
+        self._windows: dict[_Place, _Window] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     async def append(self, trail: Trail, status: int, reason: str, *, of_keys: bool = False) -> None:
         """Return when the refusal is durable, or counted; `of_keys`: each key's owner is told of it. Raises StorageError.
 
-        Counted ones leave `trail.has_entry` unset: no entry is theirs alone.
+        A preflight that is allowed has no `reason`. Counted ones leave `trail.has_entry` unset: no entry is theirs alone.
         """
         window = None if trail.permit or _is_proven(trail) else self._window(trail, status)
         if window is None:
             entries = trail.entries_of_keys if of_keys else trail.entries
             await self._journal.append(entries(status, reason=reason))
         elif window.is_told:
-            window.counts[reason] += 1
+            window.counts[reason or ALLOWED] += 1
         else:
             window.own += 1
             entry = trail.entry(status, reason=reason)
@@ -78,53 +93,55 @@ class Unproven:
 
     async def _tell(self, window: _Window, trail: Trail, entry: Entry) -> None:
         """Write a refusal down, and that further ones are counted. Raises StorageError: then the next one tries to say so."""
-        told = _entry(window, COUNTING, trail.at_ms, f"{WINDOW_MS // 1000} s", trail.request_id)
+        told = _entry(window, window.counting, trail.at_ms, f"{WINDOW_MS // 1000} s", trail.request_id)
         window.is_being_told = True
         try:
             await self._journal.append((entry, told))
         finally:
             window.is_being_told = False
         window.is_told = True
-        place = trail.account_id, trail.bucket_id
-        if self._windows.get(place) is not window:
+        if self._windows.get(window.place) is not window:
             # The minute has ended meanwhile, and nobody else says how many there were.
-            self._end_soon(place, window)
+            self._end_soon(window)
 
     def _window(self, trail: Trail, status: int) -> _Window | None:
-        place = trail.account_id, trail.bucket_id
-        window = self._windows.get(place)
-        return self._begin(place, _Window(trail, status)) if window is None and len(self._windows) < PLACES_MAX else window
+        window = self._windows.get(_place(trail, status))
+        return self._begin(_Window(trail, status)) if window is None and len(self._windows) < PLACES_MAX else window
 
-    def _begin(self, place: tuple[str, int], window: _Window) -> _Window:
-        self._windows[place] = window
-        asyncio.get_running_loop().call_later(WINDOW_MS / 1000, self._begin_to_end, place, window)
+    def _begin(self, window: _Window) -> _Window:
+        self._windows[window.place] = window
+        asyncio.get_running_loop().call_later(WINDOW_MS / 1000, self._begin_to_end, window.place, window)
         return window
 
-    def _begin_to_end(self, place: tuple[str, int], window: _Window | None = None) -> None:
+    def _begin_to_end(self, place: _Place, window: _Window | None = None) -> None:
         found = self._windows.get(place)
         if found is None or (window is not None and found is not window):
             return
         del self._windows[place]
         if found.is_told or found.counts:
-            self._end_soon(place, found)
+            self._end_soon(found)
 
-    def _end_soon(self, place: tuple[str, int], window: _Window) -> None:
-        task = asyncio.get_running_loop().create_task(self._end(place, window))
+    def _end_soon(self, window: _Window) -> None:
+        task = asyncio.get_running_loop().create_task(self._end(window))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _end(self, place: tuple[str, int], window: _Window) -> None:
+    async def _end(self, window: _Window) -> None:
         told = ", ".join(f"{reason} {count}" for reason, count in sorted(window.counts.items())) or "none"
         try:
-            await self._journal.append(_entry(window, COUNTED, self._clock.now_ms(), told, ""))
+            await self._journal.append(_entry(window, window.counted, self._clock.now_ms(), told, ""))
         except StorageError as error:
-            _log.error("refusals of requests that prove nobody could not be written down, %s: %s", told, error)
-            self._keep(place, window)
+            _log.error("requests that prove nobody could not be written down, %s: %s", told, error)
+            self._keep(window)
 
-    def _keep(self, place: tuple[str, int], window: _Window) -> None:
+    def _keep(self, window: _Window) -> None:
         """Keep counts that could not be written down for the next minute's entry; what is new then has entries of its own."""
-        later = self._windows.get(place) or self._begin(place, _Window(window.trail, window.status))
+        later = self._windows.get(window.place) or self._begin(_Window(window.trail, window.status))
         later.counts += window.counts
+
+
+def _place(trail: Trail, status: int) -> _Place:
+    return trail.account_id, trail.bucket_id, status >= _REFUSED
 
 
 def _is_proven(trail: Trail) -> bool:

@@ -10,7 +10,15 @@ from siegel.access.caller import ANONYMOUS, Caller, CallerKind
 from siegel.domain.errors import StorageError
 from siegel.service import unproven
 from siegel.service.trail import Trail
-from siegel.service.unproven import COUNTED, COUNTING, EACH_MAX, WINDOW_MS, Unproven
+from siegel.service.unproven import (
+    COUNTED,
+    COUNTING,
+    EACH_MAX,
+    PREFLIGHTS_COUNTED,
+    PREFLIGHTS_COUNTING,
+    WINDOW_MS,
+    Unproven,
+)
 
 ACCOUNT = "111122223333"
 SIGNED = Caller(kind=CallerKind.ROOT, account_id=ACCOUNT, arn="arn:aws:iam::111122223333:root")
@@ -101,6 +109,20 @@ def test_a_flood_is_counted_by_its_reasons_and_nothing_is_unsaid(door):
     assert (counted.principal, counted.request_id) == ("anonymous", "")
     own = door.journal.of("object.read")
     assert len(own) + 1007 == door.asked == EACH_MAX + 1 + 1007 + 1
+
+
+def test_preflights_are_counted_like_refusals_and_apart_from_them(door):
+    async def work():
+        first = [*await door.refuse(EACH_MAX + 1, "", 200), *await door.refuse(EACH_MAX, "AccessForbidden")]
+        assert all(trail.has_entry for trail in first)
+        assert not any(trail.has_entry for trail in await door.refuse(500, "", 200))
+        assert (await door.refuse(1, "AccessForbidden"))[0].has_entry
+
+    story(door, work)
+    (counting,), (counted,) = door.journal.of(PREFLIGHTS_COUNTING), door.journal.of(PREFLIGHTS_COUNTED)
+    assert (counting.status, counting.reason) == (200, "60 s")
+    assert (counted.status, counted.reason, counted.bucket_id) == (200, "allowed 500", 1)
+    assert [entry.reason for entry in door.journal.of(COUNTED)] == ["none"]
 
 
 VOUCHED_FOR = replace(ANONYMOUS, arn="idp.example:jane", federated_provider="arn:aws:iam::111122223333:oidc-provider/idp.example")

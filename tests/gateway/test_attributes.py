@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
 from .shelf import MIB, Shelf, fails, md5_hex, refused, seeded, sha256_b64
@@ -39,7 +42,11 @@ def test_parts_of_a_multipart_object(bucket: Shelf):
     bucket.complete(
         "k", upload_id, [bucket.part("k", upload_id, n, body, ChecksumAlgorithm="SHA256") for n, body in enumerate(bodies, 1)]
     )
-    parts = attributes(bucket, "k", ["ObjectParts"])["ObjectParts"]
+    found = attributes(bucket, "k", ["Checksum", "ObjectParts"])
+    # Here, and only here, without the number of parts.
+    whole = base64.b64encode(hashlib.sha256(b"".join(hashlib.sha256(body).digest() for body in bodies)).digest()).decode()
+    assert found["Checksum"] == {"ChecksumSHA256": whole, "ChecksumType": "COMPOSITE"}
+    parts = found["ObjectParts"]
     assert parts["TotalPartsCount"] == 3
     assert [(part["PartNumber"], part["Size"], part["ChecksumSHA256"]) for part in parts["Parts"]] == [
         (number, len(body), sha256_b64(body)) for number, body in enumerate(bodies, 1)

@@ -223,6 +223,12 @@ def test_trap_14_the_whole_objects_checksum_and_size_in_complete_are_verified(bu
         refused(bucket.call("POST", "k", query=query, headers=wrong, body=body), 400, "BadDigest")
         size = [("x-amz-mp-object-size", "17")]
         refused(bucket.call("POST", "k", query=query, headers=size, body=body), 400, "InvalidRequest")
+        for kind in ("COMPOSITE", "HALF"):
+            other_type = [(header_of("CRC32C"), value_of("CRC32C", FIRST + SECOND)), ("x-amz-checksum-type", kind)]
+            refused(bucket.call("POST", "k", query=query, headers=other_type, body=body), 400, "InvalidRequest")
+        # The right text under the name of another algorithm of the same size is not right.
+        other_name = [(header_of("CRC32"), value_of("CRC32C", FIRST + SECOND))]
+        refused(bucket.call("POST", "k", query=query, headers=other_name, body=body), 400, "InvalidRequest")
     right = [(header_of("CRC32C"), value_of("CRC32C", FIRST + SECOND)), ("x-amz-checksum-type", "FULL_OBJECT")]
     right.append(("x-amz-mp-object-size", str(len(FIRST + SECOND))))
     done = bucket.call("POST", "k", query=query, headers=right, body=body)

@@ -179,6 +179,11 @@ def test_trap_39_tags_beyond_their_limits_are_refused(bucket: Shelf, tags):
         refused(answer, 400, "InvalidTag", "InvalidArgument", "BadRequest")
 
 
+def test_trap_39_a_key_named_twice_is_told_of_the_header(bucket: Shelf):
+    answer = refused(bucket.call("PUT", "k", headers=[("x-amz-tagging", "k=1&k=2")], body=b"1"), 400, "InvalidArgument")
+    assert (answer.xml.findtext("ArgumentName"), answer.xml.findtext("ArgumentValue")) == ("x-amz-tagging", "k=1&k=2")
+
+
 def test_trap_44_a_key_may_have_1024_bytes_and_no_more(bucket: Shelf):
     for key in ("k" * 1024, "ü" * 512):
         bucket.put(key, b"1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
+
 import pytest
 
 from . import signer
@@ -78,6 +80,9 @@ def test_trap_31_a_delete_without_version_adds_a_marker(versioned: Shelf):
     assert versioned.call("HEAD", "k").status == 404
     named = refused(versioned.call("GET", "k", query=f"versionId={marker}"), 405, "MethodNotAllowed")
     assert named.header("x-amz-delete-marker") == "true"
+    assert (named.xml.findtext("Method"), named.xml.findtext("ResourceType")) == ("GET", "DeleteMarker")
+    made_at = versioned.s3.list_object_versions(Bucket=versioned.name)["DeleteMarkers"][0]["LastModified"]
+    assert parsedate_to_datetime(named.header("last-modified")) == made_at
     assert named.header("allow") == "DELETE"
     assert versioned.call("HEAD", "k", query=f"versionId={marker}").status == 405
     assert versioned.get("k", VersionId=first) == b"1"
@@ -180,7 +185,8 @@ def test_trap_32_an_absent_version(versioned: Shelf, version_id):
     gone = versioned.put("k", b"2")["VersionId"]
     delete(versioned, "k", gone)
     for absent in (version_id, gone):
-        refused(versioned.call("GET", "k", query=f"versionId={absent}"), 404, "NoSuchVersion")
+        answer = refused(versioned.call("GET", "k", query=f"versionId={absent}"), 404, "NoSuchVersion")
+        assert (answer.xml.findtext("Key"), answer.xml.findtext("VersionId")) == ("k", absent)
         assert versioned.call("HEAD", "k", query=f"versionId={absent}").status == 404
         assert delete(versioned, "k", absent).status == 204
     refused(versioned.call("GET", "other", query=f"versionId={real}"), 404, "NoSuchVersion")

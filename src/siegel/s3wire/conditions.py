@@ -59,18 +59,21 @@ class ReadConditions(Struct, frozen=True):
         modified_s = modified_at_ms // 1000
         if self.if_match is not None:
             if not _matches(self.if_match, etag):
-                raise _failed("If-Match")
+                raise self._failed("If-Match")
         elif self.if_unmodified_since_ms is not None and modified_s > self.if_unmodified_since_ms // 1000:
-            raise _failed("If-Unmodified-Since")
+            raise self._failed("If-Unmodified-Since")
         if self.if_none_match is not None:
             if _matches(self.if_none_match, etag):
                 raise self._unchanged("If-None-Match", etag, modified_at_ms)
         elif self.if_modified_since_ms is not None and modified_s <= self.if_modified_since_ms // 1000:
             raise self._unchanged("If-Modified-Since", etag, modified_at_ms)
 
+    def _failed(self, condition: str) -> PreconditionFailedError:
+        return _failed(f"{COPY_SOURCE_PREFIX if self.is_copy else ''}{condition}")
+
     def _unchanged(self, condition: str, etag: str, modified_at_ms: int) -> PreconditionFailedError | NotModifiedError:
         if self.is_copy:
-            return _failed(COPY_SOURCE_PREFIX + condition)
+            return self._failed(condition)
         return NotModifiedError(headers={"ETag": f'"{etag}"', "Last-Modified": format_http_date(modified_at_ms)})
 
 
@@ -117,8 +120,8 @@ class WriteConditions(Struct, frozen=True):
         """Whether there is any condition."""
         return self.if_absent or self.if_match is not None
 
-    def check(self, current_etag: str | None) -> None:
-        """Compare with the current object's tag, None if there is no current object (a delete marker counts as none).
+    def check(self, object_key: str, current_etag: str | None) -> None:
+        """Compare with the tag of a key's current object, None if there is none (a delete marker counts as none).
 
         Raises PreconditionFailedError, or NoSuchKeyError where If-Match finds nothing.
         """
@@ -127,7 +130,7 @@ class WriteConditions(Struct, frozen=True):
         if self.if_match is None:
             return
         if current_etag is None:
-            raise NoSuchKeyError
+            raise NoSuchKeyError(fields={"Key": object_key})
         if not _matches(self.if_match, current_etag):
             raise _failed("If-Match")
 

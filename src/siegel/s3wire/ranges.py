@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from siegel.domain.errors import InvalidArgumentError, InvalidRangeError
+from siegel.domain.errors import InvalidArgumentError, InvalidRangeError, InvalidRequestError
 
 _RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
 _COPY_RANGE: Final = re.compile(r"bytes=([0-9]+)-([0-9]+)")
@@ -70,7 +70,8 @@ def parse_range(value: str | None, size_bytes: int) -> ByteRange | None:
 def parse_copy_range(value: str | None, size_bytes: int) -> ByteRange | None:
     """Return the range of a copy's source, or None for all of it.
 
-    Stricter than `parse_range`, as S3 is here: raises InvalidArgumentError unless it is `bytes=first-last` within the source.
+    Stricter than `parse_range`, as S3 is here: raises InvalidArgumentError unless it is `bytes=first-last` within the source,
+    InvalidRequestError if it begins behind its end.
     """
     if value is None:
         return None
@@ -82,6 +83,8 @@ def parse_copy_range(value: str | None, size_bytes: int) -> ByteRange | None:
             fields={"ArgumentName": "x-amz-copy-source-range", "ArgumentValue": value},
         )
     start, stop = _number(match[1]), _number(match[2]) + 1
+    if start >= size_bytes:
+        raise InvalidRequestError("The specified copy range is invalid for the source object size")
     if stop > size_bytes:
         raise InvalidArgumentError(
             f"Range specified is not valid for source object of size: {size_bytes}",

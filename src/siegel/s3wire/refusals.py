@@ -70,7 +70,9 @@ def check_ownership(ownership: str) -> None:
         raise UnsupportedFeatureError(
             f"Access control lists are off on every bucket, so object ownership is {_ENFORCED}: grant access by policies."
         )
-    raise InvalidArgumentError("Invalid x-amz-object-ownership header.", fields={"ArgumentValue": ownership})
+    raise InvalidArgumentError(
+        f"Invalid x-amz-object-ownership header: {ownership}", fields={"ArgumentName": "x-amz-object-ownership"}
+    )
 
 
 def _unsupported(name: str) -> UnsupportedFeatureError:

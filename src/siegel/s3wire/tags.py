@@ -32,7 +32,7 @@ _MARKS: Final = frozenset("+-=._:/@")
 def parse_tagging(value: str | None) -> dict[str, str]:
     """Return the tags of a header's `key=value&key2=value2`, percent-encoded; a value may hold `=`.
 
-    Raises InvalidArgumentError if it cannot be read, InvalidTagError if the tags break a rule.
+    Raises InvalidArgumentError if it cannot be read or names a key twice, InvalidTagError if the tags break a rule.
     """
     tags: dict[str, str] = {}
     if not value:
@@ -43,7 +43,7 @@ def parse_tagging(value: str | None) -> dict[str, str]:
         key, _, text = pair.partition("=")
         name = _decode(key)
         if name in tags:
-            raise InvalidTagError("Cannot provide multiple Tags with the same key", fields={"TagKey": name})
+            raise _unreadable(value)
         tags[name] = _decode(text)
     check_tags(tags)
     return tags
@@ -70,8 +70,11 @@ def _decode(text: str) -> str:
     try:
         return decode_form(text.encode("latin-1"))
     except InvalidURIError:
-        raise InvalidArgumentError(
-            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name "
-            "duplicates.",
-            fields={"ArgumentName": "x-amz-tagging"},
-        ) from None
+        raise _unreadable(text) from None
+
+
+def _unreadable(value: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+        fields={"ArgumentName": "x-amz-tagging", "ArgumentValue": value},
+    )

@@ -324,8 +324,10 @@ def render_attributes(
 ) -> bytes:
     """GetObjectAttributes: of what there is, that which is `wanted`. `parts` is None for an object that has none.
 
-    The ETag has no quotes here, as in S3. With `part_query` the page of parts says what was asked for.
+    As in S3, the ETag has no quotes here, and a checksum of checksums no number of parts behind it. With `part_query` the page of
+    parts says what was asked for.
     """
+    checksum = checksum.partition("-")[0]
     shown = {
         "ETag": element("ETag", etag),
         "Checksum": f"<Checksum>{_checksum(checksum_algorithm, checksum, checksum_type)}</Checksum>" if checksum else "",

@@ -28,6 +28,8 @@ from siegel.service.versions import Target, bucket_now, object_lock_now
 # Amazon S3 User Guide, "General purpose bucket naming rules".
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
+# A label between two periods is not empty, and neither begins nor ends with a hyphen.
+_PAIRS_REFUSED: Final = ("..", ".-", "-.")
 _PREFIXES_REFUSED: Final = ("xn--", "sthree-", "amzn-s3-demo-")
 _SUFFIXES_REFUSED: Final = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
@@ -36,7 +38,7 @@ def check_bucket_name(name: str) -> None:
     """Raise InvalidBucketNameError unless `name` can name a bucket."""
     good = (
         _NAME.fullmatch(name) is not None
-        and ".." not in name
+        and not any(pair in name for pair in _PAIRS_REFUSED)
         and _IP_ADDRESS.fullmatch(name) is None
         and not name.startswith(_PREFIXES_REFUSED)
         and not name.endswith(_SUFFIXES_REFUSED)

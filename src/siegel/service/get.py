@@ -14,6 +14,7 @@ from siegel.domain.ports import BlobStore, MetaStore, Objects
 from siegel.envelope.context import Place
 from siegel.envelope.ranges import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES, chunk_span
 from siegel.envelope.segment import SegmentOpener
+from siegel.s3wire.dates import format_http_date
 from siegel.s3wire.names import decode_version_id
 from siegel.service.asker import Asker
 from siegel.service.directory import Directory
@@ -67,10 +68,15 @@ def find_object(
         return version
     wanted = decode_version_id(version_id)
     found = objects.find_version(bucket.bucket_id, object_key, wanted, with_body=with_body)
-    version = version_or_raise(found, version_id)
+    version = version_or_raise(found, object_key, version_id)
     if version.is_marker:
-        headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version_text(version), "allow": "DELETE"}
-        raise MethodNotAllowedError(headers=headers)
+        headers = {
+            "x-amz-delete-marker": "true",
+            "x-amz-version-id": version_text(version),
+            "last-modified": format_http_date(version.modified_at_ms),
+            "allow": "DELETE",
+        }
+        raise MethodNotAllowedError(fields={"ResourceType": "DeleteMarker"}, headers=headers)
     return version
 
 

@@ -69,12 +69,14 @@ class ChecksumChoice(Struct, frozen=True):
 class CompleteRequest(Struct, frozen=True):
     """What a Complete asks for: parts in ascending order of their numbers.
 
-    `checksum` and `size_bytes` are what the client expects of the whole object, if it says so.
+    `checksum` (its algorithm and text), `checksum_type` and `size_bytes` are what the client expects of the whole object, if it
+    says so.
     """
 
     parts: list[CompletedPart]
     conditions: WriteConditions
-    checksum: str | None
+    checksum: tuple[Algorithm, str] | None
+    checksum_type: str
     size_bytes: int | None
 
     def digest(self) -> bytes:
@@ -367,8 +369,7 @@ class Multipart:
         if request.size_bytes is not None and request.size_bytes != size_bytes:
             raise InvalidRequestError("The provided 'x-amz-mp-object-size' header does not match what was computed.")
         checksum = _whole_checksum(opened.checksum, chosen)
-        if request.checksum is not None and request.checksum.partition("-")[0] != checksum.partition("-")[0]:
-            raise BadDigestError("The checksum of the whole object did not match what was computed of its parts.")
+        _check_expected(request, opened.checksum, checksum)
         head = replace(opened.head.head, etag=self._whole_etag(upload, chosen), checksum=checksum)
         version = ObjectVersion(
             bucket_id=upload.bucket_id,
@@ -419,6 +420,24 @@ def _place(target: Target, upload: Upload) -> Place:
 
 def _same_checksum(asked: CompletedPart, item: _Found) -> bool:
     return asked.checksum is None or asked.checksum == item.head.checksum
+
+
+def _check_expected(request: CompleteRequest, choice: ChecksumChoice, checksum: str) -> None:
+    """Compare an object's checksum with what the request expects. Raises InvalidRequestError, BadDigestError."""
+    if request.checksum_type not in {"", choice.type}:
+        raise InvalidRequestError(
+            f"The upload was created using the {choice.type} checksum mode. The complete request must use the same checksum mode."
+        )
+    if request.checksum is None:
+        return
+    algorithm, text = request.checksum
+    if algorithm is not choice.algorithm:
+        raise InvalidRequestError(
+            f"Checksum Type mismatch occurred, expected checksum Type: {choice.algorithm.lower()}, "
+            f"actual checksum Type: {algorithm.lower()}"
+        )
+    if text.partition("-")[0] != checksum.partition("-")[0]:
+        raise BadDigestError("The checksum of the whole object did not match what was computed of its parts.")
 
 
 def _whole_checksum(choice: ChecksumChoice, chosen: Sequence[_Found]) -> str:

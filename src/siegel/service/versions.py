@@ -67,7 +67,7 @@ def check_write(reader: Reader, target: Target, object_key: str, conditions: Wri
     """Check If-Match and If-None-Match against the current object. Raises PreconditionFailedError, NoSuchKeyError."""
     if conditions:
         current = reader.objects.find_current(target.bucket.bucket_id, object_key)
-        conditions.check(None if current is None else etag_of(target.keys, target.bucket.account_id, current))
+        conditions.check(object_key, None if current is None else etag_of(target.keys, target.bucket.account_id, current))
 
 
 def place_version(
@@ -138,8 +138,8 @@ def _check_delete(target: Target, version: ObjectVersion | None, conditions: Del
         conditions.check(etag, version.size_bytes, version.modified_at_ms)
 
 
-def version_or_raise(version: ObjectVersion | None, version_text: str) -> ObjectVersion:
+def version_or_raise(version: ObjectVersion | None, object_key: str, version_text: str) -> ObjectVersion:
     """Return the version. Raises NoSuchVersionError if there is none."""
     if version is None:
-        raise NoSuchVersionError(fields={"VersionId": version_text})
+        raise NoSuchVersionError(fields={"Key": object_key, "VersionId": version_text})
     return version

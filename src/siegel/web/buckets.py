@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from siegel.domain.entry import Entry
-from siegel.domain.errors import S3Error
+from siegel.domain.errors import InvalidArgumentError, NoSuchVersionError, S3Error
 from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
 from siegel.s3wire.locks import CREATION_HEADERS, asks_for_lock
@@ -117,7 +117,9 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
         permitted = permit(cases, call, action, object_key=item.object_key, version_id=item.version_id)
         target = target_of(cases, call, item.object_key, item.version_id)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
-    except S3Error as error:
+    except S3Error as refusal:
+        # A version id that is none is refused here as one that there is not, unlike in DeleteObject.
+        error = NoSuchVersionError() if isinstance(refusal, InvalidArgumentError) else refusal
         await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code, permit=""))
         return DeleteFailure(item.object_key, item.version_id or "", error.code, error.text)
     is_marker = done.version is not None and done.version.is_marker

@@ -14,6 +14,7 @@ from siegel.access.decide import Permit
 from siegel.domain.errors import (
     AccessDeniedError,
     InternalError,
+    MethodNotAllowedError,
     NoSuchBucketError,
     NoSuchKeyError,
     NoSuchVersionError,
@@ -149,6 +150,9 @@ class Gateway:
             if exchange.started or may_list(self._cases, call):
                 raise
             raise AccessDeniedError from None
+        except MethodNotAllowedError as refusal:
+            refusal.fields = {"Method": call.request.method, **refusal.fields}
+            raise
 
     async def _understand(self, request: Request, exchange: Exchange, trail: Trail) -> Call:
         cases = self._cases

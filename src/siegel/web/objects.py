@@ -21,7 +21,7 @@ from siegel.domain.limits import COPY_BYTES_MAX, PUT_BYTES_MAX
 from siegel.domain.objects import Bucket, SealingMode, Versioning
 from siegel.domain.pages import ListedPart, PartPage
 from siegel.s3wire.body import plan_body
-from siegel.s3wire.checksums import Algorithm, parse_algorithm
+from siegel.s3wire.checksums import Algorithm, ChecksumType, parse_algorithm
 from siegel.s3wire.conditions import (
     COPY_SOURCE_PREFIX,
     parse_delete_conditions,
@@ -222,6 +222,7 @@ def _refuse_idle_copy(call: Call, source: Source, directive: Directive, sealing:
         or _settings_of(sealing.protection) != _settings_of(source.opened.protection)
         or ENCRYPTION_HEADER in call.request.headers
         or "x-amz-website-redirect-location" in call.request.headers
+        or "x-amz-storage-class" in call.request.headers
     )
     if same and not changes:
         raise InvalidRequestError(
@@ -259,13 +260,13 @@ def _with_source_metadata(wanted: PutRequest, opened: Opened, directive: Directi
 
 
 class _Selection(Struct, frozen=True):
-    """What of an object is asked for: a range (None: all of it), and whether it was asked for by part number."""
+    """What of an object is asked for: a range (None: all of it), and the part by whose number it was asked for (0: by none)."""
 
     byte_range: ByteRange | None
-    by_part: bool
+    part_number: int = 0
 
 
-_WHOLE: Final = _Selection(None, by_part=False)
+_WHOLE: Final = _Selection(None)
 
 
 def _select(call: Call, opened: Opened) -> _Selection:
@@ -277,7 +278,7 @@ def _select(call: Call, opened: Opened) -> _Selection:
             return _WHOLE
         if not range_applies(headers.get("if-range"), opened.head.etag, opened.version.modified_at_ms):
             asked = None
-        return _Selection(parse_range(asked, size), by_part=False)
+        return _Selection(parse_range(asked, size))
     if asked is not None:
         raise InvalidRequestError("Cannot specify both Range header and partNumber query parameter")
     number = parse_part_number(part_text)
@@ -286,7 +287,7 @@ def _select(call: Call, opened: Opened) -> _Selection:
         raise InvalidPartNumberError(fields={"PartNumberRequested": part_text, "ActualPartCount": str(len(parts))})
     start = sum(part.size_bytes for part in parts[: number - 1])
     stop = start + parts[number - 1].size_bytes
-    return _Selection(ByteRange(start, stop, size) if stop > start else None, by_part=True)
+    return _Selection(ByteRange(start, stop, size) if stop > start else None, number)
 
 
 def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
@@ -296,7 +297,7 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
         *encryption_headers(key, opened.protection),
         *version_headers(call.bucket, opened.version_text),
     ]
-    if version.part_count and selection.by_part:
+    if version.part_count and selection.part_number:
         headers.append((b"x-amz-mp-parts-count", b"%d" % version.part_count))
     version_id = request.query.get("versionId")
     read_tags = "s3:GetObjectTagging" if version_id is None else "s3:GetObjectVersionTagging"
@@ -310,16 +311,26 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
     byte_range = selection.byte_range
     if byte_range is None:
         headers.append((b"content-length", b"%d" % version.size_bytes))
-        if request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-            headers += checksum_headers(opened.head)
     else:
         headers.append((b"content-length", b"%d" % byte_range.length))
         headers.append((b"content-range", byte_range.content_range.encode()))
+    if request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+        headers += _checksum_of(opened, selection)
     if request.raw_query.find(b"response-") >= 0:
         overrides = parse_response_overrides(request.query, is_signed=True)
         replaced = {name.lower().encode() for name in overrides}
         headers = [pair for pair in headers if pair[0] not in replaced] + encode_headers(overrides)
     return headers
+
+
+def _checksum_of(opened: Opened, selection: _Selection) -> HeaderList:
+    """Return the headers that show the checksum of what is sent: of all the object, or of one part. For less there is none."""
+    head, byte_range = opened.head, selection.byte_range
+    if selection.part_number and head.checksum_type == ChecksumType.COMPOSITE:
+        of_parts = open_part_checksums(opened.unwrapped.head_key, opened.place, opened.version.body)
+        return checksum_headers(replace(head, checksum=of_parts[selection.part_number - 1]))
+    is_whole = byte_range is None or byte_range.length == opened.version.size_bytes
+    return checksum_headers(head) if is_whole else []
 
 
 async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
@@ -333,7 +344,7 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     selection = _select(call, opened)
     headers = _read_headers(cases, call, opened, selection, key)
     byte_range = selection.byte_range
-    status = 206 if byte_range is not None or selection.by_part else 200
+    status = 206 if byte_range is not None or selection.part_number else 200
     entry = call.trail.entries(
         status,
         version_id=opened.version_text,

@@ -144,6 +144,7 @@ async def complete_multipart_upload(cases: UseCases, call: Call, exchange: Excha
         parts=parse_complete_upload(await body.read_all(XML_BYTES_MAX)),
         conditions=conditions,
         checksum=_object_checksum(call),
+        checksum_type=request.headers.get(_CHECKSUM_TYPE, "").upper(),
         size_bytes=_object_size(call),
     )
     target = cases.putter.target(call.bucket)
@@ -188,15 +189,15 @@ def _without_object_checksum(verified: VerifiedRequest) -> VerifiedRequest:
     return replace(verified, request=replace(request, headers=headers))
 
 
-def _object_checksum(call: Call) -> str | None:
-    """Return the checksum that the request expects of the whole object, if it says one."""
+def _object_checksum(call: Call) -> tuple[Algorithm, str] | None:
+    """Return algorithm and text of the checksum that the request expects of the whole object, if it says one."""
     found = [(name, algorithm) for name, algorithm in BY_HEADER.items() if name in call.request.headers]
     if len(found) > 1:
         raise InvalidRequestError("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
     for name, algorithm in found:
         text = call.request.headers[name]
         parse_object_checksum(algorithm, text)
-        return text
+        return algorithm, text
     return None
 
 

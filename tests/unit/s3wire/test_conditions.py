@@ -120,10 +120,11 @@ def test_trap_24_write_conditions(headers, current, error):
     conditions = parse_write_conditions(headers)
     assert bool(conditions) == bool(headers)
     if error is None:
-        conditions.check(current)
+        conditions.check("k", current)
     else:
-        with pytest.raises(error):
-            conditions.check(current)
+        with pytest.raises(error) as caught:
+            conditions.check("k", current)
+        assert error is not NoSuchKeyError or caught.value.fields == {"Key": "k"}
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,6 @@ def test_trap_39_tags_of_the_header():
     "value",
     [
         "&".join(f"k{n}=v" for n in range(11)),
-        "a=1&a=2",
         "=1",
         "k" * 129 + "=v",
         "k=" + "v" * 257,
@@ -170,7 +169,7 @@ def test_trap_39_tags_that_break_a_rule(value):
         parse_tagging(value)
 
 
-@pytest.mark.parametrize("value", ["a=%", "a=%zz", "a=%FF", "\xff=1"])
+@pytest.mark.parametrize("value", ["a=%", "a=%zz", "a=%FF", "\xff=1", "a=1&a=2"])
 def test_trap_39_tags_that_cannot_be_read(value):
     with pytest.raises(InvalidArgumentError):
         parse_tagging(value)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siegel.domain.errors import InvalidArgumentError, InvalidRangeError
+from siegel.domain.errors import InvalidArgumentError, InvalidRangeError, InvalidRequestError
 from siegel.s3wire.ranges import ByteRange, parse_copy_range, parse_range
 from tests.unit.s3wire.finite import finite
 
@@ -93,7 +93,13 @@ def test_a_copy_range_must_be_exact():
             parse_copy_range(value, 10)
 
 
-@pytest.mark.parametrize("value", ["bytes=0-10", "bytes=10-11", "bytes=0-" + "9" * 5000])
+@pytest.mark.parametrize("value", ["bytes=0-10", "bytes=9-11", "bytes=0-" + "9" * 5000])
 def test_a_copy_range_must_lie_within_its_source(value):
     with pytest.raises(InvalidArgumentError, match="source object of size: 10"):
+        parse_copy_range(value, 10)
+
+
+@pytest.mark.parametrize("value", ["bytes=10-11", "bytes=100-200"])
+def test_a_copy_range_must_begin_within_its_source(value):
+    with pytest.raises(InvalidRequestError, match="invalid for the source object size"):
         parse_copy_range(value, 10)

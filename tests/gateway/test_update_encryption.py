@@ -168,7 +168,8 @@ def test_a_whole_bucket_gets_another_key_by_the_command(versioned: Shelf, key: s
     assert versioned.get("k000") == b"newer"
     assert json.loads(state.read_text()) == {}
     # A run that was cut off goes on behind the last version that it noted.
-    state.write_text(json.dumps({f"{versioned.name}/k {key}": ["k102", "null"]}))
+    noted = versioned.head("k102")["VersionId"]
+    state.write_text(json.dumps({f"{versioned.name}/k {key}": ["k102", noted]}))
     assert rewrap(versioned, state, "--key", key, "--prefix", "k")["rewrapped"] == 2
     assert "nothing could be sealed anew" in rewrap(versioned, state, "--key", key.replace("key/", "key/0"), code=1)
     state.write_text("no note")

@@ -250,6 +250,22 @@ def test_trap_28_a_key_marker_alone_skips_the_whole_key(versioned: Shelf):
     refused(versioned.call("GET", query=f"versions&version-id-marker={expected[0][2]}"), 400, "InvalidArgument")
 
 
+def test_nothing_is_left_out_where_each_page_is_deleted_before_the_next_is_listed(versioned: Shelf):
+    made = [versioned.put("k", b"%d" % number)["VersionId"] for number in range(5)]
+    made += [versioned.put("z")["VersionId"], delete(versioned, "z").header("x-amz-version-id")]
+    found = []
+    for page in versioned.s3.get_paginator("list_object_versions").paginate(
+        Bucket=versioned.name, PaginationConfig={"PageSize": 2}
+    ):
+        rows = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        assert [row["IsLatest"] for row in rows].count(True) == len({row["Key"] for row in rows})
+        for row in rows:
+            delete(versioned, row["Key"], row["VersionId"])
+            found.append(row["VersionId"])
+    assert sorted(found) == sorted(made)
+    assert versioned.s3.delete_bucket(Bucket=versioned.name)["ResponseMetadata"]["HTTPStatusCode"] == 204
+
+
 def test_a_list_of_versions_of_an_unversioned_bucket_shows_null(bucket: Shelf):
     bucket.put("k", b"1")
     assert listed(bucket.call("GET", query="versions")) == [("Version", "k", "null", True)]

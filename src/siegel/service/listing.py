@@ -82,7 +82,7 @@ class Lister:
         roll = Roll(query.prefix, query.delimiter)
         position = roll.begin(key_marker)
         sequence = self._sequence_of(bucket, key_marker, query.version_id_marker)
-        if sequence is not None and key_marker >= query.prefix:
+        if query.version_id_marker and key_marker >= query.prefix:
             position = Position(key_marker, sequence)
         previous_key = key_marker if sequence is not None else None
         for version, common in roll.walk(_VersionRows(self._objects, bucket), position, limit + 1):
@@ -104,7 +104,11 @@ class Lister:
         return VersionPage(versions=found, common_prefixes=prefixes, is_truncated=False)
 
     def _sequence_of(self, bucket: Bucket, object_key: str, version_marker: str) -> int | None:
-        """Return the place of a marker version; None if none is named or it went: then the list goes on behind its key."""
+        """Return the place of a marker version; None if none is named, or it went since its page was listed.
+
+        Where it went, nobody knows any more what was behind it: the key begins anew, for what is listed twice harms less than
+        what is never listed to whoever empties a bucket page by page.
+        """
         if not version_marker:
             return None
         version = self._objects.find_version(bucket.bucket_id, object_key, decode_version_id(version_marker))

@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from .raw import Answer, with_length
 from .service import Service
-from .shelf import Shelf, fails
+from .shelf import Shelf, fails, refused
 
 Statement = dict[str, Any]
 
@@ -156,15 +156,37 @@ def test_a_public_policy_is_refused_until_the_block_is_lifted(bucket: Shelf, nob
     put_policy(bucket, everyone)
     assert bucket.s3.get_bucket_policy_status(Bucket=bucket.name)["PolicyStatus"]["IsPublic"] is True
     assert nobody.get_object(Bucket=bucket.name, Key="page.html")["Body"].read() == b"<p>"
-    for refused in (
+    for ask in (
         lambda: nobody.put_object(Bucket=bucket.name, Key="page.html", Body=b"evil"),
         lambda: nobody.list_objects_v2(Bucket=bucket.name),
         lambda: nobody.get_object(Bucket=bucket.name, Key="none"),
         lambda: nobody.delete_object(Bucket=bucket.name, Key="page.html"),
     ):
         with fails(403, "AccessDenied"):
-            refused()
+            ask()
     assert bucket.get("page.html") == b"<p>"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "response-content-type=text%2Fhtml",
+        "response-content-disposition=inline",
+        "response-content-encoding=br",
+        "response-content-language=de",
+        "response-cache-control=no-store",
+        "response-expires=0",
+    ],
+)
+def test_whoever_did_not_sign_chooses_no_headers_of_an_answer(bucket: Shelf, override: str) -> None:
+    """Else a link that anybody can write makes a page of what was put as plain data."""
+    bucket.put("data", b"<script>", ContentType="text/plain")
+    open_to_the_public(bucket)
+    put_policy(bucket, statement(bucket, "*", "s3:GetObject"))
+    assert ask_anonymously(bucket, "GET", "data").header("content-type") == "text/plain"
+    refused(ask_anonymously(bucket, "GET", "data", query=override), 400, "InvalidRequest")
+    assert ask_anonymously(bucket, "HEAD", "data", query=override).status == 400
+    assert bucket.call("GET", "data", query=override).status == 200
 
 
 def test_t28_rustfs_ghsa_x298_blocking_shuts_the_public_out_of_everything(bucket: Shelf, nobody: Any) -> None:
@@ -177,13 +199,13 @@ def test_t28_rustfs_ghsa_x298_blocking_shuts_the_public_out_of_everything(bucket
     )
     assert nobody.list_object_versions(Bucket=bucket.name)["Versions"][0]["Key"] == "k"
     bucket.s3.put_public_access_block(Bucket=bucket.name, PublicAccessBlockConfiguration={"RestrictPublicBuckets": True})
-    for refused in (
+    for ask in (
         lambda: nobody.list_object_versions(Bucket=bucket.name),
         lambda: nobody.list_objects_v2(Bucket=bucket.name),
         lambda: nobody.get_object(Bucket=bucket.name, Key="k"),
     ):
         with fails(403, "AccessDenied"):
-            refused()
+            ask()
     assert bucket.get("k") == b"x"
 
 

@@ -129,6 +129,9 @@ def _read_filter(rule: Rule, parent: Element) -> Rule:
         raise MalformedXMLError("A Filter holds one condition; And holds several.")
     if inside and name_of(inside[0]) == "And":
         inside = list(children(inside[0], _PREDICATES))
+        if not inside:
+            # Taken for no condition at all, it would let everything expire.
+            raise MalformedXMLError("And holds several conditions, not none.")
     texts: dict[str, str] = {}
     tags: dict[str, str] = {}
     for item in inside:

@@ -317,7 +317,7 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
     if request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
         headers += _checksum_of(opened, selection)
     if request.raw_query.find(b"response-") >= 0:
-        overrides = parse_response_overrides(request.query, is_signed=True)
+        overrides = parse_response_overrides(request.query, is_signed=call.verified.claim is not None)
         replaced = {name.lower().encode() for name in overrides}
         headers = [pair for pair in headers if pair[0] not in replaced] + encode_headers(overrides)
     return headers

@@ -82,6 +82,7 @@ def test_a_marker_rule_that_says_false_does_nothing():
         one(DAYS + DAYS),
         one(DAYS, f"<Filter><Prefix>a</Prefix>{TAG}</Filter>"),
         one(DAYS, "<Filter><And><Prefix>a</Prefix><Prefix>b</Prefix></And></Filter>"),
+        one(DAYS, "<Filter><And></And></Filter>"),
         one(DAYS, "<Filter><Tag><Key>k</Key></Tag></Filter>"),
         one("<Expiration/>"),
         one("<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"),

@@ -1,16 +1,20 @@
 """TLS, and clients that must show a certificate of their own."""
 
+import asyncio
 import json
 import socket
 import ssl
+import struct
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from cryptography.x509 import DNSName, UniformResourceIdentifier
 
-from siegel.app.tlsfront import names_of
+from siegel.app.tlsfront import HANDSHAKE_S_MAX, TlsFront, client_context, names_of
+from siegel.domain.limits import TLS_HANDSHAKES_MAX
 from tests.gateway.certificates import make_certificates, make_clients
 from tests.keybox.box import Box, Serving, keybox
 
@@ -69,8 +73,9 @@ def clients(tmp_path_factory):
     return make_clients(
         tmp_path_factory.mktemp("clients"),
         store=("whatever", [DNSName("store.example.org"), DNSName("other.example.org")]),
-        by_uri=("whatever", [UniformResourceIdentifier("spiffe://example.org/Store")]),
+        by_uri=("whatever", [UniformResourceIdentifier("SPIFFE://Example.org/Store")]),
         by_common_name=("store.example.org", []),
+        by_other_path=("store.example.org", [UniformResourceIdentifier("spiffe://example.org/store")]),
         other=("store.example.org", [DNSName("printer.example.org")]),
         longer=("x", [DNSName("store.example.org.evil.example")]),
         wild=("x", [DNSName("*.example.org")]),
@@ -81,7 +86,7 @@ def clients(tmp_path_factory):
 def pinned(box, papers, clients):
     """A box that looks at the names of its clients."""
     _, certificate, key = papers[0]
-    names = ("--client-name", "STORE.example.org", "--client-name", "spiffe://example.org/store")
+    names = ("--client-name", "STORE.example.org", "--client-name", "spiffe://example.org/Store")
     with Serving(box, "--tls-cert", certificate, "--tls-key", key, "--client-ca", clients[0], *names) as serving:
         yield serving
 
@@ -97,7 +102,7 @@ def test_who_has_one_of_the_names_is_let_in(box, papers, clients, pinned, client
     assert [line["source"] for line in box.log()[before:]] == ["127.0.0.1"] * 24
 
 
-@pytest.mark.parametrize("client", ["other", "longer", "wild"])
+@pytest.mark.parametrize("client", ["other", "longer", "wild", "by_other_path"])
 def test_who_has_another_name_of_the_same_authority_is_refused(box, papers, clients, pinned, client):
     before = len(box.log())
     answer = box.caller(pinned.url).but(tls=trusting(papers[0][0], *clients[1][client])).post("health", HEALTH)
@@ -137,6 +142,44 @@ def test_a_port_that_somebody_came_in_by_lets_in_nobody_from_another_address(box
             assert stranger.recv(1000).startswith(b"HTTP/1.1 403 ")
 
 
+def test_who_says_nothing_keeps_nobody_out(box, papers, clients, pinned):
+    """So many connections begin no handshake that there is no room for more: the longest one is cut for each that comes."""
+    xks = box.caller(pinned.url).but(tls=trusting(papers[0][0], *clients[1]["store"]))
+    assert xks.post("health", HEALTH).status == 200
+    with ExitStack() as stack:
+        place = pinned.url.hostname, pinned.url.port
+        silent = [
+            stack.enter_context(socket.create_connection(place, timeout=HANDSHAKE_S_MAX)) for _ in range(TLS_HANDSHAKES_MAX + 20)
+        ]
+        assert xks.post("health", HEALTH).status == 200
+        # Those that came first are gone, long before their time is over, and what came last still has its time.
+        began = time.monotonic()
+        assert silent[0].recv(1) == silent[19].recv(1) == b""
+        assert time.monotonic() - began < HANDSHAKE_S_MAX / 2
+        silent[-1].settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            silent[-1].recv(1)
+
+
+def test_who_is_gone_before_the_handshake_is_no_failure(papers, clients, caplog):
+    """Its address cannot be asked for any more then."""
+    _, certificate, key = papers[0]
+
+    async def run():
+        front = TlsFront(client_context(Path(certificate), Path(key), Path(clients[0])), ["x"])
+        with socket.create_server(("127.0.0.1", 0)) as inner, socket.create_server(("127.0.0.1", 0)) as door:
+            front._port = inner.getsockname()[1]
+            visitor = socket.create_connection(door.getsockname())
+            connection, address = door.accept()
+            connection.setblocking(False)
+            visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            visitor.close()
+            await front._greet(connection, address)
+
+    asyncio.run(run(), debug=False)
+    assert not caplog.records
+
+
 def test_it_ends_when_it_is_told_to(tmp_path, papers, clients):
     _, certificate, key = papers[0]
     with Serving(
@@ -162,10 +205,19 @@ def test_a_common_name_counts_where_there_is_no_other_name_alone():
     subject = ((("organizationName", "Ours"),), (("commonName", "Store"),))
     assert names_of({"subject": subject}) == {"store"}
     assert names_of(
-        {"subject": subject, "subjectAltName": (("DNS", "A.example"), ("URI", "urn:b"), ("IP Address", "1.2.3.4"))}
+        {
+            "subject": subject,
+            "subjectAltName": (
+                ("DNS", "A.example"),
+                ("URI", "URN:b:C"),
+                ("URI", "SPIFFE://A.Example/b/C?D"),
+                ("IP Address", "1.2.3.4"),
+            ),
+        }
     ) == {
         "a.example",
-        "urn:b",
+        "urn:b:C",
+        "spiffe://a.example/b/C?D",
     }
     assert names_of({"subject": subject, "subjectAltName": (("IP Address", "1.2.3.4"),)}) == {"store"}
     assert names_of({}) == frozenset()

@@ -165,3 +165,6 @@ PRESIGNED_EXPIRES_S_MAX: Final = 604_800
 BODY_IDLE_S_MAX: Final = 60.0
 DRAIN_BYTES_MAX: Final = 2 * MIB
 DRAIN_S_MAX: Final = 2.0
+
+# Connections to the keybox that have not shown a certificate yet; where there are more, the one that takes longest is cut.
+TLS_HANDSHAKES_MAX: Final = 256

@@ -141,6 +141,64 @@ def test_it_runs_until_it_is_told_to_end_and_goes_on_where_it_was(audits):
         hooks.close()
 
 
+@pytest.fixture
+def others(tmp_path):
+    """Two more ledgers, with their directories."""
+    made = []
+    for name in ("second", "third"):
+        provider = Provider(tmp_path / name)
+        provider.publish(20)
+        done("audit", "init", tmp_path / f"{name}-audits", "--from", provider.folder, "--policy", tmp_path / "policy")
+        made.append((provider, tmp_path / f"{name}-audits"))
+    return made
+
+
+def test_several_are_watched_and_none_that_fails_holds_up_another(audits, others, tmp_path):
+    folders = [audits[1], *(folder for _, folder in others)]
+    taken = tmp_path / "taken"
+    words = ("audit", "watch", *folders, "--once", "--json", "--exec", shlex.join([sys.executable, "-c", TAKE, str(taken)]))
+    ended = siegel(*words)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert {json.loads(line)["directory"] for line in ended.stdout.splitlines()} == set(map(str, folders))
+    # One does not answer, one is no directory of audits any more, and of the third something is told.
+    others[0][0].folder.rename(tmp_path / "away")
+    (others[1][1] / "audit.toml").write_text("damaged")
+    audits[0].publish(0, at_s=int(time.time()) - 7200)
+    ended = siegel(*words)
+    assert ended.returncode == 3
+    assert f"{folders[2]} is not watched" in ended.stderr
+    assert {json.loads(line)["directory"] for line in ended.stdout.splitlines()} == {str(folders[0]), str(folders[1])}
+    assert sorted(json.loads(line)["check"] for line in taken.read_bytes().splitlines()) == ["freshness", "provider"]
+    # Each knows for itself what was told.
+    assert siegel(*words).returncode == 3
+    assert len(taken.read_bytes().splitlines()) == 2
+    audits[0].publish(1)
+    assert siegel(*words).returncode == 1
+
+
+def test_several_are_watched_until_it_is_told_to_end_and_what_is_mended_is_watched_again(audits, others):
+    folders = [audits[1], *(folder for _, folder in others)]
+    settings = folders[2] / "audit.toml"
+    good = settings.read_bytes()
+    settings.write_text("damaged")
+    words = [SIEGEL, "audit", "watch", *folders, "--every-s", "1", "--json"]
+    process = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "is not watched" in process.stderr.readline()
+    assert {json.loads(process.stdout.readline())["directory"] for _ in range(4)} == set(map(str, folders[:2]))
+    settings.write_bytes(good)
+    give_up = time.monotonic() + PATIENCE_S
+    while json.loads(process.stdout.readline())["directory"] != str(folders[2]):
+        assert time.monotonic() < give_up
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+
+
+def test_one_place_is_not_that_of_several(audits, others):
+    ended = siegel("audit", "watch", audits[1], others[0][1], "--once", "--from", audits[0].folder)
+    assert (ended.returncode, "another place of one ledger" in ended.stderr) == (253, True)
+
+
 def test_a_command_that_fails_is_tried_again(audits, tmp_path):
     _, folder = audits
     ended = siegel("audit", "watch", folder, "--once", "--from", "http://127.0.0.1:1/.ledger/1", "--exec", "false", "--json")

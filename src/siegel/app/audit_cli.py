@@ -51,11 +51,14 @@ _COMPARE: Final = """Tell whether the head that somebody else was shown is of th
 A ledger cannot show two people two histories if they compare; heads are small files, and may be public.
 """
 
-_WATCH: Final = """Look at the ledger again and again, and tell somebody whatever is new, until SIGTERM or Ctrl-C.
+_WATCH: Final = """Look at a ledger again and again, or at several, and tell somebody whatever is new, until SIGTERM or Ctrl-C.
 
 Each look is a sync; once a day the whole mirror is verified too. Told are findings, each once, also across restarts; that the
 provider cannot be reached; and that all is well again. A notice that did not arrive is sent again with each look. With --once,
 the exit status is 3 where something does not hold, and 1 where it could not be checked or nobody could be told.
+
+Name the directory of audits of each ledger: each is looked at for itself, and keeps for itself what was told. What goes wrong
+with one holds up no other.
 """
 
 _RECONCILE: Final = """Compare the ledger with the log of your own key server, and with the receipts that your clients keep.

@@ -26,6 +26,11 @@ class Unwrapped(Struct, frozen=True, gc=False):
     protection: Protection | None = None
     lease: Lease | None = None
 
+    async def look(self) -> None:
+        """Look whether the keys may still be used. Raises what `Lease.check` raises, once they may not."""
+        if self.lease is not None and (renewal := self.lease.check()) is not None:
+            await renewal
+
     @property
     def head_key(self) -> RecordKey:
         """The key that seals the head and what goes with it."""

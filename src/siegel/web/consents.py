@@ -46,11 +46,18 @@ async def admit_use(cases: UseCases, trail: Trail, request: Request, route: Rout
 
 
 async def note_read(cases: UseCases, call: Call, entry: Entries) -> None:
-    """Write down that the caller gets what he asked for. Raises AccessDeniedError if his consent ended while that was opened."""
+    """Write down that the caller gets what he asked for.
+
+    Raises AccessDeniedError if his consent ended while that was opened, or while it was written down: then he gets nothing.
+    """
     caller = call.caller
-    if caller.consent_id:
-        cases.live_consents().require(caller.account_id, caller.consent_id, caller.arn)
+    if not caller.consent_id:
+        await cases.journal.append(entry)
+        return
+    consents = cases.live_consents()
+    consents.require(caller.account_id, caller.consent_id, caller.arn)
     await cases.journal.append(entry)
+    consents.require(caller.account_id, caller.consent_id, caller.arn)
 
 
 async def stream_watched(

@@ -364,6 +364,7 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
         # The first piece is opened before the answer begins: damage at the front is still an error, not a cut connection.
         first = await anext(pieces, b"")
         await note_read(cases, call, entry)
+        await opened.unwrapped.look()
         if call.caller.consent_id:
             await stream_watched(cases, call, exchange, status, headers, first=first, rest=pieces)
             return

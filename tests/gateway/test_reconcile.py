@@ -208,9 +208,10 @@ def test_what_streams_for_long_has_an_entry_for_each_call(stage: Stage) -> None:
     assert len(calls) > 1
     found = stage.reconcile("--lease", f"{slow}=0")
     assert found["mismatches"] == []
-    shown = stage.desk.run("show", stage.desk.audits, "--request", request, "--kind", "kms.decrypt", "--json")
+    shown = stage.desk.run("show", stage.desk.audits, "--request", request, "--key", stage.key, "--json")
     entries = [json.loads(line) for line in shown.stdout.splitlines()]
-    assert [entry["reason"] for entry in entries] == ["", *["renewal"] * (len(calls) - 1)]
+    said = [(entry["kind"], entry["reason"]) for entry in entries]
+    assert said == [("object.read", ""), *[("kms.decrypt", "renewal")] * (len(calls) - 1)]
     assert {entry["key_call_id"] for entry in entries} == {request}
 
 
@@ -259,7 +260,7 @@ def test_a_read_that_the_key_server_was_never_asked_for_is_found(stage: Stage) -
     found = stage.reconcile("--from", "2000-01-01", log=log)
     stated = [one for one in found["mismatches"] if one["evidence"]["request"] == read]
     assert [(one["kind"], "the key server was asked" in one["message"]) for one in stated] == [("missing", True)]
-    assert stated[0]["evidence"]["kind"] == "kms.decrypt 200"
+    assert stated[0]["evidence"]["kind"] == "object.read 200"
 
 
 def test_a_longer_lease_than_was_granted_is_found(stage: Stage) -> None:

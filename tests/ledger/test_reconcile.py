@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.ledger.witnessing import siegel
-from tests.unit.customer.two_books import Story, name_of
+from tests.unit.customer.two_books import KEY, OTHER, Story, arn, name_of
 
 
 @pytest.fixture
@@ -69,6 +69,28 @@ def test_a_key_server_of_two_accounts(story, tmp_path):
     assert (alone["balances"], "for the account 444455556666, whose ledger is not here" in str(alone["said"])) == (True, True)
 
 
+def test_the_uses_of_a_key_are_shown_whichever_entry_tells_of_them(story):
+    lease = story.read(call=story.read())
+    story.carries = False
+    alone = story.read()
+    story.read(("photos", "other", "v2"), call=story.write(("photos", "other", "v2"), key=OTHER))
+    story.publish()
+
+    def shown(*words):
+        ended = siegel("audit", "show", story.desk.book.folder, *words)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout.splitlines()
+
+    (line,) = shown("--request", lease)
+    assert line.endswith(f"opened with key {KEY}, asked for in {name_of(int(lease, 16) - 1)}")
+    assert [line.endswith("from 192.0.2.7") for line in shown("--request", alone)] == [True, True]
+    assert shown()[0].endswith(f"sealed with key {KEY}, asked for in {story.entries[0]['request']}")
+    kinds = ["object.write", *["object.read"] * 4, "kms.decrypt", "kms.decrypt"]
+    assert [json.loads(line)["kind"] for line in shown("--key", arn(KEY), "--json")] == kinds
+    assert [json.loads(line)["kind"] for line in shown("--key", f"{OTHER[:8]}*", "--json")] == ["kms.generate_data_key"]
+    assert shown("--key", "nothing") == []
+
+
 def test_a_ledger_that_cannot_be_compared_differs_in_nothing(story):
     """Whoever runs it by a timer tells the two apart by the exit status."""
     story.publish()
@@ -77,7 +99,7 @@ def test_a_ledger_that_cannot_be_compared_differs_in_nothing(story):
     ended = reconcile(story, *own, "--from", "2999-01-01")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "the ledger that is here goes no further" in ended.stderr
-    (story.desk.book.folder / "ledger" / "tile" / "entries" / "000.p" / "6").write_bytes(b"\xff")
+    (story.desk.book.folder / "ledger" / "tile" / "entries" / "000.p" / "3").write_bytes(b"\xff")
     ended = reconcile(story, *own, "--from", "2000-01-01")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "try: siegel audit verify" in ended.stderr

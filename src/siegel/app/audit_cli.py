@@ -40,7 +40,7 @@ _RECEIPT: Final = """Write a receipt for each entry of a request: a proof file t
 What a response said in x-siegel-entry names the request.
 """
 
-_SHOW: Final = """Show the entries of the mirror in DIR, one line each: when, which request, what, who, where.
+_SHOW: Final = """Show the entries of the mirror in DIR, one line each: when, which request, what, who, where, with which key.
 
 Names and persons are shown only if they are those that the entry was made with; else the line says so, and the exit status is 3.
 With --json, each line is a JSON object.

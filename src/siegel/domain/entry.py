@@ -4,9 +4,12 @@ Entries are durable before the first byte of the answer leaves. Format page: `do
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -15,9 +18,10 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """One access, allowed or denied. `kind` comes from the routing table; `status` is the HTTP status decided on.
 
     `account_id` is the account whose data was accessed: the bucket's owner, or the caller's where no bucket is concerned.
-    `permit` names the statement that allowed it, `manifest` is the hash of what a write has stored (`ledger/manifests.py`),
-    `key_ids` are the keys of the key service that were used, `consent_id` the consent that an operator's access rests on,
-    `key_call_id` the request for which a key server was asked what the use of its key rests on: this one, or one before it.
+    `permit` names the statement that allowed it, on a second line the one that allowed the use of a key that the entry carries.
+    `manifest` is the hash of what a write has stored (`ledger/manifests.py`), `key_ids` are the keys of the key service that were
+    used, `consent_id` the consent that an operator's access rests on, `key_call_id` the request for which a key server was asked
+    what the use of its key rests on: this one, or one before it.
     """
 
     at_ms: int
@@ -41,7 +45,41 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
 
 
 Entries = Entry | tuple[Entry, ...]
-"""The entry of a request, or those of a request that used keys: its own, then one for each use."""
+"""The entry of a request, or those of a request that used keys: its own, then one for each use that it does not carry."""
+
+UNWRAP: Final = "kms.decrypt"
+WRAP: Final = "kms.generate_data_key"
+CARRIED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("object.read", "object.head", "object.attributes"), UNWRAP),
+        **dict.fromkeys(("upload.write_part", "upload.copy_part", "upload.list_parts", "upload.complete"), UNWRAP),
+        **dict.fromkeys(("object.write", "object.copy", "upload.create"), WRAP),
+    }
+)
+"""What was done with the key that an entry of each of these kinds names."""
+DONE: Final = frozenset({200, 201, 204, 206, 303})
+"""The statuses of what was done: 201 and 303 are answers to forms."""
+
+
+def carrying(entry: Entry, uses: tuple[Entry, ...]) -> Entries:
+    """Return the entries of a request that is over and has used keys as `uses` say, all of the same request.
+
+    Its own entry carries the use where there is one alone, for the same account and bucket, and both were done. So whoever owns
+    the key learns of each use, and no status has two meanings.
+    """
+    if not uses:
+        return entry
+    use = uses[0]
+    if (
+        len(uses) > 1
+        or use.status not in DONE
+        or entry.status not in DONE
+        or CARRIED.get(entry.kind) != use.kind
+        or (use.account_id, use.bucket_id) != (entry.account_id, entry.bucket_id)
+    ):
+        return (entry, *uses)
+    permit = f"{entry.permit}\n{use.permit}"
+    return replace(entry, permit=permit, key_ids=use.key_ids, key_call_id=use.key_call_id)
 
 
 def kind_of(service: str, name: str) -> str:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.decide import Permit
-from siegel.domain.entry import Entries, Entry
+from siegel.domain.entry import Entries, Entry, carrying
 
 _NO_CONSENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -98,6 +98,6 @@ class Trail(Struct, eq=False):
     def entries(
         self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "", manifest: bytes = b""
     ) -> Entries:
-        """Return the entry of this request with its outcome, and with it those of the keys that it has used so far."""
+        """Return the entry of this request with its outcome, and what is to be said of the keys that it has used so far."""
         entry = self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason, manifest=manifest)
-        return (entry, *self.uses) if self.uses else entry
+        return carrying(entry, self.uses)

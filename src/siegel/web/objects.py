@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.access.decide import Permit
-from siegel.domain.entry import Entries, Entry
+from siegel.domain.entry import Entries, Entry, carrying
 from siegel.domain.errors import (
     AccessDeniedError,
     InvalidArgumentError,
@@ -185,7 +185,7 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
 
 async def note_source(cases: UseCases, call: Call, source: Source, byte_range: str = "") -> None:
     """Write down the read that a copy is for its source, and the use of the source's key. Raises StorageError."""
-    await cases.journal.append((_source_entry(call, source, byte_range), *call.trail.uses))
+    await cases.journal.append(carrying(_source_entry(call, source, byte_range), call.trail.uses))
     call.trail.uses = ()
 
 

@@ -4,9 +4,9 @@ import pytest
 from tests.unit.customer.two_books import Story
 
 
-@pytest.fixture
-def story(tmp_path):
-    made = Story(tmp_path)
+@pytest.fixture(params=[True, False], ids=["carried", "own entries"])
+def story(tmp_path, request):
+    made = Story(tmp_path, carries=request.param)
     made.write()
     made.read()
     made.read(call=made.read(), later_ms=30_000)

@@ -14,6 +14,7 @@ from siegel.customer.audit.reconcile import Terms
 from siegel.customer.keybox.chain import EMPTY, link
 from siegel.customer.keybox.uses import time_of
 from siegel.customer.receipts import ClientReceipt
+from siegel.domain.entry import CARRIED
 from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.leaves import Facts, Leaf, Opening, commit_name, commit_person, encode_leaf, encode_opening
 from siegel.ledger.tiles import ENTRIES, new_tiles
@@ -35,10 +36,13 @@ def name_of(number):
 
 
 class Story:
-    """Requests one after the other, a second apart, as they go into both books."""
+    """Requests one after the other, a second apart, as they go into both books.
 
-    def __init__(self, folder, delay_s=1, began_ms=BEGAN_MS, origin=ORIGIN):
-        self.folder, self.origin = folder, origin
+    `carries`: entries of objects carry the uses of keys, as they do now; else each use has an entry of its own, as it once had.
+    """
+
+    def __init__(self, folder, delay_s=1, began_ms=BEGAN_MS, origin=ORIGIN, *, carries=True):
+        self.folder, self.origin, self.carries = folder, origin, carries
         self.account_id = origin.rpartition("/")[2]
         self.desk = Desk(folder, promise=Promise(delay_s=delay_s), origin=origin)
         self.now_ms, self.number = began_ms, FIRST_ID
@@ -63,7 +67,11 @@ class Story:
         return fields
 
     def use(self, request, kind="kms.decrypt", key=KEY, bucket=FILM[0], **more):
-        """Write the entry of a use of a key."""
+        """Write down a use of a key: in the last entry if that can carry it, else in one of its own."""
+        last = self.of(request)[-1:]
+        if self.carries and "status" not in more and last and CARRIED.get(last[0]["kind"]) == kind and not last[0]["keys"]:
+            last[0] |= {"keys": (key,), "call": more.get("call", request)}
+            return last[0]
         return self.entry(request, kind, (bucket, arn(key), ""), **({"keys": (key,), "call": request} | more))
 
     def line(self, request, operation, place=FILM, **more):
@@ -75,6 +83,10 @@ class Story:
         } | more  # fmt: skip
         self.lines.append(fields)
         return fields
+
+    def of(self, request):
+        """Return the entries of a request."""
+        return [one for one in self.entries if one["request"] == request]
 
     # Requests that are in both
 

@@ -15,6 +15,8 @@ from siegel.app.output import print_error
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.openings import Line, read_lines
+from siegel.domain.entry import CARRIED, WRAP
+from siegel.ledger.leaves import Facts
 
 EXIT_BROKEN: Final = 3
 
@@ -29,11 +31,14 @@ class _Wanted(Struct, frozen=True):
     who: str
     bucket: str
     object_key: str
+    key: str
 
     def holds(self, line: Line) -> bool:
         if line.leaf is None:
             return self == _EVERYTHING
         if self.request not in {"", line.leaf.request_id} or not fnmatchcase(line.leaf.facts.kind, self.kind):
+            return False
+        if self.key != "*" and not any(fnmatchcase(key_id, self.key) for key_id in line.leaf.facts.key_ids):
             return False
         if line.opening is None:
             return (self.who, self.bucket, self.object_key) == ("*", "*", "*")
@@ -42,7 +47,7 @@ class _Wanted(Struct, frozen=True):
         return all(fnmatchcase(value, pattern) for value, pattern in pairs)
 
 
-_EVERYTHING: Final = _Wanted("", "*", "*", "*", "*")
+_EVERYTHING: Final = _Wanted("", "*", "*", "*", "*", "*")
 
 
 def show(
@@ -54,13 +59,14 @@ def show(
     who: Pattern = "*",
     bucket: Pattern = "*",
     object_key: Annotated[str, Parameter(name="--object", help="As above, of the object's key.")] = "*",
+    key: Annotated[str, Parameter(help="Only uses of the keys whose ids match; the ARN of one key will do.")] = "*",
     first: Annotated[int, Parameter(help="Index of the first entry to show.")] = 0,
     json: AsJson = False,
 ) -> None:
     """Show the entries of the mirror; the help text is in `audit_cli.py`."""
     book = Book(folder)
     _, size = book.mirrored()
-    wanted = _Wanted(request, kind, who, bucket, object_key)
+    wanted = _Wanted(request, kind, who, bucket, object_key, key.rpartition(":key/")[2])
     forged = 0
     for line in read_lines(book.mirror, max(first, 0), size):
         forged += bool(line.problem)
@@ -89,6 +95,15 @@ def _words(line: Line) -> Iterator[str]:
         place = opening.bucket + (f"/{opening.object_key}" if opening.object_key else "")
         told = (opening.principal, place, facts.byte_range, f"from {opening.source}" if opening.source else "")
         yield from (shown(word) for word in told if word)
+    yield from _keys(facts)
+
+
+def _keys(facts: Facts) -> Iterator[str]:
+    """Tell of the key whose use an entry carries; the entry of a use alone names it as what it is about."""
+    if facts.key_ids and facts.kind in CARRIED:
+        done = "sealed" if CARRIED[facts.kind] == WRAP else "opened"
+        asked = f", asked for in {facts.key_call_id}" if facts.key_call_id else ""
+        yield shown(f"{done} with key {', '.join(facts.key_ids)}{asked}")
 
 
 def _fields(line: Line) -> dict[str, object]:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from siegel.customer.audit.openings import Line, read_lines
 from siegel.customer.audit.sources import Source
 from siegel.customer.audit.walk import Progress
+from siegel.domain.entry import CARRIED, DONE, UNWRAP, WRAP
 
 # What makes a version, or gives it another key.
 WRITES: Final = frozenset({"object.write", "object.copy", "upload.complete"})
@@ -17,23 +19,22 @@ REKEYED: Final = "object.encryption.write"
 READS: Final = frozenset({"object.read", "object.head", "object.attributes"})
 NULL: Final = "null"
 COMPLETE: Final = "upload.complete"
-UNWRAP: Final = "kms.decrypt"
 
 # What uses a key.
-WRAPS: Final = frozenset({"kms.generate_data_key", "kms.generate_data_key_without_plaintext", "kms.encrypt"})
+WRAPS: Final = frozenset({WRAP, "kms.generate_data_key_without_plaintext", "kms.encrypt"})
 REENCRYPT: Final = "kms.re_encrypt"
 
 _USES: Final = WRAPS | {UNWRAP, REENCRYPT}
 # Kinds of what nobody can have done but a request.
 _ASKED: Final = ("object.", "upload.", "bucket.", "kms.", "iam.", "sts.")
-_DONE: Final = frozenset({200, 204, 206})
 _PROGRESS_EVERY: Final = 256
 
 
 class Said(Struct, frozen=True, gc=False):
     """What one entry says. `names` tells whether its opening is there; without it, the names are empty.
 
-    `ledger` is whose entry it is, empty where one ledger is all there is.
+    `ledger` is whose entry it is, empty where one ledger is all there is. Of a use of a key that the entry of an object carries,
+    `carrier` is that entry's kind; it is empty where the use has an entry of its own.
     """
 
     index: int
@@ -50,6 +51,7 @@ class Said(Struct, frozen=True, gc=False):
     bucket: str = ""
     object_key: str = ""
     ledger: str = ""
+    carrier: str = ""
 
     @property
     def place(self) -> int | str:
@@ -57,13 +59,18 @@ class Said(Struct, frozen=True, gc=False):
         return f"{self.index} of {self.ledger}" if self.ledger else self.index
 
     @property
+    def is_of_key(self) -> bool:
+        """Whether it is a use of a key, in an entry of its own or carried by another."""
+        return self.kind in _USES
+
+    @property
     def is_done(self) -> bool:
         """Whether the service did what was asked for."""
-        return self.status in _DONE
+        return self.status in DONE
 
 
 class Request(Struct):
-    """The entries of one request: its own, and those of the keys that it used."""
+    """What is said of one request: of itself, and of the keys that it used, in entries of their own or carried by its own."""
 
     own: list[Said] = field(default_factory=list)
     uses: list[Said] = field(default_factory=list)
@@ -138,15 +145,10 @@ def _note(book: LedgerBook, line: Line, ledger: str, keys: frozenset[str], span:
         book.first_ms = said.recorded_ms
     if said.bucket:
         book.buckets.add(said.bucket)
-    is_use = said.kind in _USES
-    if is_use and said.is_done and not keys.isdisjoint(said.key_ids):
-        (book.unwrappers if said.kind == UNWRAP else book.wrappers).add(said.request_id)
-    if said.is_done and (said.kind == REKEYED or (said.kind in WRITES and said.version == NULL)):
-        if said.names:
-            change = Change(said.asked_ms, said.recorded_ms, said.request_id, said.kind)
-            book.changes[said.bucket, said.object_key, said.version].append(change)
-        else:
-            book.blind_ms.append(said.recorded_ms)
+    use = _use_in(said)
+    _note_change(book, said)
+    if use is not None and use.is_done and not keys.isdisjoint(use.key_ids):
+        (book.unwrappers if use.kind == UNWRAP else book.wrappers).add(said.request_id)
     if said.recorded_ms < span.since_ms or said.asked_ms >= span.before_ms:
         return
     if not said.request_id:
@@ -154,7 +156,28 @@ def _note(book: LedgerBook, line: Line, ledger: str, keys: frozenset[str], span:
             book.nameless.append(said)
         return
     request = book.requests.setdefault(said.request_id, Request())
-    (request.uses if is_use else request.own).append(said)
+    if use is not None:
+        request.uses.append(use)
+    if use is not said:
+        request.own.append(said)
+
+
+def _note_change(book: LedgerBook, said: Said) -> None:
+    if not said.is_done or (said.kind != REKEYED and (said.kind not in WRITES or said.version != NULL)):
+        return
+    if said.names:
+        change = Change(said.asked_ms, said.recorded_ms, said.request_id, said.kind)
+        book.changes[said.bucket, said.object_key, said.version].append(change)
+    else:
+        book.blind_ms.append(said.recorded_ms)
+
+
+def _use_in(said: Said) -> Said | None:
+    """Return what an entry says of a use of a key: all that it says, what it carries, or None."""
+    if said.kind in _USES:
+        return said
+    kind = CARRIED.get(said.kind)
+    return replace(said, kind=kind, carrier=said.kind) if kind and said.key_ids else None
 
 
 def _read(line: Line, ledger: str) -> Said | None:

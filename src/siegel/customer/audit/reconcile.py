@@ -3,6 +3,7 @@
 They are joined by the id of the request: the ledger's entries have it, key servers are told it as `kmsRequestId`, clients get it
 in `x-siegel-entry`. In the ledger, each use of a key in a key server names the request for which the key server was asked
 (`docs/design/formats/entry.md`): its own, or an earlier one where a data key that was given out before was used again (a lease).
+A use has an entry of its own, or the entry of the object carries it: either counts as one use, and the latter as one access too.
 
 What is compared is what happened within the interval. Around it, both books are read further: a request may begin before and end
 after, and a lease rests on what was before.
@@ -17,8 +18,9 @@ from msgspec import Struct, field
 
 from siegel.customer.audit.balance import Balance, Kind, moment_text
 from siegel.customer.audit.keylog import DECRYPT, ENCRYPT, Call, KeyLog
-from siegel.customer.audit.ledgerbook import COMPLETE, NULL, READS, REENCRYPT, UNWRAP, WRAPS, Change, LedgerBook, Request, Said
+from siegel.customer.audit.ledgerbook import COMPLETE, NULL, READS, REENCRYPT, WRAPS, Change, LedgerBook, Request, Said
 from siegel.customer.receipts import ClientReceipt
+from siegel.domain.entry import UNWRAP
 
 # Whoever writes has asked for a key long before the entry, which comes with the last byte.
 _WRITING: Final = ("object.write", "object.copy", "object.encryption.write", "upload.")
@@ -191,11 +193,12 @@ class _Reconciling:
             times = {"asked": moment_text(use.asked_ms), "recorded": moment_text(use.recorded_ms)}
             balance.add(Kind.LATE, "the ledger dates the use of a key otherwise than the key server", **evidence, **times)
         if not use.names:
+            self._counts["objects"] += bool(use.carrier)
             return
         if use.principal != call.principal:
             message = "the key server was told of another person than the ledger names"
             balance.add(Kind.ALTERED, message, **evidence, told=call.principal, ledger=use.principal)
-        own = request.own if request else []
+        own = _objects_of(use, request)
         if call.is_for_s3 != bool(use.bucket):
             message = "the ledger says of another service than the key server was told that it used the key"
             balance.add(Kind.ALTERED, message, **evidence, ledger=use.bucket or use.kind)
@@ -285,7 +288,7 @@ class _Reconciling:
             message = "a key was used by a lease, and the key server's log has no call that it could rest on"
             self._balance.add(Kind.MISSING, message, **told)
             return
-        own = [said for said in request.own if said.names]
+        own = [said for said in _objects_of(use, request) if said.names]
         fitting = [call for call in calls if not own or any(_is_about(call, said) for said in own)]
         if not fitting:
             message = "a key was used by a lease that rests on a call for another object, or another version of it"
@@ -436,16 +439,14 @@ class _Reconciling:
                 balance.say(f"{self._counts[name]} {words}")
 
     def _where(self, said: Said) -> dict[str, str | int]:
-        """Return the evidence for an entry; one of a key names the object by the other entries of its request."""
-        named = [said]
-        if said.key_ids and said.request_id in self._ledger.requests:
-            named = self._ledger.requests[said.request_id].own
+        """Return the evidence for an entry; one of a key alone names the object by the other entries of its request."""
+        named = _objects_of(said, self._ledger.requests.get(said.request_id)) if said.is_of_key else [said]
         objects = (f"{one.bucket}/{one.object_key}".rstrip("/") for one in named if one.bucket)
         return {
             "entry": said.place,
             "request": said.request_id,
             "recorded": moment_text(said.recorded_ms),
-            "kind": f"{said.kind} {said.status}",
+            "kind": f"{said.carrier or said.kind} {said.status}",
             "principal": said.principal,
             "key": ", ".join(said.key_ids),
             "object": ", ".join(objects),
@@ -484,6 +485,13 @@ def _room(use: Said) -> _Room:
         return _Room(use, {ENCRYPT: 0, DECRYPT: int(use.is_done)}, {ENCRYPT: 1, DECRYPT: 2})
     least = {ENCRYPT: wraps, DECRYPT: unwraps} if use.is_done else {ENCRYPT: 0, DECRYPT: 0}
     return _Room(use, least, {ENCRYPT: wraps, DECRYPT: unwraps})
+
+
+def _objects_of(use: Said, request: Request | None) -> Sequence[Said]:
+    """Return what says of which object a use was: the entry that carries it, else all entries of its request."""
+    if use.carrier:
+        return [use]
+    return request.own if request else []
 
 
 def _recorded_ms(change: Change) -> int:

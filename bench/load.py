@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from bench.service import BenchError, Running
 from bench.signing import Signer
@@ -14,6 +15,8 @@ BUCKET = "bench"
 SMALL_BYTES = 4096
 BODIES = 256
 DAY_S = 86_400
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,10 @@ def put_table(path: Path, bodies: Path, signer: Signer, keys: list[str]) -> Tabl
     return Table(_write(path, heads), bodies, SMALL_BYTES)
 
 
-def abba(rounds: int, floor: Callable[[], Load], ours: Callable[[], Load]) -> tuple[list[Load], list[Load]]:
+def abba(rounds: int, floor: Callable[[], T], ours: Callable[[], T]) -> tuple[list[T], list[T]]:
     """Measure floor and ours in turn, the order reversed in every other round."""
-    of_floor, of_ours = [], []
+    of_floor: list[T] = []
+    of_ours: list[T] = []
     for number in range(rounds):
         if number % 2:
             of_ours.append(ours())

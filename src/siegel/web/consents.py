@@ -48,15 +48,19 @@ async def admit_use(cases: UseCases, trail: Trail, request: Request, route: Rout
 async def note_read(cases: UseCases, call: Call, entry: Entries) -> None:
     """Write down that the caller gets what he asked for.
 
+    `entry` tells of the keys that were used, too: what becomes of the request from here on does not tell of them again.
+
     Raises AccessDeniedError if his consent ended while that was opened, or while it was written down: then he gets nothing.
     """
     caller = call.caller
     if not caller.consent_id:
         await cases.journal.append(entry)
+        call.trail.uses = ()
         return
     consents = cases.live_consents()
     consents.require(caller.account_id, caller.consent_id, caller.arn)
     await cases.journal.append(entry)
+    call.trail.uses = ()
     consents.require(caller.account_id, caller.consent_id, caller.arn)
 
 

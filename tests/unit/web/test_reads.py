@@ -34,8 +34,12 @@ def note(consent_id, *, ends):
     entries = []
     caller = SimpleNamespace(account_id="111122223333", consent_id=consent_id, arn="arn")
     cases = cases_of(Consents(), entries, ends=ends)
-    asyncio.run(note_read(cases, SimpleNamespace(caller=caller), "entry"))
-    assert entries == ["entry"]
+    trail = SimpleNamespace(uses=("a use",))
+    try:
+        asyncio.run(note_read(cases, SimpleNamespace(caller=caller, trail=trail), "entry"))
+    finally:
+        # A refusal that comes now does not tell of the key again: that would be two uses for one call.
+        assert (entries, trail.uses) == (["entry"], ())
 
 
 def test_a_consent_that_is_revoked_meanwhile_gives_nothing():

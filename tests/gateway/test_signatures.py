@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 
 from . import signer
 from .raw import CutError, RawClient, with_length
-from .shelf import Shelf, fails, md5_b64, refused, sdk
+from .shelf import Shelf, fails, md5_b64, refused
 from .signer import Ask, Keys
 
 TRICKY_KEYS = [
@@ -498,10 +499,27 @@ def test_trap_06_a_broken_authorization_header_is_a_clear_error(bucket: Shelf, r
 
 
 def test_trap_06_the_sdk_finds_its_way_from_a_wrong_region(bucket: Shelf):
-    """HeadBucket and the error both name the region that the SDK then signs for."""
-    client = sdk(bucket.service)
-    assert client.head_bucket(Bucket=bucket.name)["BucketRegion"] == signer.REGION
-    client.close()
+    """Errors name the region that the SDK then signs for, those without a body in a header."""
+    bucket.put("k", b"1")
+    at = {"Bucket": bucket.name, "Key": "k"}
+    for ask in (
+        lambda client: client.head_bucket(Bucket=bucket.name),
+        lambda client: client.head_object(**at),
+        lambda client: client.get_object(**at)["Body"].close(),
+        lambda client: client.put_object(**at, Body=b"2"),
+        lambda client: client.list_objects_v2(Bucket=bucket.name),
+        lambda client: client.delete_object(**at),
+    ):
+        keys = bucket.service.owner
+        client = boto3.client(
+            "s3",
+            endpoint_url=bucket.service.url,
+            region_name="ap-east-1",
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+        )
+        ask(client)
+        client.close()
 
 
 def test_t11_a_wrong_content_md5_is_refused(bucket: Shelf):

@@ -145,7 +145,11 @@ def verify_form(request: Request, claim: Claim, policy: str, signing_key: bytes,
 
 def _check_region(claim: Claim, region: str) -> None:
     if claim.region not in {region, REGION_ALIAS}:
-        raise claim.malformed(f"The region '{claim.region}' is wrong; expecting '{region}'.", {"Region": region})
+        error = claim.malformed(f"The region '{claim.region}' is wrong; expecting '{region}'.", {"Region": region})
+        if claim.service == "s3":
+            # The answer to HEAD has no body: there, clients read of the right region in this header, and sign anew.
+            error.headers["x-amz-bucket-region"] = region
+        raise error
 
 
 def _check_time(claim: Claim, now_ms: int) -> None:

@@ -185,17 +185,14 @@ def test_t58_uvicorn_cve_2020_7695_overrides_cannot_split_the_answer(bucket: She
     bucket.put("k", b"hello")
     answer = bucket.call("GET", "k", query=signer.encode_query([(name, value)]))
     assert not answer.has("x-injected")
-    assert answer.status in {200, 400}
-    if answer.status == 400:
-        assert answer.code in {"InvalidArgument", "InvalidRequest", "BadRequest"}
-    else:
-        assert answer.body == b"hello"
+    refused(answer, 400, "InvalidArgument")
 
 
-def test_t58_overrides_with_other_letters_survive_or_are_refused(bucket: Shelf):
+def test_t58_overrides_with_other_letters_survive(bucket: Shelf):
     bucket.put("k", b"hello")
-    query = signer.encode_query([("response-content-disposition", 'attachment; filename="über 日本.txt"')])
-    assert bucket.call("GET", "k", query=query).status in {200, 400}
+    value = 'attachment; filename="über 日本.txt"'
+    answer = bucket.call("GET", "k", query=signer.encode_query([("response-content-disposition", value)]))
+    assert answer.header("content-disposition").encode("latin-1").decode() == value
 
 
 def test_trap_41_head_of_a_missing_key_is_a_bare_404(bucket: Shelf):

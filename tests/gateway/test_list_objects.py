@@ -207,12 +207,11 @@ CONTROLS = [chr(code) for code in range(1, 32)] + ["\x7f", "\x80", "\x9f", "\uff
 def test_t54_swift_926048_control_characters_in_keys_are_listed_exactly(bucket: Shelf):
     keys = [f"a{letter}b" for letter in CONTROLS]
     for key in keys:
-        assert bucket.call("PUT", key, body=b"1").status in {200, 400}, repr(key)
-    kept = [key for key in keys if bucket.call("HEAD", key).status == 200]
+        assert bucket.call("PUT", key, body=b"1").status == 200, repr(key)
     answer = bucket.call("GET", query="list-type=2&encoding-type=url")
-    assert [unquote(node.text or "") for node in answer.xml.findall("Contents/Key")] == in_order(kept)
+    assert [unquote(node.text or "") for node in answer.xml.findall("Contents/Key")] == in_order(keys)
     assert bucket.call("GET", query="list-type=2").body.startswith(b"<?xml")
-    assert bucket.keys() == in_order(kept)  # the SDK asks for encoding-type=url
+    assert bucket.keys() == in_order(keys)  # the SDK asks for encoding-type=url
 
 
 @pytest.mark.parametrize("listing", [1, 2])
@@ -244,7 +243,7 @@ def test_listing_a_bucket_that_is_not_there(bucket: Shelf):
 
 def test_list_type_must_be_2(tree: Shelf):
     for value in ("1", "3", "", "x"):
-        assert tree.call("GET", query=f"list-type={value}").status in {400, 501, 200}
+        refused(tree.call("GET", query=f"list-type={value}"), 400, "InvalidArgument")
     with fails(404, "NoSuchBucket"):
         tree.s3.list_objects_v2(Bucket="no-such-bucket-here")
 

@@ -1,10 +1,15 @@
 """Values and a clock for the metadata suites."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from siegel.domain.entry import Entry
+from siegel.domain.faultpoints import VARIABLE
 from siegel.domain.objects import (
     Bucket,
     CompletedUpload,
@@ -17,6 +22,7 @@ from siegel.domain.objects import (
 
 START_MS = 1_700_000_000_000
 BUCKET = 1
+_WRITER = Path(__file__).with_name("meta_writer.py")
 
 
 class ManualClock:
@@ -37,6 +43,13 @@ def identifier(number: int) -> bytes:
 def write(store: Any, change: Callable[[Any], Any], entry: Any = None) -> Any:
     """Run one change to its end, as a script without a running service would."""
     return asyncio.run(store.write(change, entry))
+
+
+def start_writer(directory: Path, name: str, count: int, fault: str = "") -> subprocess.Popen[str]:
+    """Start `meta_writer.py`; `fault`: where it kills itself."""
+    environment = {**os.environ, **({VARIABLE: fault} if fault else {})}
+    command = [sys.executable, str(_WRITER), str(directory), name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def entry(request_id: str = "r1", **fields: Any) -> Entry:

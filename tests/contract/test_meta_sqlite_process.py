@@ -1,18 +1,14 @@
 """The SQLite store between processes and over their deaths: one writer at a time, nothing acknowledged is lost."""
 
 import asyncio
-import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from tests.contract.meta_fixtures import BUCKET, ManualClock, a_version, entry, write
+from tests.contract.meta_fixtures import BUCKET, ManualClock, a_version, entry, start_writer, write
 
 from siegel.domain.configuration import OwnershipControls, PublicAccessBlock
 from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
-from siegel.domain.faultpoints import VARIABLE
 from siegel.domain.objects import Lock
 from siegel.domain.records import Kind, bucket_scope, decode_document
 from siegel.drivers.meta import sqlite_schema
@@ -21,7 +17,6 @@ from siegel.drivers.meta.sqlite_connection import PAGE_BYTES, connect, require_s
 from siegel.service.recent import RecentObjects
 
 KEY = bytes(range(32))
-WRITER = Path(__file__).with_name("meta_writer.py")
 
 
 @pytest.fixture
@@ -32,12 +27,6 @@ def directory(tmp_path):
 
 def open_here(directory):
     return open_store(directory, KEY, ManualClock())
-
-
-def start_writer(directory, name, count, fault=""):
-    environment = {**os.environ, **({VARIABLE: fault} if fault else {})}
-    command = [sys.executable, WRITER, directory, name, str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def kept_names(store):

@@ -1,5 +1,6 @@
-"""What readers remember of objects is never older than the database, whoever writes, is undone, or dies at whatever moment."""
+"""What readers remember and hold is never older than the database, whoever writes, is undone, or dies at whatever moment."""
 
+import asyncio
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,10 @@ from siegel.drivers.meta.sqlite import CHANGES_NAME, DATABASE_NAME, GENERATION_N
 from siegel.drivers.meta.sqlite_connection import connect
 from siegel.drivers.meta.sqlite_engine import SqliteEngine
 from siegel.drivers.meta.sqlite_session import SqliteSession
+from siegel.drivers.meta.sqlite_snapshot import HeldStatements
+from siegel.drivers.meta.sqlite_statements import Statements
 from siegel.service.recent import RecentObjects
-from tests.contract.meta_fixtures import BUCKET, ManualClock, a_marker, a_version, newest_of, write
+from tests.contract.meta_fixtures import BUCKET, ManualClock, a_marker, a_version, entry, newest_of, write
 
 KEY = bytes(32)
 NAMES = ["a", "b"]
@@ -33,14 +36,17 @@ class DiedError(Exception):
 
 
 class Process:
-    """What one process has of a store: a connection that writes, one that reads, its maps, its memory."""
+    """What one process has of a store: what writes, what reads and holds, what reads the truth; its maps, its memory."""
 
     def __init__(self, directory):
         self._path, self._clock = directory / DATABASE_NAME, ManualClock()
         self.generation = Generation(directory / GENERATION_NAME)
         self.changes = SharedObjectChanges(directory / CHANGES_NAME)
         self.connection = self._connect()
-        self.session = SqliteSession(self.connection, self._clock, self.generation, self.changes)
+        self.statements = HeldStatements(self.connection, self.changes)
+        self.session = SqliteSession(self.statements, self._clock, self.generation, self.changes)
+        self.fresh = self._connect()
+        self.truth = SqliteSession(Statements(self.fresh), self._clock, self.generation, self.changes)
         self.recent = RecentObjects(self.session.objects, self.changes, 20_000)
         self.engine = SqliteEngine(self._connect, self._clock, self.generation, self.changes)
 
@@ -55,7 +61,9 @@ class Process:
 
     def close(self):
         self.engine.close()
+        self.statements.release()
         self.connection.close()
+        self.fresh.close()
         self.generation.close()
         self.changes.close()
 
@@ -67,6 +75,7 @@ class RememberedObjects(RuleBasedStateMachine):
 
     @initialize()
     def start(self):
+        self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
         self.directory = Path(self.folder.name)
         store = create_store(self.directory, KEY, ManualClock())
@@ -81,6 +90,7 @@ class RememberedObjects(RuleBasedStateMachine):
             for process in self.processes:
                 process.close()
             self.folder.cleanup()
+            self.loop.close()
 
     @precondition(lambda self: self.open is None)
     @rule(writer=writers)
@@ -122,7 +132,7 @@ class RememberedObjects(RuleBasedStateMachine):
             if how == "die after":
                 process.engine._connection.execute("COMMIT")
             process.die()
-            self.read_all(but=writer)
+            self.read(but=writer)
             self.processes[writer] = Process(self.directory)
         self.open = None
 
@@ -143,14 +153,28 @@ class RememberedObjects(RuleBasedStateMachine):
     @invariant()
     def everybody_reads_what_is_committed(self):
         if hasattr(self, "processes"):
-            self.read_all()
+            self.read()
 
-    def read_all(self, but=None):
+    @precondition(lambda self: self.open is None)
+    @rule(writer=writers)
+    def add_to_the_journal(self, writer):
+        """What happens all the time, and ends nothing that is held."""
+        engine = self.processes[writer].engine
+        engine.begin()
+        engine.record([entry()])
+        engine.commit()
+
+    def read(self, but=None):
+        # Only where an event loop runs is anything held.
+        self.loop.run_until_complete(self.read_all(but))
+
+    async def read_all(self, but):
         for number, process in enumerate(self.processes):
             if number != but:
                 for name in NAMES:
-                    fresh = process.session.objects.find_current(BUCKET, name, with_body=True)
-                    assert process.recent.find(BUCKET, name) == fresh
+                    truth = process.truth.objects.find_current(BUCKET, name, with_body=True)
+                    assert process.session.objects.find_current(BUCKET, name, with_body=True) == truth
+                    assert process.recent.find(BUCKET, name) == truth
 
 
 TestRememberedObjects = RememberedObjects.TestCase

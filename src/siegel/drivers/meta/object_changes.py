@@ -9,6 +9,8 @@ falls there was last changed. Keys share places by their hash, so a change of on
 
 All three under the process lock. What was read at `now` stands while its place says no more than that: a change that was undone,
 or whose process died, costs those who remember one look at the database, and nobody is told something old.
+
+One place more, `ANY`, is that of every change but an addition to the journal: for those who hold a read transaction.
 """
 
 from collections.abc import MutableSequence
@@ -21,10 +23,12 @@ from siegel.drivers.meta.mapped import MappedCells
 
 PLACES: Final = 65_536
 _PLACE_MASK: Final = PLACES - 1
-# The number of decided transactions comes first, the places behind it.
+# The number of decided transactions comes first, the places behind it, then the one of everything and how the log is.
 _DECIDED: Final = 0
 _FIRST: Final = 1
-_CELLS: Final = _FIRST + PLACES
+ANY: Final = _FIRST + PLACES
+_LOG: Final = ANY + 1
+_CELLS: Final = _LOG + 1
 _BUCKET_MASK: Final = 2**32 - 1
 # Nobody counts that far: a number beyond was never one of ours.
 _NUMBER_MAX: Final = 2**62
@@ -46,6 +50,15 @@ class ObjectChanges:
         """Return the number of the last transaction that has changed a key of this place, or is about to."""
         return self._cells[place]
 
+    @property
+    def is_log_full(self) -> bool:
+        """Whether the log is about to be folded into the database, which whoever holds a read transaction is in the way of."""
+        return self._cells[_LOG] != 0
+
+    @is_log_full.setter
+    def is_log_full(self, is_full: bool) -> None:
+        self._cells[_LOG] = int(is_full)
+
     @staticmethod
     def place(bucket_id: int, object_key: str) -> int:
         """Return where `last` tells of a key."""
@@ -54,6 +67,11 @@ class ObjectChanges:
     def note(self, bucket_id: int, encoded_key: bytes) -> None:
         """Note that the open transaction changes a key."""
         self._cells[_place(bucket_id, encoded_key)] = self._cells[_DECIDED] + 1
+        self.note_any()
+
+    def note_any(self) -> None:
+        """Note that the open transaction changes something, and does not only add to the journal."""
+        self._cells[ANY] = self._cells[_DECIDED] + 1
 
     def begin(self) -> None:
         """Note that a transaction begins: whatever was open before is decided."""

@@ -26,6 +26,7 @@ from siegel.drivers.meta.sqlite_connection import connect, require_sqlite, stora
 from siegel.drivers.meta.sqlite_engine import SqliteEngine
 from siegel.drivers.meta.sqlite_schema import STEPS, migrate, require_known_schema, schema_version
 from siegel.drivers.meta.sqlite_session import SqliteSession
+from siegel.drivers.meta.sqlite_snapshot import HeldStatements
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ LOCK_NAME: Final = "commit.lock"
 GENERATION_NAME: Final = "generation"
 CHANGES_NAME: Final = "changes"
 
-# More brings nothing: every commit of any connection empties the reading cache, and the kernel holds the pages anyway.
+# More brings little: whatever changes more than the journal empties the reading cache, and the kernel holds the pages anyway.
 READ_CACHE_KIB: Final = 16 * 1024
 WRITE_CACHE_KIB: Final = 16 * 1024
 
@@ -98,8 +99,9 @@ def open_store(directory: Path, key: bytes, clock: Clock, number: int = 0) -> "S
     except BaseException:
         connection.close()
         raise
-    session = SqliteSession(connection, clock, generation, changes)
-    return SqliteStore(connection, session, engine, lock, generation, changes)
+    statements = HeldStatements(connection, changes)
+    session = SqliteSession(statements, clock, generation, changes)
+    return SqliteStore(connection, statements, session, engine, lock, generation, changes)
 
 
 def _bring_up_to_date(connection: apsw.Connection, lock: ProcessLock) -> None:
@@ -129,22 +131,23 @@ class SqliteStore:
     def __init__(  # noqa: PLR0917 - the parts of one store, in the order in which they are closed
         self,
         connection: apsw.Connection,
+        statements: HeldStatements,
         session: SqliteSession,
         engine: SqliteEngine,
         lock: ProcessLock,
         generation: Generation,
         changes: SharedObjectChanges,
     ) -> None:
-        """Read by `session`, which works on `connection`, write by `engine`; all parts are closed with the store."""
+        """Read by `session` with its `statements` on `connection`, write by `engine`; all parts are closed with the store."""
         self._connection = connection
         self._engine = engine
         self._lock = lock
         self._generation = generation
         self.generation = generation.value
         self.object_changes = changes
-        self._session = session
+        self._statements = statements
         self._decoder = msgpack.Decoder(list[Entry])
-        self.reader = self._session
+        self.reader = session
         self.group_commit = GroupCommit(engine, lock)
         self._is_closed = False
 
@@ -158,14 +161,14 @@ class SqliteStore:
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
-        rows = self._session.statements.rows(
+        rows = self._statements.fresh_rows(
             "SELECT batch, entries FROM journal WHERE batch > ? ORDER BY batch LIMIT ?", (after, limit)
         )
         return [(batch, self._decoder.decode(entries)) for batch, entries in rows]
 
     def oldest(self, batches_max: int, entries_max: int) -> list[Batch]:
         """Return the oldest batches, up to `batches_max`, and none behind the one with which they have `entries_max` entries."""
-        rows = self._session.statements.rows(
+        rows = self._statements.fresh_rows(
             "SELECT batch, recorded_at_ms, entries FROM journal ORDER BY batch LIMIT ?", (batches_max,)
         )
         found: list[Batch] = []
@@ -178,8 +181,8 @@ class SqliteStore:
 
     def last_batch(self) -> int:
         """Return the number of the last batch that there was, wherever its entries are now; 0 before the first."""
-        row = self._session.statements.row("SELECT seq FROM sqlite_sequence WHERE name = 'journal'")
-        return row[0] if row else 0
+        rows = self._statements.fresh_rows("SELECT seq FROM sqlite_sequence WHERE name = 'journal'")
+        return rows[0][0] if rows else 0
 
     def close(self) -> None:
         """Finish what was begun and release everything. Harmless when repeated."""
@@ -188,6 +191,7 @@ class SqliteStore:
         self._is_closed = True
         self.group_commit.close()
         self._engine.close()
+        self._statements.release()
         self._connection.close()
         self._generation.close()
         self.object_changes.close()

@@ -15,10 +15,13 @@ from siegel.drivers.meta.group_commit import Change, EntryOf
 from siegel.drivers.meta.object_changes import ObjectChanges
 from siegel.drivers.meta.sqlite_connection import PAGE_BYTES, storage_error
 from siegel.drivers.meta.sqlite_session import SqliteSession
+from siegel.drivers.meta.sqlite_statements import Statements
 
 # The log is folded into the database when it has this size, and again when it has grown by the second figure since.
 CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
 CHECKPOINT_AGAIN_PAGES: Final = 1024 * 1024 // PAGE_BYTES
+# From so many on, nobody holds a transaction to read by: all have let go when it is folded in, and when it then begins anew.
+FULL_PAGES: Final = CHECKPOINT_PAGES * 15 // 16
 
 
 class SqliteEngine:
@@ -47,13 +50,13 @@ class SqliteEngine:
         if self._connection is None:
             self._connection = self._connect()
             self._connection.set_wal_hook(self._on_commit)
-            self._session = SqliteSession(self._connection, self._clock, self._generation, self._changes)
+            self._session = SqliteSession(Statements(self._connection), self._clock, self._generation, self._changes)
         return self._connection, self._session
 
     def begin(self) -> None:
         """Begin a transaction. Raises StorageError; then none is open."""
         _, session = self._open()
-        session.is_invalidating = False
+        session.is_invalidating = session.statements.has_written = False
         session.statements.rows("BEGIN IMMEDIATE")
         # A process that died between its commit and the count has left this to the next holder of the lock.
         self._generation.settle()
@@ -94,6 +97,8 @@ class SqliteEngine:
         connection, session = self._open()
         if session.is_invalidating:
             self._generation.open_change()
+        if session.statements.has_written:
+            self._changes.note_any()
         reach("meta.before_commit")
         try:
             connection.execute("COMMIT")
@@ -144,4 +149,5 @@ class SqliteEngine:
         if pages < self._log_pages:
             self._checkpoint_at = CHECKPOINT_PAGES
         self._log_pages = pages
+        self._changes.is_log_full = pages >= FULL_PAGES
         return apsw.SQLITE_OK

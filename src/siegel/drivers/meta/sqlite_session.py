@@ -1,7 +1,5 @@
 """One connection as a `Reader`, and inside a transaction as a `Writer`."""
 
-import apsw
-
 from siegel.domain.ports import Buckets, Clock, Housekeeping, Identities, Ledgers, Objects, Records, Seals, Uploads
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.object_changes import ObjectChanges
@@ -27,9 +25,9 @@ class SqliteSession:
     seals: Seals
     ledgers: Ledgers
 
-    def __init__(self, connection: apsw.Connection, clock: Clock, generation: Generation, changes: ObjectChanges) -> None:
-        """Work on `connection`, which belongs to one thread at a time."""
-        self.statements = Statements(connection)
+    def __init__(self, statements: Statements, clock: Clock, generation: Generation, changes: ObjectChanges) -> None:
+        """Work by `statements`, whose connection belongs to one thread at a time."""
+        self.statements = statements
         self.identities = SqliteIdentities(self.statements)
         self.records = SqliteRecords(self.statements)
         self.buckets = SqliteBuckets(self.statements)

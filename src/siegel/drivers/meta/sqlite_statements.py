@@ -25,6 +25,7 @@ class Statements:
         self._cursor = connection.cursor()
         self._in_change = False
         self._has_savepoint = False
+        self.has_written = False
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return all rows of a query. Raises StorageError."""
@@ -80,4 +81,4 @@ class Statements:
     def _open_savepoint(self) -> None:
         self.require_change()
         self.rows("SAVEPOINT change")
-        self._has_savepoint = True
+        self._has_savepoint = self.has_written = True

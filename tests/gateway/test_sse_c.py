@@ -157,6 +157,13 @@ def test_trap_36_copies_need_the_source_key_and_may_take_another(bucket: Shelf, 
     refused(bucket.call("GET", "k", headers=under(KEY)), 403, "AccessDenied")
 
 
+def test_trap_36_a_copy_onto_itself_takes_the_key_off(bucket: Shelf):
+    assert bucket.call("PUT", "k", headers=[*under(KEY), ("x-amz-meta-a", "b")], body=b"hello").status == 200
+    source = [("x-amz-copy-source", f"/{bucket.name}/k"), *under(KEY, SOURCE)]
+    assert bucket.call("PUT", "k", headers=source).status == 200
+    assert (bucket.get("k"), bucket.head("k")["Metadata"]) == (b"hello", {"a": "b"})
+
+
 def test_trap_36_parts_copied_from_under_a_key(bucket: Shelf):
     body = seeded(6 * MIB)
     bucket.call("PUT", "source", headers=under(KEY), body=body)

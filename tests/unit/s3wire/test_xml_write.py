@@ -149,6 +149,18 @@ def test_trap_26_encoding_covers_names_and_nothing_else():
     assert (found["Marker"], found["NextMarker"]) == (written, written)
 
 
+def test_trap_26_encoding_covers_the_names_of_versions_and_uploads():
+    name, written = "a b+c/ü", "a%20b%2Bc/%C3%BC"
+    asked = {"encoding-type": "url", "prefix": name, "delimiter": " ", "key-marker": name}
+    uploads = UploadPage([ListedUpload(name, "u1", AT_MS, "", "")], [name], True, name, "u1")
+    found = read("ListMultipartUploads", render_uploads(BUCKET, parse_upload_query(asked), uploads))
+    assert found["Uploads"][0]["Key"] == written
+    versions = VersionPage([], [name], True, name, "")
+    for answer in (found, read("ListObjectVersions", render_versions(BUCKET, parse_version_query(asked), versions))):
+        assert [answer[field] for field in ("Prefix", "KeyMarker", "NextKeyMarker")] == [written] * 3
+        assert (answer["Delimiter"], answer["CommonPrefixes"], answer["EncodingType"]) == ("%20", [{"Prefix": written}], "url")
+
+
 @given(keys=st.lists(NO_CONTROLS, max_size=5))
 def test_t51_t55_names_come_back_exactly(keys):
     page = ObjectPage([listed(key) for key in keys], keys, False)

@@ -9,7 +9,7 @@ from .raw import RawClient
 from .service import Service
 from .shelf import Shelf, fails, md5_b64, new_name, refused, sdk
 from .test_bucket_policies import account, put_policy, statement
-from .test_object_lock import locked, put_locked
+from .test_object_lock import later, locked, put_locked
 from .test_sts import document, make_role, with_session
 
 __all__ = ["locked"]
@@ -76,6 +76,44 @@ def test_the_bypass_of_a_lock_is_decided_by_the_tags_of_the_version_it_is_about(
         person.s3.put_object_retention(Bucket=locked.name, **name, Retention={}, BypassGovernanceRetention=True)
     locked.s3.put_object_tagging(Bucket=locked.name, **name, Tagging=tag_set(temporary="yes"))
     person.s3.delete_object(Bucket=locked.name, **name, BypassGovernanceRetention=True)
+
+
+def test_a_policy_bounds_how_long_whoever_writes_may_lock(locked: Shelf, service: Service, iam: Any) -> None:
+    """Else one key locks a bucket's storage for a century, and nobody can take that back."""
+    long = {"NumericGreaterThan": {"s3:object-lock-remaining-retention-days": "10"}}
+    bound = deny("s3:PutObjectRetention", Condition=long)
+    person = make_person(service, iam, allow(["s3:PutObject", "s3:PutObjectRetention"]), bound)
+
+    def lock(days: int) -> dict[str, Any]:
+        return {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": later(days=days)}
+
+    at = {"Bucket": locked.name, "Key": "k"}
+    writes = (
+        lambda days: person.s3.put_object(**at, Body=b"1", **lock(days)),
+        lambda days: person.s3.copy_object(**at, CopySource={"Bucket": locked.name, "Key": "source"}, **lock(days)),
+        lambda days: person.s3.create_multipart_upload(**at, **lock(days)),
+        lambda days: person.s3.put_object_retention(
+            Bucket=locked.name, Key="source", Retention={"Mode": "GOVERNANCE", "RetainUntilDate": later(days=days)}
+        ),
+    )
+    locked.put("source", b"1")
+    put_policy(locked, statement(locked, {"AWS": person.arn}, "s3:GetObject"))
+    for write in writes:
+        with locked.unchanged(), fails(403, "AccessDenied"):
+            write(11)
+        write(9)
+
+
+def test_a_read_shows_of_a_lock_what_its_reader_may_ask_for(locked: Shelf, service: Service, iam: Any) -> None:
+    put_locked(locked, "k", "GOVERNANCE", ObjectLockLegalHoldStatus="ON")
+    shown = {
+        "s3:GetObjectRetention": {"ObjectLockMode", "ObjectLockRetainUntilDate"},
+        "s3:GetObjectLegalHold": {"ObjectLockLegalHoldStatus"},
+    }
+    for rights in ([], ["s3:GetObjectRetention"], ["s3:GetObjectLegalHold"], list(shown)):
+        person = make_person(service, iam, allow(["s3:GetObject", *rights]))
+        head = person.s3.head_object(Bucket=locked.name, Key="k")
+        assert {name for name in head if name.startswith("ObjectLock")} == set().union(*(shown[right] for right in rights))
 
 
 def test_tags_are_decided_by_what_the_body_says_and_no_header(bucket: Shelf, service: Service, iam: Any) -> None:

@@ -236,11 +236,13 @@ def test_another_key_for_the_database_that_is_killed_is_ended(moved_in, step):
             s3.put_object(Bucket="box", Key="later", Body=b"later")
     is_changed = step in {"chest.after_rename", "rekey.before_removal"}
     told = siegel("doctor", directory).stdout
-    assert ("siegel root rekey-database" in told) is is_changed
+    assert "siegel root rekey-database" in told
+    assert ("was the database before" in told, "siegel-1.db is not the database" in told) == (is_changed, not is_changed)
     ended = rekey(directory)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["resumed"] is is_changed
     assert databases(directory) == ["siegel-1.db"]
+    assert "rekey-database" not in siegel("doctor", directory).stdout
     with serving(directory, "--workers", "1") as service:
         customer.check(service)
         with customer.clients(service, "s3") as (s3,):

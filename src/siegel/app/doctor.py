@@ -15,7 +15,7 @@ from msgspec import Struct
 from siegel.app.serve import LOCK_NAME, check_certificate
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
-from siegel.app.wiring import database_release, former_databases, open_deployment
+from siegel.app.wiring import database_release, left_databases, open_deployment
 from siegel.domain.errors import SiegelError
 from siegel.service.lockclock import LAG_MS_WARN
 
@@ -30,6 +30,10 @@ _TIME_ERROR: Final = 5
 # struct timex has 208 bytes on 64-bit Linux; its first field, `modes`, is 0 for a mere question.
 _TIMEX_BYTES: Final = 208
 HOURS_PER_DAY: Final = 24
+# Both look the same from here: neither opens by a key that is known.
+_HALF_COPY: Final = """\
+{path} is not the database: it is half a copy, of a change of the key that was interrupted, or the key chest is an older one
+try: siegel root rekey-database {directory}, which removes it, unless the key chest that belongs to it is to be put back"""
 _FORGETFUL: Final = frozenset({"tmpfs", "ramfs", "overlay"})
 
 
@@ -124,7 +128,7 @@ def _key_and_database(settings: Settings) -> Finding:
     try:
         deployment = open_deployment(settings)
         try:
-            places, former = deployment.custodian.root_places(), former_databases(settings, deployment)
+            places, (former, halves) = deployment.custodian.root_places(), left_databases(settings, deployment)
         finally:
             deployment.close()
     except SiegelError as error:
@@ -135,6 +139,8 @@ def _key_and_database(settings: Settings) -> Finding:
     if former:
         seen = f"{former[0]} was the database before it had another key\ntry: siegel root rekey-database {settings.directory}"
         return Finding("root key and database", Verdict.WARN, seen)
+    if halves:
+        return Finding("root key and database", Verdict.WARN, _HALF_COPY.format(path=halves[-1], directory=settings.directory))
     return Finding("root key and database", Verdict.OK, f"{places[0]} opens the database")
 
 

@@ -179,10 +179,9 @@ def database_rekeying(settings: Settings) -> DatabaseRekeying:
     return PagesRekeying(directory, ChestRotation(directory, _finder(settings), None))
 
 
-def former_databases(settings: Settings, deployment: Deployment) -> list[Path]:
-    """Return the files that were the database until it was given another key, and should be gone."""
-    older, _ = other_databases(Path(settings.directory), deployment.custodian.database_number())
-    return older
+def left_databases(settings: Settings, deployment: Deployment) -> tuple[list[Path], list[Path]]:
+    """Return the files that were the database until it had another key, and those that are newer: none should be there."""
+    return other_databases(Path(settings.directory), deployment.custodian.database_number())
 
 
 def database_release() -> str:

@@ -2,6 +2,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from tests.command_line import siegel
 
 from siegel.app import doctor
 from siegel.app.config import merge, resolve
@@ -31,6 +32,18 @@ def test_a_fresh_deployment_has_nothing_to_fear(settings, tmp_path):
 def test_a_root_key_that_others_may_read_is_a_failure(settings, tmp_path):
     (tmp_path / "root.key").chmod(0o640)
     assert verdicts(settings)["root key and database"] is Verdict.FAIL
+
+
+def test_half_a_copy_of_the_database_is_told_with_the_way_out(settings, tmp_path):
+    (tmp_path / "siegel.toml").touch()
+    (tmp_path / "siegel-1.db").write_bytes(bytes(4096))
+    found = next(finding for finding in examine(settings) if finding.check == "root key and database")
+    assert found.verdict is Verdict.WARN
+    assert f"{tmp_path / 'siegel-1.db'} is not the database" in found.seen
+    way_out = found.seen.split("try: siegel ")[1].split(", ")[0]
+    assert siegel(*way_out.split()).returncode == 0
+    assert [path.name for path in tmp_path.glob("siegel*.db")] == ["siegel-1.db"]
+    assert verdicts(settings)["root key and database"] is Verdict.OK
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(0, Verdict.OK), (30, Verdict.WARN), (-30, Verdict.WARN)])

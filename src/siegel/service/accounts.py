@@ -83,6 +83,11 @@ class Accounts:
         """Return all accounts, in order of their ids."""
         return self._store.reader.identities.list_accounts()
 
+    def check_keys(self) -> None:
+        """See that the keys of all accounts open. Raises SealBrokenError."""
+        for account in self.list():
+            self._key_ring.check_account_keys(account)
+
     def _make_access_key(self, kind: CredentialKind, account_id: str, now_ms: int) -> tuple[AccessKey, Credential]:
         return make_access_key(self._key_ring, self._randomness, kind=kind, account_id=account_id, now_ms=now_ms)
 

@@ -66,6 +66,10 @@ class KeyRing:
         """Make an account's wrapping and metadata keys; return them sealed for `account_id`."""
         return self._custodian.wrap(self._randomness.bytes(2 * KEY_BYTES), account_context(account_id))
 
+    def check_account_keys(self, account: Account) -> None:
+        """See that an account's keys open. Raises SealBrokenError."""
+        self._custodian.unwrap(account.sealed_keys, account_context(account.account_id))
+
     def with_secret(self, credential: Credential, secret: str) -> Credential:
         """Return a credential with its secret, sealed."""
         return replace(credential, sealed_secret=self._custodian.wrap(secret.encode(), secret_context(credential)))

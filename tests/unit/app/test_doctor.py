@@ -46,6 +46,17 @@ def test_half_a_copy_of_the_database_is_told_with_the_way_out(settings, tmp_path
     assert verdicts(settings)["root key and database"] is Verdict.OK
 
 
+def test_a_key_chest_of_before_a_rotation_is_told_where_the_database_is_of_after(settings, tmp_path):
+    (tmp_path / "siegel.toml").touch()
+    assert siegel("account", "create", "first", "--data", tmp_path).returncode == 0
+    assert siegel("root", "rotate", tmp_path, "--to-file", tmp_path / "second.key").returncode == 0
+    assert verdicts(settings)["root key and database"] is Verdict.OK
+    (tmp_path / "keychest").unlink()
+    found = next(finding for finding in examine(settings) if finding.check == "root key and database")
+    assert found.verdict is Verdict.FAIL
+    assert "which the key chest does not have\ntry: put back database and key chest from one and the same copy" in found.seen
+
+
 @pytest.mark.parametrize(("days", "verdict"), [(0, Verdict.OK), (30, Verdict.WARN), (-30, Verdict.WARN)])
 def test_a_lock_clock_that_is_off_is_told_with_the_way_out(settings, monkeypatch, days, verdict):
     monkeypatch.setattr(LockTime, "lag_ms", lambda _: days * 86_400_000)

@@ -56,7 +56,7 @@ class KeySet:
         number, record = _parse(wrapped)
         key = self._keys.get(number)
         if key is None:
-            raise UnknownKeyError(f"a record is sealed under key {number} of the custodian, which is not known")
+            raise UnknownKeyError(f"a record is sealed under key {number} of the custodian, which the key chest does not have")
         return key.open(record, _CONTEXT + context)
 
     def renew(self, wrapped: bytes, context: bytes) -> bytes:

@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from siegel.domain.moments import encode_time
 from siegel.ledger.consent_keys import ConsentKeys
-from siegel.ledger.consent_lines import encode_time
 from siegel.ledger.consents import AccessRequest, Approval, Refusal, Verb, parse_request
 from siegel.ledger.keys import Algorithm, SignerKey
 from siegel.ledger.notes import SignedNote

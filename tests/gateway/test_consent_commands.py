@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from siegel.ledger.consent_lines import encode_time
+from siegel.domain.moments import encode_time
 from tests.command_line import SIEGEL, siegel
 from tests.keybox.box import done as boxed
 from tests.softhsm import make_tokens, module, write_pin

@@ -7,11 +7,12 @@ kind of principal).
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from siegel.access.condition_keys import KNOWN, ConditionKeys
 from siegel.access.identity import CallerKind, Identity
+from siegel.domain.moments import encode_time
 
 Values: TypeAlias = tuple[str, ...] | None
 
@@ -47,7 +48,7 @@ def _principal_arn(caller: Identity) -> Values:
 def _token_issue_time(caller: Identity) -> Values:
     if caller.issued_at_ms is None:
         return None
-    return ((_EPOCH + timedelta(milliseconds=caller.issued_at_ms)).strftime("%Y-%m-%dT%H:%M:%SZ"),)
+    return (encode_time(caller.issued_at_ms / 1000),)
 
 
 def _is_signed(caller: Identity) -> bool:

@@ -17,6 +17,7 @@ from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
 from siegel.app.wiring import database_release, left_databases, open_deployment
 from siegel.domain.errors import SealBrokenError, SiegelError
+from siegel.domain.moments import encode_time
 from siegel.service.lockclock import LAG_MS_WARN
 
 FREE_SPACE_WARN_SHARE: Final = 0.10
@@ -75,7 +76,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _clock() -> Finding:
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    now = encode_time(time.time())
     if state == _TIME_ERROR:
         return Finding("clock", Verdict.WARN, f"{now}; no time service keeps it right, and requests 15 minutes off are refused")
     return Finding("clock", Verdict.OK, f"{now}, kept by a time service")

@@ -15,7 +15,8 @@ from siegel.customer.keybox.logbook import Logbook
 from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.server import KeyServer
 from siegel.customer.keybox.token import Token
-from siegel.customer.keybox.uses import DONE, Use, system_ms, time_of
+from siegel.customer.keybox.uses import DONE, Use, system_ms
+from siegel.domain.moments import encode_time_ms
 
 LOCK_NAME: Final = "serve.lock"
 
@@ -42,4 +43,4 @@ async def _serve(box: OpenBox, desk: Desk, address: Address, listening: Listenin
 
 
 def _line(operation: str) -> bytes:
-    return Use(time_of(system_ms()), operation, DONE).entry()
+    return Use(encode_time_ms(system_ms()), operation, DONE).entry()

@@ -8,8 +8,9 @@ Source: AWS query protocol (Smithy, "AWS Query protocol", response serialization
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final, TypeAlias
+
+from siegel.domain.moments import encode_time
 
 Node: TypeAlias = "str | int | bool | Sequence[Node] | Mapping[str, Node] | Entries | None"
 
@@ -40,7 +41,7 @@ def escape(text: str) -> str:
 
 def moment(at_ms: int) -> str:
     """Return a time as answers hold it, in whole seconds: `2026-11-27T12:00:00Z`."""
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return encode_time(at_ms / 1000)
 
 
 def render_answer(namespace: str, action: str, result: Mapping[str, Node] | None, request_id: str) -> bytes:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from siegel.domain.ledgers import LedgerFormError
+from siegel.domain.moments import encode_time
 
 DOCUMENT_BYTES_MAX: Final = 256 * 1024
 VALUE_CHARS_MAX: Final = 500
@@ -24,11 +25,6 @@ Fields = Sequence[tuple[str, str]]
 def encode_lines(first: str, fields: Fields) -> str:
     """Return the text of a document."""
     return "".join([f"{first}\n", *(f"{name}: {value}\n" for name, value in fields)])
-
-
-def encode_time(at_s: int) -> str:
-    """Return a time in whole seconds since 1970 as RFC 3339 writes it, UTC."""
-    return datetime.fromtimestamp(at_s, UTC).strftime(_TIME)
 
 
 def parse_time(text: str) -> int:

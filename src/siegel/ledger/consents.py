@@ -20,13 +20,13 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from siegel.domain.ledgers import LedgerFormError
+from siegel.domain.moments import encode_time
 from siegel.ledger.consent_lines import (
     Fields,
     Lines,
     check_distinct,
     check_value,
     encode_lines,
-    encode_time,
     parse_count,
     parse_time,
 )

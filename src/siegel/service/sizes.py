@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from siegel.domain.consents import Operator
 from siegel.domain.logs import DEPLOYMENT_LOG, Log
+from siegel.domain.moments import encode_time
 from siegel.domain.objects import Bucket, ObjectVersion, Upload
 from siegel.domain.ports import Clock, Journal, MetaStore, Reader
 from siegel.domain.records import DEPLOYMENT_SCOPE, Document, Kind, decode_document, encode_document
-from siegel.ledger.consent_lines import encode_time
 from siegel.ledger.notes import parse_note
 
 ROWS_PER_SLICE: Final = 500

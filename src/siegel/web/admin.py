@@ -9,7 +9,6 @@ What is refused is written down for the account that the request names, and for 
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Protocol
 
@@ -35,6 +34,7 @@ from siegel.domain.errors import (
     StorageError,
 )
 from siegel.domain.limits import ADMIN_BODY_BYTES_MAX
+from siegel.domain.moments import encode_time
 from siegel.domain.ports import Clock, Journal
 from siegel.s3wire.claims import parse_claim
 from siegel.s3wire.faults import status_of, to_s3_error
@@ -200,7 +200,7 @@ class Desk:
         await self._journal.append(operator_of(ask).entry(ask.row.kind, self._clock.now_ms()))
         return 200, {
             "accounts": [
-                {"account_id": account.account_id, "name": account.name, "created_at": _time(account.created_at_ms)}
+                {"account_id": account.account_id, "name": account.name, "created_at": encode_time(account.created_at_ms / 1000)}
                 for account in self._accounts.list()
             ]
         }
@@ -257,10 +257,6 @@ def _account_in(body: bytes) -> str:
         return msgspec.json.decode(body, type=_Named).account
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def build_admin(checks: Checks, desk: Desk) -> Starlette:

@@ -4,7 +4,6 @@ What is answered has in it what operators have written themselves, and what the 
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import Struct
 
 from siegel.domain.consents import AccessWanted, Operator
 from siegel.domain.errors import InvalidRequestError
+from siegel.domain.moments import encode_time
 from siegel.service.session_tokens import Issued
 from siegel.web.admin_rows import AdminAsk, AdminRoute
 
@@ -102,14 +102,13 @@ class SupportDesk:
 
     async def _credentials(self, ask: AdminAsk) -> Result:
         issued = await self._cases().credentials(ask.path["consent"], operator_of(ask), ask.row.kind)
-        expires = datetime.fromtimestamp(issued.session.expires_at_ms // 1000, UTC)
         # As `credential_process` of the AWS tools wants it.
         return 200, {
             "Version": 1,
             "AccessKeyId": issued.access_key_id,
             "SecretAccessKey": issued.secret_access_key,
             "SessionToken": issued.session_token,
-            "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": encode_time(issued.session.expires_at_ms / 1000),
         }
 
     async def _close(self, ask: AdminAsk) -> Result:

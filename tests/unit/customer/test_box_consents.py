@@ -16,8 +16,9 @@ from siegel.customer.keybox.content import Key
 from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.policy import read_policy
 from siegel.customer.keybox.refusals import RefusedError
-from siegel.customer.keybox.uses import Use, time_of
+from siegel.customer.keybox.uses import Use
 from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.domain.moments import encode_time_ms
 from siegel.ledger.consent_scope import Scope
 from siegel.ledger.consents import Action
 from siegel.ledger.handover import HandOver
@@ -208,7 +209,7 @@ def test_whoever_says_that_he_looks_at_heads_alone_opens_no_more_objects_than_he
 def test_heads_are_counted_also_those_before_a_start(folder):
     log = LogFile(folder / "log.jsonl")
     for place, each in enumerate([many(1), many(1, consentAction="head"), many(2, consentAction="head")]):
-        each.at, each.result = time_of((AT_S + 70) * 1000 + place), "ok"
+        each.at, each.result = encode_time_ms((AT_S + 70) * 1000 + place), "ok"
         log.append([each.entry()])
     log.close()
     consents = Consents(folder)
@@ -241,7 +242,7 @@ def test_reads_are_counted_by_requests_also_those_before_a_start(folder):
         use(request_id="r7", consentAction="head", context={**OBJECT, "version": "v2"}),
     ]
     for place, each in enumerate(told):
-        each.at = time_of((AT_S + 70) * 1000 + place if each is not before else (AT_S - 60) * 1000)
+        each.at = encode_time_ms((AT_S + 70) * 1000 + place if each is not before else (AT_S - 60) * 1000)
         each.result = "ok" if each.request_id not in {"r5", "r7"} else "AccessDeniedException"
         log.append([each.entry()])
     log.close()

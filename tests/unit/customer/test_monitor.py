@@ -151,8 +151,8 @@ def test_who_keeps_to_a_consent_is_told_of_and_nothing_is_wrong(story, tmp_path)
         ({"principal": ALICE}, f"it is for {REQUEST.person}"),
         ({"kind": "object.delete"}, "no consent permits that"),
         ({"kind": "object.write"}, "no consent permits that"),
-        ({"at_s": 28_801.001}, "it was used after 2027-01-15 16:00:00 UTC, when it had expired"),
-        ({"at_s": 28_811, "kind": "kms.decrypt"}, "it was used after 2027-01-15 16:00:00 UTC, when it had expired"),
+        ({"at_s": 28_801.001}, "it was used after 2027-01-15T16:00:00Z, when it had expired"),
+        ({"at_s": 28_811, "kind": "kms.decrypt"}, "it was used after 2027-01-15T16:00:00Z, when it had expired"),
     ],
 )
 def test_what_goes_beyond_a_consent_is_found(story, how, why):
@@ -177,7 +177,7 @@ def test_a_narrowed_consent_is_as_narrow_as_it_was_signed(tmp_path):
     story.used(100, key="täglich/1.log").used(101).used(601, key="täglich/1.log").used(601.001, key="täglich/1.log")
     assert [each.partition(": ")[2] for each in found(story.report())] == [
         "it is about other objects",
-        "it was used after 2027-01-15 08:10:00 UTC, when it had expired",
+        "it was used after 2027-01-15T08:10:00Z, when it had expired",
     ]
 
 
@@ -194,7 +194,7 @@ def test_use_after_revocation_and_before_approval_is_found(story):
     assert [each.partition(": ")[2] for each in found(story.report())] == [
         "it was used before its approval was in the ledger",
         "it was used before your witnesses had seen its approval",
-        "it was used after 2027-01-15 08:03:20 UTC, when it was revoked",
+        "it was used after 2027-01-15T08:03:20Z, when it was revoked",
     ]
 
 
@@ -202,7 +202,7 @@ def test_use_before_its_time_is_found(tmp_path):
     approval = replace(ALL, request=replace(ALL.request, not_before_s=AT_S + 1000))
     story = Story(tmp_path, approval).asked().approved().used(999.999).used(1000)
     assert [each.partition(": ")[2] for each in found(story.report())] == [
-        "it was used before 2027-01-15 08:16:40 UTC, when it began"
+        "it was used before 2027-01-15T08:16:40Z, when it began"
     ]
 
 

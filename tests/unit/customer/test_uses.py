@@ -4,7 +4,7 @@ import pytest
 
 from siegel.customer.keybox.content import Face
 from siegel.customer.keybox.refusals import MESSAGE_CHARS_MAX, RefusedError
-from siegel.customer.keybox.uses import Use, operation_of, read_context, time_of
+from siegel.customer.keybox.uses import Use, operation_of, read_context
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,7 @@ def test_an_entry_leaves_out_what_is_not_there():
     assert json.loads(use.entry())["context"] == {"a": "b"}
 
 
-def test_times_and_names():
-    assert time_of(1_772_366_400_007) == "2026-03-01T12:00:00.007Z"
+def test_operations_are_named_by_their_face():
     assert (operation_of(Face.XKS, "health"), operation_of(Face.KMS, "Decrypt")) == ("xks.health", "kms.Decrypt")
 
 

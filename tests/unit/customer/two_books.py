@@ -12,9 +12,9 @@ from siegel.customer.audit.dates import Promise
 from siegel.customer.audit.openings import openings_path
 from siegel.customer.audit.reconcile import Terms
 from siegel.customer.keybox.chain import EMPTY, link
-from siegel.customer.keybox.uses import time_of
 from siegel.customer.receipts import ClientReceipt
 from siegel.domain.entry import CARRIED
+from siegel.domain.moments import encode_time_ms
 from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.leaves import Facts, Leaf, Opening, commit_name, commit_person, encode_leaf, encode_opening
 from siegel.ledger.tiles import ENTRIES, new_tiles
@@ -122,7 +122,7 @@ class Story:
             if fields["via"]:
                 metadata["kmsViaService"] = fields["via"]
             line = {name: fields[name] for name in ("operation", "result", "request_id", "principal", "context")}
-            line, head = link(head, json.dumps({"at": time_of(fields["at_ms"]), **line, "metadata": metadata}).encode())
+            line, head = link(head, json.dumps({"at": encode_time_ms(fields["at_ms"]), **line, "metadata": metadata}).encode())
             lines.append(line)
         return b"".join(lines)
 

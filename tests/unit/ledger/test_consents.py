@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from tests.unit.ledger.consenting import APPROVAL, AT_S, REQUEST
 
 from siegel.domain.ledgers import LedgerFormError
-from siegel.ledger.consent_lines import encode_time, parse_count, parse_time
+from siegel.domain.moments import encode_time
+from siegel.ledger.consent_lines import parse_count, parse_time
 from siegel.ledger.consent_scope import Scope, is_within, parse_scope
 from siegel.ledger.consents import (
     Action,

@@ -1,7 +1,6 @@
 """`siegel account`: customers of the deployment. Works beside the running service."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,6 +10,7 @@ from siegel.app.config import load_config, resolve
 from siegel.app.credentials import write_credentials
 from siegel.app.output import print_json, print_table, print_text
 from siegel.app.wiring import open_deployment
+from siegel.domain.moments import encode_time
 from siegel.service.accounts import NewAccount
 from siegel.service.sizes import find_sizes, show_sizes
 
@@ -68,7 +68,7 @@ def list_accounts(*, data: Data, json: AsJson = False) -> None:
         {
             "account_id": account.account_id,
             "name": account.name,
-            "created_at": _time(account.created_at_ms),
+            "created_at": encode_time(account.created_at_ms / 1000),
             "sizes": show_sizes(sizes),
         }
         for account, sizes in found
@@ -81,7 +81,3 @@ def list_accounts(*, data: Data, json: AsJson = False) -> None:
             {**row, **(show_sizes(sizes) or dict.fromkeys(of_sizes, "-"))} for row, (_, sizes) in zip(rows, found, strict=True)
         ]
         print_table(["account_id", "name", "created_at", *of_sizes], shown)
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -14,9 +14,9 @@ from siegel.customer.keybox.desk import load_policy
 from siegel.customer.keybox.folder import POLICY_NAME, OpenBox
 from siegel.customer.keybox.keeper import Keeper, Unlocked, initialise
 from siegel.customer.keybox.tokensession import TokenPlace
-from siegel.customer.keybox.uses import time_of
 from siegel.customer.keybox.xks import PATH
 from siegel.domain.errors import ConfigurationError
+from siegel.domain.moments import encode_time
 
 Folder = Annotated[Path, Parameter(name="DIR", help="The directory of the box.")]
 
@@ -127,12 +127,12 @@ def list_keys(folder: Folder, /, *, opened: Opened = NOTHING_SAID, json: AsJson 
             "key_id": key.key_id,
             "name": key.name,
             "state": "enabled" if key.is_enabled else "disabled",
-            "created_at": time_of(key.created_at_ms),
+            "created_at": encode_time(key.created_at_ms / 1000),
         }
         for key in content.keys
     ]
     rows += [
-        {"key_id": gone.key_id, "name": gone.name, "state": "destroyed", "created_at": time_of(gone.created_at_ms)}
+        {"key_id": gone.key_id, "name": gone.name, "state": "destroyed", "created_at": encode_time(gone.created_at_ms / 1000)}
         for gone in content.destroyed
     ]
     if json:
@@ -274,4 +274,8 @@ def _is_known(name: str, content: Content) -> bool:
 
 
 def _describe(held: Credential) -> dict[str, object]:
-    return {"access_key_id": held.access_key_id, "face": held.face.name.lower(), "created_at": time_of(held.created_at_ms)}
+    return {
+        "access_key_id": held.access_key_id,
+        "face": held.face.name.lower(),
+        "created_at": encode_time(held.created_at_ms / 1000),
+    }

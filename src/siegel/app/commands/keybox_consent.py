@@ -15,8 +15,8 @@ from siegel.app.output import print_json, print_table, print_text
 from siegel.customer.audit.sources import read_hand_overs
 from siegel.customer.keybox.consentkeeper import ConsentKeeper, log_keys
 from siegel.customer.keybox.consents import EVIDENCE_BYTES_MAX, Held
-from siegel.customer.keybox.uses import time_of
 from siegel.domain.errors import ConfigurationError
+from siegel.domain.moments import encode_time
 from siegel.ledger.consent_lines import DOCUMENT_BYTES_MAX
 from siegel.ledger.policies import POLICY_BYTES_MAX
 
@@ -57,7 +57,7 @@ def add(
     if json:
         print_json({"consent_id": approval.request.consent_id, "person": approval.request.person})
     else:
-        until = time_of(approval.expires_s * 1000)
+        until = encode_time(approval.expires_s)
         print_text(f"{approval.request.consent_id} for {approval.request.person} until {until}")
 
 
@@ -117,5 +117,5 @@ def _row(held: Held, state: str) -> dict[str, str]:
     if held.proven is None:
         return dict(zip(_COLUMNS, (held.consent_id, state, "", "", held.problem), strict=True))
     approval = held.proven.approval
-    until = time_of(approval.expires_s * 1000)
+    until = encode_time(approval.expires_s)
     return dict(zip(_COLUMNS, (held.consent_id, state, approval.request.person, until, approval.request.reason), strict=True))

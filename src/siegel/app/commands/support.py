@@ -18,7 +18,7 @@ from siegel.app.output import print_json, print_table, print_text
 from siegel.customer.audit.sources import HttpSource, find_credential
 from siegel.domain.consents import AccessWanted
 from siegel.domain.errors import ConfigurationError, SiegelError
-from siegel.ledger.consent_lines import encode_time
+from siegel.domain.moments import encode_time
 from siegel.service.access_keys import AccessKey
 
 SERVICE: Final = "siegel"

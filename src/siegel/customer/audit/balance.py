@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from siegel.customer.audit.findings import time_text
+from siegel.domain.moments import encode_time_ms
 
 # Of one kind; more are counted only.
 MISMATCHES_MAX: Final = 200
@@ -85,11 +86,8 @@ class Balance(Struct):
 
 
 def moment_text(at_ms: int | None) -> str:
-    """Return a time with its milliseconds, in UTC."""
-    if at_ms is None:
-        return "unknown"
-    text = time_text(at_ms // 1000)
-    return text.replace(" UTC", f".{at_ms % 1000:03d} UTC")
+    """Return a time with its milliseconds, as the log of a key server tells it."""
+    return "unknown" if at_ms is None else encode_time_ms(at_ms)
 
 
 def summary(balance: Balance) -> str:

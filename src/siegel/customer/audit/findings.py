@@ -1,10 +1,11 @@
 """What an audit says: checks that hold or do not, and for each that does not the evidence."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct, field
+
+from siegel.domain.moments import encode_time
 
 # Of one check; more say nothing new.
 FINDINGS_MAX: Final = 20
@@ -116,11 +117,11 @@ def shown(text: str) -> str:
 
 
 def time_text(at_s: float | None) -> str:
-    """Return a time as people read it, in UTC."""
+    """Return a time as people read it, whatever somebody else has written there."""
     if at_s is None:
         return "unknown"
     try:
-        return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return encode_time(at_s)
     except (ValueError, OverflowError, OSError):
         return f"{at_s:.0f} s after 1970"
 

@@ -31,6 +31,7 @@ from siegel.customer.audit.verify import verify
 from siegel.customer.audit.walk import CHECKPOINT
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ledgers import LedgerError
+from siegel.domain.moments import encode_time
 
 STATE_NAME: Final = "watch.json"
 LOCK_NAME: Final = "watch.lock"
@@ -198,7 +199,7 @@ class Watch:
 
     def _compare(self, done: Round, seen: list[_Seen]) -> None:
         """Note what is new, and what is over. While nothing can be fetched, what stood before still stands."""
-        state, at = self._state, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(done.at_s))
+        state, at = self._state, encode_time(done.at_s)
         told = set(state.told)
         for one in seen:
             if one.name in state.standing or one.name in told:

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from siegel.domain.errors import SiegelError
 from siegel.domain.ledgers import LedgerError
+from siegel.domain.moments import encode_time
 from siegel.ledger.consent_keys import ConsentKeys
-from siegel.ledger.consent_lines import check_value, encode_time
+from siegel.ledger.consent_lines import check_value
 from siegel.ledger.consent_scope import Scope
 from siegel.ledger.consents import AccessRequest, Approval, Refusal, Verb
 from siegel.ledger.keys import VerifierKey

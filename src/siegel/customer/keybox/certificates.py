@@ -13,8 +13,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from siegel.customer.keybox.content import Content, DestroyedKey
-from siegel.customer.keybox.uses import time_of
 from siegel.domain.errors import SealBrokenError
+from siegel.domain.moments import encode_time_ms
 from siegel.domain.weak_points import is_weak_signer
 
 FORMAT: Final = "siegel keybox destruction certificate v1"
@@ -34,8 +34,8 @@ def certify(content: Content, gone: DestroyedKey) -> bytes:
             "box_id": content.box_id,
             "key_id": gone.key_id,
             "name": gone.name,
-            "created_at": time_of(gone.created_at_ms),
-            "destroyed_at": time_of(gone.destroyed_at_ms),
+            "created_at": encode_time_ms(gone.created_at_ms),
+            "destroyed_at": encode_time_ms(gone.destroyed_at_ms),
             **({"token": gone.token} if gone.token else {}),
         }
     )

@@ -27,9 +27,10 @@ from msgspec import Struct, field
 from siegel.access.consent import HEAD, READ
 from siegel.customer.keybox.folder import LOG_NAME
 from siegel.customer.keybox.refusals import RefusedError
-from siegel.customer.keybox.uses import DONE, Use, time_of
+from siegel.customer.keybox.uses import DONE, Use
 from siegel.domain.consents import ARN_FRONT
 from siegel.domain.ledgers import LedgerError, LedgerFormError
+from siegel.domain.moments import encode_time_ms
 from siegel.ledger.consent_evidence import Proven, verify_by_any
 from siegel.ledger.consent_keys import parse_consent_keys
 from siegel.ledger.consents import Approval, is_consent_id
@@ -278,7 +279,7 @@ def _version_of(use: Use) -> Version:
 def _opened_in(log: Path, approval: Approval) -> Iterator[Use]:
     """Yield the uses under a consent that were let pass, as the log tells them, back to the time of its decision."""
     wanted = f"{ARN_FRONT}{approval.request.consent_id}/".encode()
-    since = time_of(approval.decided_at_s * _MS_PER_S)
+    since = encode_time_ms(approval.decided_at_s * _MS_PER_S)
     for line in _backwards(log):
         if wanted not in line:
             if b'"at":' in line and _at(line) < since:

@@ -22,9 +22,10 @@ from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.token import Token
 from siegel.customer.keybox.tokensession import TokenPlace
 from siegel.customer.keybox.unlocking import Secret, make_key_file, read_key_file, read_passphrase
-from siegel.customer.keybox.uses import DONE, Use, system_ms, time_of
+from siegel.customer.keybox.uses import DONE, Use, system_ms
 from siegel.customer.keybox.xks import PATH
 from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
+from siegel.domain.moments import encode_time_ms
 
 BEGUN: Final = "begun"
 URI_PATH_CHARS_MAX: Final = 128
@@ -99,7 +100,7 @@ def initialise(
     )
     replace_whole(folder / POLICY_NAME, _POLICY)
     create_box(folder, content, secret, effort=effort, random_bytes=random_bytes)
-    _write_down(folder, Use(time_of(now_ms()), "box.init", DONE))
+    _write_down(folder, Use(encode_time_ms(now_ms()), "box.init", DONE))
     return content
 
 
@@ -210,7 +211,7 @@ def noted(folder: Path, operation: str, key_id: str, now_ms: Callable[[], int]) 
     """Write into the log of the box that a change begins, and what came of it. Raises StorageError, and what is raised within."""
 
     def note(result: str, detail: str = "") -> None:
-        _write_down(folder, Use(time_of(now_ms()), operation, result, key_id, detail=detail))
+        _write_down(folder, Use(encode_time_ms(now_ms()), operation, result, key_id, detail=detail))
 
     note(BEGUN)
     try:

@@ -20,9 +20,10 @@ from siegel.customer.keybox.logbook import Logbook
 from siegel.customer.keybox.rates import Rate
 from siegel.customer.keybox.refusals import RefusedError, invalid
 from siegel.customer.keybox.signatures import Doorman
-from siegel.customer.keybox.uses import DONE, Use, operation_of, system_ms, time_of
+from siegel.customer.keybox.uses import DONE, Use, operation_of, system_ms
 from siegel.customer.keybox.xks import XksFace
 from siegel.domain.errors import S3Error, StorageError
+from siegel.domain.moments import encode_time_ms
 from siegel.s3wire.request import Request, parse_request
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -97,7 +98,7 @@ class KeyServer:
             headers.append((b"connection", b"close"))
             raise invalid(str(error)) if isinstance(error, BodyError) else error from None
         arrived = _Arrived(request, body, self._desk.content(), self._now_ms())
-        use = Use(time_of(arrived.at_ms), operation_of(face.face, "unknown"), source=request.peer)
+        use = Use(encode_time_ms(arrived.at_ms), operation_of(face.face, "unknown"), source=request.peer)
         try:
             answer = 200, self._perform(face, arrived, use)
             use.result = DONE

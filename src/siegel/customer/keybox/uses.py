@@ -2,7 +2,6 @@
 
 import json
 import time
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -64,11 +63,6 @@ class Use(Struct, omit_defaults=True):
 def system_ms() -> int:
     """Return the system's time in milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def time_of(at_ms: int) -> str:
-    """Return a moment as the log writes it, for example `2026-03-01T12:00:00.000Z`."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_context(aad: bytes) -> dict[str, str] | None:

@@ -9,10 +9,10 @@ from siegel.access.consent import OPEN, Step, follow, state_at
 from siegel.domain.consents import Consent, ConsentKeyFile, ConsentPlace, ConsentState, NoSuchConsentError, OpenConsent
 from siegel.domain.entry import Entry
 from siegel.domain.errors import InvalidRequestError
+from siegel.domain.moments import encode_time
 from siegel.domain.ports import Reader, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, decode_document, encode_document
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
-from siegel.ledger.consent_lines import encode_time
 from siegel.ledger.consents import AccessRequest, Approval, parse_approval, parse_request
 from siegel.ledger.notes import parse_note
 

@@ -5,9 +5,9 @@ since nobody acts for the caller of KMS itself.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Final
 
+from siegel.domain.moments import encode_time
 from siegel.domain.wrapping_keys import ALIAS_PREFIX, WrappingKey
 from siegel.kmswire import asks
 from siegel.kmswire.asks import Ask, Tag
@@ -56,7 +56,7 @@ def _of_import(ask: Ask) -> dict[str, Values]:
     if isinstance(ask, asks.ImportKeyMaterial):
         keys["kms:expirationmodel"] = (ask.expiration_model,)
         if ask.valid_to is not None:
-            keys["kms:validto"] = (datetime.fromtimestamp(ask.valid_to, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),)
+            keys["kms:validto"] = (encode_time(ask.valid_to),)
     return keys
 
 

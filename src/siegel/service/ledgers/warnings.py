@@ -5,10 +5,10 @@ of the account's log. Whoever asks may read it: it says the log's origin and sin
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from siegel.domain.entry import Entry
+from siegel.domain.moments import encode_time
 from siegel.domain.ports import Reader, Writer
 from siegel.domain.records import DEPLOYMENT_SCOPE, Document, Kind, decode_document, encode_document
 
@@ -28,8 +28,7 @@ class LedgerWarning(Document, frozen=True, array_like=True):
     @property
     def line(self) -> str:
         """The warning as it is shown: origin, blank, the time in UTC to the second (RFC 3339)."""
-        since = datetime.fromtimestamp(self.since_ms // 1000, UTC)
-        return f"{self.origin} {since:%Y-%m-%dT%H:%M:%SZ}\n"
+        return f"{self.origin} {encode_time(self.since_ms / 1000)}\n"
 
 
 def find_warning(reader: Reader, account_id: str) -> LedgerWarning | None:

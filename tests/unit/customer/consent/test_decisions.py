@@ -76,8 +76,8 @@ def test_everything_that_is_signed_is_shown():
         if name not in {"account", "requested-at"} and not value.endswith("Z"):
             assert value in shown, name
     for told in (
-        "2027-01-15 08:00:00 UTC",
-        "16:00:00 UTC  (8 h)",
+        "2027-01-15T08:00:00Z",
+        "16:00:00Z  (8 h)",
         "3 reads at most",
         "all that begin so",
         "works from FR",
@@ -90,7 +90,7 @@ def test_everything_that_is_signed_is_shown():
     assert "(1 h 1 min)" in "\n".join(describe_request(replace(REQUEST, expires_s=AT_S + 3660)))
     assert describe_grant(APPROVAL) == ["signatures  2 of the consent keys have to sign"]
     narrow = describe_grant(replace(APPROVAL, expires_s=AT_S + 600, scope=(Scope("film", "täglich/1.log"),)))
-    assert narrow[1:] == ["granted     only until 2027-01-15 08:10:00 UTC", "granted     only s3://film/t%C3%A4glich/1.log"]
+    assert narrow[1:] == ["granted     only until 2027-01-15T08:10:00Z", "granted     only s3://film/t%C3%A4glich/1.log"]
 
 
 def test_the_desk_is_beside_the_ledger():

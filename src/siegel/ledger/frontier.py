@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.bundles import encode_bundle, entries_of
-from siegel.ledger.hashing import EMPTY_ROOT, HASH_BYTES, leaf_hash, subtree_root
+from siegel.ledger.hashing import EMPTY_ROOT, HASH_BYTES, leaf_hashes, subtree_root
 from siegel.ledger.tiles import ENTRIES, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, Tile, edge_tiles
 
 
@@ -42,7 +42,7 @@ def grow(frontier: Frontier, entries: Sequence[bytes]) -> Growth:
     """Add entries behind the last leaf. Raises LedgerFormError for an entry of more than 65,535 bytes."""
     files, bundle = _grow_bundles(frontier, entries)
     edges = list(frontier.edges)
-    incoming = b"".join([leaf_hash(entry) for entry in entries])
+    incoming = leaf_hashes(entries)
     level = 0
     while incoming:
         if level == len(edges):
@@ -94,6 +94,6 @@ def read_frontier(size: int, files: Mapping[Tile, bytes]) -> Frontier:
             raise LedgerFormError(f"{tile.path} has another width than its name says")
         edges += [b""] * (tile.level - len(edges))
         edges.append(content)
-    if b"".join(map(leaf_hash, entries_of(bundle))) != (edges[0] if edges else b""):
+    if leaf_hashes(entries_of(bundle)) != (edges[0] if edges else b""):
         raise LedgerFormError("the last entries do not hash to their tile")
     return Frontier(size, tuple(edges), bundle)

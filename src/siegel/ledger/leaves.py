@@ -27,16 +27,18 @@ _VERSION: Final = 1
 _HEAD: Final = Layout(">BQQ")
 _OPENING_VERSION: Final = b"\x01"
 _MARKER: Final = b"siegel commitment v1\0"
-_PERSON: Final = b"person"
-_NAME: Final = b"name"
-_CONTENT: Final = b"content"
+_PERSON: Final = _MARKER + b"person"
+_NAME: Final = _MARKER + b"name"
+_CONTENT: Final = _MARKER + b"content"
 _LENGTH: Final = Layout(">I")
+_TWO_LENGTHS: Final = Layout(">II")
+_THREE_LENGTHS: Final = Layout(">III")
 _REQUEST_DIGITS: Final = 16
 
 T = TypeVar("T")
 
 
-class Facts(Struct, frozen=True, array_like=True, omit_defaults=True):
+class Facts(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """What an entry says openly, beside its time and request.
 
     `asked_at_ms` is when the request arrived. `person`, `name` and `content` are commitments (32 bytes): to who asked, from where
@@ -58,7 +60,7 @@ class Facts(Struct, frozen=True, array_like=True, omit_defaults=True):
     key_call_id: str = ""
 
 
-class Leaf(Struct, frozen=True):
+class Leaf(Struct, frozen=True, gc=False):
     """A whole entry. `request_id` has 16 upper-case hexadecimal digits, or is empty where nobody asked."""
 
     recorded_at_ms: int
@@ -66,7 +68,7 @@ class Leaf(Struct, frozen=True):
     facts: Facts
 
 
-class Opening(Struct, frozen=True, array_like=True):
+class Opening(Struct, frozen=True, array_like=True, gc=False):
     """What the commitments of an entry were made of. `salts`: SALT_BYTES for the person, and as many for name and content."""
 
     salts: bytes
@@ -115,18 +117,23 @@ def decode_opening(stored: bytes) -> Opening | None:
 
 def commit_person(opening: Opening) -> bytes:
     """Return the commitment to who asked, from where, and by which permit."""
-    salt = opening.salts[:SALT_BYTES]
-    return _commit(_PERSON, salt, opening.principal.encode(), opening.source.encode(), opening.permit.encode())
+    principal, source, permit = opening.principal.encode(), opening.source.encode(), opening.permit.encode()
+    lengths = _THREE_LENGTHS.pack(len(principal), len(source), len(permit))
+    return sha256(_PERSON + opening.salts[:SALT_BYTES] + lengths + principal + source + permit).digest()
 
 
 def commit_name(opening: Opening) -> bytes:
     """Return the commitment to bucket and object key."""
-    return _commit(_NAME, opening.salts[SALT_BYTES:], opening.bucket.encode(), opening.object_key.encode())
+    bucket, object_key = opening.bucket.encode(), opening.object_key.encode()
+    lengths = _TWO_LENGTHS.pack(len(bucket), len(object_key))
+    return sha256(_NAME + opening.salts[SALT_BYTES:] + lengths + bucket + object_key).digest()
 
 
 def commit_content(opening: Opening, manifest: bytes) -> bytes:
     """Return the commitment to a manifest hash; b"" where there is none."""
-    return _commit(_CONTENT, opening.salts[SALT_BYTES:], manifest) if manifest else b""
+    if not manifest:
+        return b""
+    return sha256(_CONTENT + opening.salts[SALT_BYTES:] + _LENGTH.pack(len(manifest)) + manifest).digest()
 
 
 def check_opening(leaf: Leaf, opening: Opening) -> None:
@@ -135,11 +142,6 @@ def check_opening(leaf: Leaf, opening: Opening) -> None:
         raise ProofError("the opening names another person than the entry")
     if commit_name(opening) != leaf.facts.name:
         raise ProofError("the opening names another object than the entry")
-
-
-def _commit(label: bytes, salt: bytes, *values: bytes) -> bytes:
-    lengths = b"".join([_LENGTH.pack(len(value)) for value in values])
-    return sha256(_MARKER + label + salt + lengths + b"".join(values)).digest()
 
 
 def _read(decode: Callable[[bytes], T], stored: bytes, what: str) -> T:

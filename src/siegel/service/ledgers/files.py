@@ -10,7 +10,7 @@ from siegel.domain.ports import Ledgers
 from siegel.envelope.record import RecordKey
 from siegel.ledger.bundles import encode_bundle, entries_of
 from siegel.ledger.frontier import Frontier, read_frontier
-from siegel.ledger.hashing import HASH_BYTES, leaf_hash
+from siegel.ledger.hashing import HASH_BYTES, leaf_hashes
 from siegel.ledger.tiles import ENTRIES, TILE_HEIGHT, TILE_WIDTH, Tile, edge_tiles
 from siegel.service.ledgers.secrets import LogSecrets
 
@@ -61,7 +61,7 @@ def read_file(ledgers: Ledgers, log: Log, tile: Tile, size: int) -> bytes | None
             raise StorageError("hashes of a log are missing")
         return hashes
     entries = read_entries(ledgers, log.log_id, first, first + tile.width)
-    return encode_bundle(entries) if tile.level == ENTRIES else b"".join(map(leaf_hash, entries))
+    return encode_bundle(entries) if tile.level == ENTRIES else leaf_hashes(entries)
 
 
 def load_frontier(ledgers: Ledgers, log: Log, size: int) -> Frontier:

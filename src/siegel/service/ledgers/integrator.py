@@ -13,6 +13,7 @@ A log that does not hash to its last head stands still, alone: what comes for it
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
@@ -181,12 +182,8 @@ class Integrator:
 
     def _leaves(self, parts: list[Batch]) -> list[tuple[bytes, bytes]]:
         size = 2 * SALT_BYTES
-        random = self._randomness.bytes(size * sum(len(part.entries) for part in parts))
-        places = range(0, len(random), size)
-        each = ((part, entry) for part in parts for entry in part.entries)
-        return [
-            make_leaf(entry, part.recorded_at_ms, random[at : at + size]) for (part, entry), at in zip(each, places, strict=True)
-        ]
+        salts = BytesIO(self._randomness.bytes(size * sum(len(part.entries) for part in parts)))
+        return [make_leaf(entry, part.recorded_at_ms, salts.read(size)) for part in parts for entry in part.entries]
 
     def _growable(self, account_id: str) -> tuple[Log, Frontier]:
         """Return an account's log, and the tree that it can grow from. Raises LedgerError, StorageError, SealBrokenError."""

@@ -24,10 +24,8 @@ from siegel.service.objectkeys import ObjectKeys, Unwrapped, split_lease
 from siegel.service.opened import Made, Opened, version_text
 from siegel.service.recent import Memo, RecentObjects
 from siegel.service.rolling import behind
+from siegel.service.slabs import Slabs
 from siegel.service.versions import version_or_raise
-
-# Chunks opened per step: 512 KiB leave at a time. Half as much costs a few hundredths more of the processor.
-SLAB_CHUNKS: Final = 32
 
 # Chunks read at a time: what was read is still in the processor's cache when it is opened.
 READ_CHUNKS: Final = 16
@@ -99,6 +97,7 @@ class Getter:
         self._directory = directory
         self._object_keys = object_keys
         self._executor = executor
+        self._slabs = Slabs()
 
     def find(self, bucket: Bucket, object_key: str, version_id: str | None) -> ObjectVersion:
         """Return a version with its body; see `find_object`. A current one may come from memory."""
@@ -184,27 +183,28 @@ class Getter:
 
     async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncGenerator[Piece, None]:
         loop = asyncio.get_running_loop()
-        place = opened.place
         span = chunk_span(start, stop, part.size_bytes)
-        room = min(SLAB_CHUNKS, span.chunk_count)
+        end = span.first_chunk + span.chunk_count
         data_key, lease = opened.unwrapped.data_key, opened.unwrapped.lease
-        source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, data_key, place, part, room)
-        try:
-            skip, left = span.skip_bytes, stop - start
-            for chunk in range(span.first_chunk, span.first_chunk + span.chunk_count, SLAB_CHUNKS):
-                if lease is not None and (renewal := lease.check()) is not None:
-                    await renewal
-                count = min(SLAB_CHUNKS, span.first_chunk + span.chunk_count - chunk)
-                # What the page cache holds is opened here: a trip off the loop would cost more than the work.
-                plain = source.open_cached(chunk, count)
-                if plain is None:
-                    plain = await loop.run_in_executor(self._executor, source.open_chunks, chunk, count)
-                piece = source.piece(plain[skip : skip + left])
-                skip, left = 0, left - len(piece)
-                if piece:
-                    yield piece
-        finally:
-            source.close()
+        with self._slabs.share() as slab:
+            room = min(slab, span.chunk_count)
+            source = await loop.run_in_executor(self._executor, SegmentSource, self._blobs, data_key, opened.place, part, room)
+            try:
+                skip, left = span.skip_bytes, stop - start
+                for chunk in range(span.first_chunk, end, room):
+                    if lease is not None and (renewal := lease.check()) is not None:
+                        await renewal
+                    count = min(room, end - chunk)
+                    # What the page cache holds is opened here: a trip off the loop would cost more than the work.
+                    plain = source.open_cached(chunk, count)
+                    if plain is None:
+                        plain = await loop.run_in_executor(self._executor, source.open_chunks, chunk, count)
+                    piece = source.piece(plain[skip : skip + left])
+                    skip, left = 0, left - len(piece)
+                    if piece:
+                        yield piece
+            finally:
+                source.close()
 
 
 class SegmentSource:

@@ -12,6 +12,7 @@ import pytest
 from botocore.response import StreamingBody
 
 from .certificates import DOMAIN, make_certificates
+from .key_servers import Premises, premises
 from .raw import RawClient, Wire
 from .service import Service, arguments, running
 from .shelf import Shelf, make_shelf, sdk
@@ -113,6 +114,29 @@ def stranger_iam(service: Service) -> Iterator[Any]:
     client = sdk(service, service.stranger, name="iam")
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def kms(service: Service) -> Iterator[Any]:
+    """The owner's SDK client of the key service."""
+    client = sdk(service, name="kms")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def stranger_kms(service: Service) -> Iterator[Any]:
+    """The other account's SDK client of the key service."""
+    client = sdk(service, service.stranger, name="kms")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Premises]:
+    """The customer's key server, one for a module."""
+    with premises(tmp_path_factory.mktemp("customer")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -37,12 +37,6 @@ CUT = (ResponseStreamingError, IncompleteReadError)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Premises]:
-    with premises(tmp_path_factory.mktemp("customer")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def kms(service: Service) -> Iterator[Any]:
     client = patient(service, "kms")
     yield client

@@ -19,12 +19,6 @@ CONTEXT = {"project": "blue", "case": "Ü 7"}
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Premises]:
-    with premises(tmp_path_factory.mktemp("customer")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def kms(service: Service) -> Iterator[Any]:
     client = patient(service, "kms")
     yield client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import botocore.loaders
@@ -13,7 +12,6 @@ import pytest
 from siegel.kmswire.operations import OPERATIONS
 
 from .service import Service
-from .shelf import sdk
 from .test_kms_ciphers import call
 
 BAD: list[Any] = [
@@ -26,13 +24,6 @@ MODEL = botocore.loaders.Loader().load_service_model("kms", "service-2")
 SHAPES = MODEL["shapes"]
 CODES = {name for name, shape in SHAPES.items() if shape.get("exception")} | COMMON
 DEFAULTS = {"AliasName": "alias/none", "PolicyName": "default", "ExternalKeyId": "x"}
-
-
-@pytest.fixture(scope="module")
-def kms(service: Service) -> Iterator[Any]:
-    client = sdk(service, name="kms")
-    yield client
-    client.close()
 
 
 def good(shape_name: str, member: str, key_id: str) -> Any:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,6 @@ from .test_kms_keys import key_policy, make_key, root, to
 from .test_sts import make_role, with_session
 
 CONTEXT = {"purpose": "invoice", "id": "7"}
-
-
-@pytest.fixture(scope="module")
-def kms(service: Service) -> Iterator[Any]:
-    client = sdk(service, name="kms")
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def stranger(service: Service) -> Iterator[Any]:
-    client = sdk(service, service.stranger, name="kms")
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +199,7 @@ def test_constraints_of_grants(service: Service, kms: Any, iam: Any) -> None:
             kms.create_grant(KeyId=key, GranteePrincipal=third, Operations=["Encrypt"], Constraints=constraints)
 
 
-def test_grants_are_retired_by_whom_they_name(service: Service, kms: Any, iam: Any, stranger: Any) -> None:
+def test_grants_are_retired_by_whom_they_name(service: Service, kms: Any, iam: Any, stranger_kms: Any) -> None:
     key = make_key(kms)
     grantee, retiring, nobody = (make_person(service, iam) for _ in range(3))
 
@@ -234,11 +219,11 @@ def test_grants_are_retired_by_whom_they_name(service: Service, kms: Any, iam: A
     made = give(["Encrypt"])
     kms.retire_grant(KeyId=kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"], GrantId=made["GrantId"])
     made = give(["Encrypt"], RetiringPrincipal=root(service.stranger.account_id))
-    (listed,) = stranger.list_retirable_grants(RetiringPrincipal=root(service.stranger.account_id))["Grants"]
+    (listed,) = stranger_kms.list_retirable_grants(RetiringPrincipal=root(service.stranger.account_id))["Grants"]
     assert listed["GrantId"] == made["GrantId"]
     with fails(400, "AccessDeniedException"):
         kms.list_retirable_grants(RetiringPrincipal=root(service.stranger.account_id))
-    stranger.retire_grant(GrantToken=made["GrantToken"])
+    stranger_kms.retire_grant(GrantToken=made["GrantToken"])
     for options, code in (
         ({}, "ValidationException"),
         ({"GrantToken": made["GrantToken"], "KeyId": key}, "ValidationException"),
@@ -268,15 +253,15 @@ def test_grants_are_retired_by_whom_they_name(service: Service, kms: Any, iam: A
         kms.list_retirable_grants(RetiringPrincipal="x")
 
 
-def test_grants_across_accounts_and_what_denies_them(service: Service, kms: Any, stranger: Any) -> None:
+def test_grants_across_accounts_and_what_denies_them(service: Service, kms: Any, stranger_kms: Any) -> None:
     key = kms.create_key()["KeyMetadata"]["Arn"]
     kms.create_grant(KeyId=key, GranteePrincipal=root(service.stranger.account_id), Operations=["Encrypt"])
-    stranger.encrypt(KeyId=key, Plaintext=b"x")
+    stranger_kms.encrypt(KeyId=key, Plaintext=b"x")
     account = service.owner.account_id
     deny = {**to("*", "kms:Encrypt"), "Effect": "Deny"}
     kms.put_key_policy(KeyId=key, Policy=key_policy(to(root(account), "kms:*"), deny))
     with fails(400, "AccessDeniedException"):
-        stranger.encrypt(KeyId=key, Plaintext=b"x")
+        stranger_kms.encrypt(KeyId=key, Plaintext=b"x")
 
 
 def test_grants_to_sessions_stand_beside_those_to_their_role(service: Service, kms: Any, iam: Any, key: str) -> None:

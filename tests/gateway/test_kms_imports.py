@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from base64 import b64encode
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import md5, sha1, sha256
@@ -19,27 +18,6 @@ from .log import Auditor
 from .people import allow, make_person
 from .service import Service
 from .shelf import MIB, everything_on_disk, fails, make_shelf, sdk
-
-
-@pytest.fixture(scope="module")
-def kms(service: Service) -> Iterator[Any]:
-    client = sdk(service, name="kms")
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def s3(service: Service) -> Iterator[Any]:
-    client = sdk(service)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def iam(service: Service) -> Iterator[Any]:
-    client = sdk(service, name="iam")
-    yield client
-    client.close()
 
 
 def waiting_key(kms: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,20 +12,6 @@ from botocore.exceptions import ClientError
 from .people import allow, deny, make_person, new_person
 from .service import Service
 from .shelf import fails, sdk
-
-
-@pytest.fixture(scope="module")
-def kms(service: Service) -> Iterator[Any]:
-    client = sdk(service, name="kms")
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def stranger(service: Service) -> Iterator[Any]:
-    client = sdk(service, service.stranger, name="kms")
-    yield client
-    client.close()
 
 
 def make_key(kms: Any, **options: Any) -> str:
@@ -264,29 +249,29 @@ def test_a_user_made_again_under_an_old_name_gets_nothing_from_old_policies(serv
         again.encrypt(KeyId=key, Plaintext=b"x")
 
 
-def test_keys_are_used_across_accounts_where_both_sides_say_so(service: Service, kms: Any, stranger: Any) -> None:
+def test_keys_are_used_across_accounts_where_both_sides_say_so(service: Service, kms: Any, stranger_kms: Any) -> None:
     account, other = service.owner.account_id, service.stranger.account_id
     key = kms.create_key()["KeyMetadata"]["Arn"]
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     for attempt in (
-        lambda: stranger.encrypt(KeyId=key, Plaintext=b"x"),
-        lambda: stranger.decrypt(CiphertextBlob=blob),
-        lambda: stranger.describe_key(KeyId=key),
-        lambda: stranger.describe_key(KeyId=key[:-1] + ("0" if key[-1] != "0" else "1")),
-        lambda: stranger.describe_key(KeyId=f"arn:aws:kms:eu-central-1:{account}:alias/none"),
+        lambda: stranger_kms.encrypt(KeyId=key, Plaintext=b"x"),
+        lambda: stranger_kms.decrypt(CiphertextBlob=blob),
+        lambda: stranger_kms.describe_key(KeyId=key),
+        lambda: stranger_kms.describe_key(KeyId=key[:-1] + ("0" if key[-1] != "0" else "1")),
+        lambda: stranger_kms.describe_key(KeyId=f"arn:aws:kms:eu-central-1:{account}:alias/none"),
     ):
         with fails(400, "AccessDeniedException"):
             attempt()
     with fails(400, "NotFoundException"):
-        stranger.describe_key(KeyId=key.rpartition("/")[2])
+        stranger_kms.describe_key(KeyId=key.rpartition("/")[2])
     rights = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:DisableKey"]
     kms.put_key_policy(KeyId=key, Policy=key_policy(to(root(account), "kms:*"), to(root(other), rights)))
-    assert stranger.describe_key(KeyId=key)["KeyMetadata"]["AWSAccountId"] == account
-    made = stranger.encrypt(KeyId=key, Plaintext=b"theirs")["CiphertextBlob"]
+    assert stranger_kms.describe_key(KeyId=key)["KeyMetadata"]["AWSAccountId"] == account
+    made = stranger_kms.encrypt(KeyId=key, Plaintext=b"theirs")["CiphertextBlob"]
     assert kms.decrypt(CiphertextBlob=made)["Plaintext"] == b"theirs"
-    assert stranger.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    assert stranger_kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
     with fails(400, "AccessDeniedException"):
-        stranger.disable_key(KeyId=key)
+        stranger_kms.disable_key(KeyId=key)
 
 
 def test_policies_decide_by_encryption_context_alias_and_account(service: Service, kms: Any, iam: Any) -> None:

@@ -6,7 +6,6 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
@@ -31,13 +30,6 @@ from .test_kms_keys import key_policy, make_key, root, to
 
 SSE = "x-amz-server-side-encryption"
 RANDOM_ETAG = re.compile(r'"[0-9a-f]{32}-1"')
-
-
-@pytest.fixture(scope="module")
-def kms(service: Service) -> Iterator[Any]:
-    client = sdk(service, name="kms")
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 from calendar import timegm
 
 import pytest
+from tests.contract.meta_fixtures import a_version
 
 from siegel.domain.lifecycle import Lifecycle, Rule, RuleFilter
-from siegel.domain.objects import Lock, ObjectVersion, SealingMode, Storage
 from siegel.service.expiry import Calendar, Deed, Standing, abort_of, expiry_of, judge, prefix_of_all
 
 DAY_MS = 86_400_000
@@ -21,26 +21,7 @@ LATE_MS = at(2030, 1, 1, 0)
 
 
 def version(object_key="k", size_bytes=10, *, is_marker=False, modified_at_ms=MADE_MS):
-    return ObjectVersion(
-        bucket_id=1,
-        object_key=object_key,
-        version_id=bytes(16),
-        sequence=1,
-        is_null=False,
-        is_marker=is_marker,
-        size_bytes=size_bytes,
-        modified_at_ms=modified_at_ms,
-        mode=SealingMode.SSE_S3,
-        storage=Storage.EMPTY,
-        part_count=0,
-        data_id=b"",
-        body_id=0,
-        etag="",
-        wrapped_key=b"",
-        sealed_head=b"",
-        sealed_tags=b"",
-        lock=Lock.NONE,
-    )
+    return a_version(object_key, size_bytes=size_bytes, is_marker=is_marker, modified_at_ms=modified_at_ms)
 
 
 def rule(*, is_enabled=True, rule_id="r", narrow=None, **fields):

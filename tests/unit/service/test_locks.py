@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
+from tests.contract.meta_fixtures import a_version
 
 from siegel.domain.errors import AccessDeniedError, InvalidArgumentError, InvalidRequestError
-from siegel.domain.objects import Lock, ObjectVersion, SealingMode, Storage
+from siegel.domain.objects import Lock
 from siegel.domain.retention import NO_LOCK, LockWish, ObjectLock
 from siegel.service.lockclock import DAY_MS
 from siegel.service.locks import Guard, check_wish, held, retained, with_lock
@@ -18,27 +19,7 @@ G, C, H = Lock.GOVERNANCE, Lock.COMPLIANCE, Lock.HOLD
 
 
 def version(lock=Lock.NONE, retain_until_ms=0, *, is_marker=False):
-    return ObjectVersion(
-        bucket_id=1,
-        object_key="k",
-        version_id=bytes(16),
-        sequence=1,
-        is_null=False,
-        is_marker=is_marker,
-        size_bytes=0,
-        modified_at_ms=NOW_MS,
-        mode=SealingMode.SSE_S3,
-        storage=Storage.EMPTY,
-        part_count=0,
-        data_id=b"",
-        body_id=0,
-        etag="",
-        wrapped_key=b"",
-        sealed_head=b"",
-        sealed_tags=b"",
-        lock=lock,
-        retain_until_ms=retain_until_ms,
-    )
+    return a_version(is_marker=is_marker, modified_at_ms=NOW_MS, lock=lock, retain_until_ms=retain_until_ms)
 
 
 LATER, PAST = NOW_MS + 1, NOW_MS

@@ -55,3 +55,8 @@ def test_what_cannot_be_wrapped_or_opened_is_said(desk: Desk, bucket: Shelf):
     assert not (desk.folder / "keys.wrapped").exists()
     uri = f"s3://{bucket.name}/plain"
     assert "cannot be read" in desk.open(uri, "--key", "engineer.key", "--wrapped", "none", "-o", "out", code=253)
+    desk.file("junk", b"junk").chmod(0o600)
+    told = desk.open(uri, "--key", "engineer.key", "--wrapped", "junk", "-o", "out", code=3)
+    assert "the file of wrapped keys junk does not open: not a sealed object" in told
+    assert "junk: not a key file" in desk.open(uri, "--key", "junk", "-o", "out", code=1)
+    assert "junk: not a recipient's line" in desk.open(uri, "--key", "engineer.key", "--from", "junk", "-o", "out", code=1)

@@ -15,6 +15,7 @@ from siegel.customer.keybox.folder import OpenBox, create_box, locked
 from siegel.customer.keybox.keeper import Keeper, Unlocked, check_uri_prefix, initialise
 from siegel.customer.keybox.refusals import RefusedError
 from siegel.customer.keybox.unlocking import Secret, make_key_file, read_key_file, read_passphrase
+from siegel.customer.keybox.uses import Use
 from siegel.domain.errors import ConfigurationError, StorageError
 
 CHEAP = Effort(1, 64, 1)
@@ -247,3 +248,16 @@ def test_a_policy_that_is_wrong_at_the_start(place):
     (place.folder / "policy.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match=r"policy\.toml"):
         Desk(OpenBox(place.folder, place.secret()))
+
+
+def test_a_policy_that_is_gone_allows_nothing(place):
+    owner = Keeper(place)
+    key = owner.create_key("main")
+    desk = Desk(OpenBox(place.folder, place.secret()))
+    desk.admit(Use("", "xks.encrypt"), key, 0)
+    path = place.folder / "policy.toml"
+    path.rename(place.folder / "policy.old")
+    with pytest.raises(RefusedError, match="AccessDeniedException"):
+        desk.admit(Use("", "xks.encrypt"), key, 0)
+    path.touch()
+    desk.admit(Use("", "xks.encrypt"), key, 0)

@@ -22,10 +22,9 @@ from siegel.customer.audit.receipts import check_receipt, make_receipts
 from siegel.customer.audit.sources import FolderSource, HttpSource, Source, SourceError, find_credential
 from siegel.customer.audit.sync import sync as sync_book
 from siegel.customer.audit.verify import verify as verify_mirror
-from siegel.customer.consent.pins import pin
+from siegel.customer.consent.pins import pin, read_keys
 from siegel.domain.errors import ConfigurationError
 from siegel.domain.ledgers import LedgerError
-from siegel.ledger.consent_lines import DOCUMENT_BYTES_MAX
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.policies import POLICY_BYTES_MAX, read_policy
 from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
@@ -56,7 +55,7 @@ def init(
     source = from_ if "://" in from_ else str(Path(from_).absolute())
     if "://" in source:
         HttpSource(source, None)
-    keys = None if consent_keys is None else read_file(consent_keys, DOCUMENT_BYTES_MAX + 1)
+    keys = None if consent_keys is None else read_keys(consent_keys)
     try:
         initialise(folder, source, read_file(policy, POLICY_BYTES_MAX), Promise(max_age_s, delay_s))
     except LedgerError as error:

@@ -11,14 +11,13 @@ from siegel.app.commands.files import read_file
 from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_text
 from siegel.customer.consent.keyfile import make_key_file, public_path
-from siegel.customer.consent.pins import pin, read_pins
+from siegel.customer.consent.pins import pin, read_keys, read_pins
 from siegel.customer.consent.tokenkey import TokenKey
 from siegel.customer.keybox.durable import write_new
 from siegel.customer.keybox.unlocking import read_passphrase
 from siegel.domain.errors import ConfigurationError
 from siegel.domain.ledgers import LedgerError
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
-from siegel.ledger.consent_lines import DOCUMENT_BYTES_MAX
 from siegel.ledger.keys import VerifierKey, parse_verifier
 
 EXIT_OTHERS: Final = 3
@@ -78,7 +77,7 @@ def put_keys(
     reaching: Reached = USUAL,
 ) -> None:
     """Pin the keys in DIR, and tell the store; the help text is in `consent_cli.py`."""
-    data = read_file(file, DOCUMENT_BYTES_MAX + 1)
+    data = read_keys(file)
     with reached(folder, reaching) as office:
         pin(folder, data, now_s())
         office.desk.put_keys(data)

@@ -11,7 +11,7 @@ from siegel.app.output import print_json, print_table, print_text
 from siegel.customer.keybox.certificates import public_key_of, verify_certificate
 from siegel.customer.keybox.content import Content, Credential, Face
 from siegel.customer.keybox.desk import load_policy
-from siegel.customer.keybox.folder import POLICY_NAME, OpenBox
+from siegel.customer.keybox.folder import POLICY_NAME
 from siegel.customer.keybox.keeper import Keeper, Unlocked, initialise
 from siegel.customer.keybox.tokensession import TokenPlace
 from siegel.customer.keybox.xks import PATH
@@ -263,7 +263,7 @@ def serve(
 
     address = read_listen(listen)
     unlocked = opened.of(folder)
-    box = OpenBox(folder, unlocked.secret())
+    box = unlocked.open()
     serve_box(
         box, Listening(address, tls_cert, tls_key, client_ca, client_name), unlocked.token() if unlocked.token_place else None
     )

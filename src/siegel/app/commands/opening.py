@@ -162,7 +162,12 @@ def _wrapped(path: Path | None, secret: KeyFile | None, trusted: list[bytes]) ->
         return None
     if secret is None:
         raise SealingError("keys are wrapped for a key file\ntry: --key KEY-FILE")
-    return read_wrapped(read_file(path, FILE_BYTES_MAX), secret, trusted)
+    data = read_file(path, FILE_BYTES_MAX)
+    try:
+        return read_wrapped(data, secret, trusted)
+    except SealedObjectError as error:
+        # The file is sealed as objects are: without its name it would be the object that does not open.
+        raise type(error)(f"the file of wrapped keys {path} does not open: {error}") from None
 
 
 def _split(place: ObjectPlace) -> tuple[ObjectPlace, str]:

@@ -91,7 +91,7 @@ def load_seen(path: Path | None) -> Seen:
 
 def read_recipients(words: Sequence[str]) -> list[Recipient]:
     """Read lines, or files that hold one each. Raises KeyFileError."""
-    return [parse_recipient(word if word.startswith(RECIPIENT_MARKER) else _text_of(Path(word))) for word in words]
+    return [parse_recipient(word) if word.startswith(RECIPIENT_MARKER) else _read_recipient(Path(word)) for word in words]
 
 
 @contextmanager
@@ -115,9 +115,11 @@ def moving(what: str, total_bytes: int, *, quiet: bool) -> Iterator[Callable[[in
         yield lambda count: bars.advance(task, count)
 
 
-def _text_of(path: Path) -> str:
+def _read_recipient(path: Path) -> Recipient:
     try:
         with path.open("rb") as stream:
-            return stream.read(_RECIPIENT_BYTES_MAX).decode(errors="replace")
+            return parse_recipient(stream.read(_RECIPIENT_BYTES_MAX).decode(errors="replace"))
+    except KeyFileError as error:
+        raise KeyFileError(f"{path}: {error}") from None
     except OSError as error:
         raise KeyFileError(f"{path} is neither a recipient's line nor a file that can be read: {error.strerror}") from None

@@ -14,7 +14,7 @@ from msgspec import Struct
 from siegel.app.verify.exchange import Target, exchange
 from siegel.customer.keybox.content import Face
 from siegel.customer.keybox.desk import Desk
-from siegel.customer.keybox.folder import LOG_NAME, OpenBox
+from siegel.customer.keybox.folder import LOG_NAME
 from siegel.customer.keybox.keeper import Keeper, Unlocked, initialise
 from siegel.customer.keybox.logbook import Logbook
 from siegel.customer.keybox.logfile import LogFile
@@ -62,7 +62,7 @@ async def running_box() -> AsyncIterator[Box]:
         credential = next(held for held in content.credentials if held.face is Face.XKS)
         logbook = Logbook(LogFile(unlocked.folder / LOG_NAME))
         try:
-            server = KeyServer(Desk(OpenBox(unlocked.folder, unlocked.secret())), logbook)
+            server = KeyServer(Desk(unlocked.open()), logbook)
             options: dict[str, object] = {
                 "CustomKeyStoreType": "EXTERNAL_KEY_STORE",
                 "XksProxyConnectivity": "PUBLIC_ENDPOINT",

@@ -83,7 +83,7 @@ def fetch_consents(remote: Source, mirror: Source, now_s: int, write: Callable[[
     try:
         known = read_index(mirror)
     except SourceError as error:
-        raise SourceError(f"the mirror is damaged: {error}\ntry: remove DIR/ledger/{INDEX}; it is made anew") from None
+        raise SourceError(f"the mirror is damaged: {error}\ntry: remove {INDEX} in the mirror; it is made anew") from None
     listed = set(read_index(remote))
     fresh = sorted(listed.difference(known), reverse=True)[:NEW_MAX]
     shown = [each for each in fresh if _fetch(each, DOCUMENTS[:1], remote, mirror, write)]

@@ -68,9 +68,13 @@ def read_pins(folder: Path) -> Pins:
     return Pins(tuple(_read(path) for path in paths))
 
 
+def read_keys(path: Path) -> bytes:
+    """Return the bytes of a file of keys, which `pin` takes. Raises ConfigurationError for one that is none."""
+    return _read_keys(path)[0]
+
+
 def pin(folder: Path, data: bytes, now_s: int) -> None:
-    """Pin a file of keys from now on; the one that counts already changes nothing. Raises ConfigurationError, StorageError."""
-    _parse(data, "the file")
+    """Pin what `read_keys` returned from now on; what counts already changes nothing. Raises ConfigurationError, StorageError."""
     known = read_pins(folder).pins
     if known and known[-1].data == data:
         return
@@ -86,16 +90,19 @@ def pin(folder: Path, data: bytes, now_s: int) -> None:
 
 def _read(path: Path) -> Pin:
     try:
+        since = calendar.timegm(time.strptime(path.name, _FORMAT))
+    except ValueError:
+        raise ConfigurationError(f"{path} is not named by a time") from None
+    data, keys = _read_keys(path)
+    return Pin(since, keys, data)
+
+
+def _read_keys(path: Path) -> tuple[bytes, ConsentKeys]:
+    try:
         with path.open("rb") as stream:
             data = stream.read(DOCUMENT_BYTES_MAX + 1)
-        since = calendar.timegm(time.strptime(path.name, _FORMAT))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
-    return Pin(since, _parse(data, str(path)), data)
-
-
-def _parse(data: bytes, what: str) -> ConsentKeys:
-    try:
-        return parse_consent_keys(data)
+        return data, parse_consent_keys(data)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except LedgerError as error:
-        raise ConfigurationError(f"{what}: {error}") from None
+        raise ConfigurationError(f"{path}: {error}") from None

@@ -91,14 +91,18 @@ class Desk:
 
 
 def load_policy(path: Path) -> Policy:
-    """Read the policy's file; one that is missing allows everything. Raises ConfigurationError."""
+    """Read the policy's file. Raises ConfigurationError, also where there is none: an editor may be about to replace it."""
     try:
         with path.open("rb") as stream:
             text = stream.read(POLICY_BYTES_MAX).decode()
         return read_policy(text)
     except FileNotFoundError:
-        return read_policy("")
-    except (OSError, UnicodeDecodeError, PolicyError, ConfigurationError) as error:
+        raise ConfigurationError(f"{path} is missing, so nothing is allowed\ntry: an empty file, which allows all") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is no text in UTF-8") from None
+    except (PolicyError, ConfigurationError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
 
 

@@ -53,11 +53,10 @@ class OpenBox:
         self.folder = folder
         self._path = folder / BOX_NAME
         self._random_bytes = random_bytes
-        data = self._read()
+        data = _read_box(folder)
         try:
             self._header = read_header(data)
-            if self._header.unlocking is not secret.unlocking:
-                raise ConfigurationError(f"the box in {folder} is unlocked by {_HOW[self._header.unlocking]}")
+            _check_unlocking(folder, self._header, secret.unlocking)
             self._sealing_key = derive_sealing_key(self._header, secret.data)
             self.content = open_box(data, self._sealing_key)
         except SealBrokenError as error:
@@ -68,7 +67,7 @@ class OpenBox:
 
     def reload(self) -> Content:
         """Read the content again. Raises ConfigurationError where the file is gone, damaged or sealed anew otherwise."""
-        data = self._read()
+        data = _read_box(self.folder)
         try:
             if read_header(data) != self._header:
                 raise ConfigurationError(f"{self._path} was sealed anew: start again")
@@ -88,18 +87,13 @@ class OpenBox:
         replace_whole(self._path, seal_box(content, self._header, self._sealing_key, self._random_bytes(NONCE_BYTES)))
         self.content = content
 
-    def _read(self) -> bytes:
-        try:
-            while True:
-                with self._path.open("rb") as stream:
-                    data = stream.read(BOX_BYTES_MAX)
-                    # A file that was replaced meanwhile may have been overwritten under our eyes.
-                    if self._path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
-                        return data
-        except FileNotFoundError:
-            raise ConfigurationError(f"{self.folder} holds no box\ntry: siegel keybox init {self.folder}") from None
-        except OSError as error:
-            raise ConfigurationError(f"{self._path} cannot be read: {error.strerror}") from None
+
+def check_unlocking(folder: Path, given: Unlocking) -> None:
+    """See that the box in a folder is unlocked by what is given, before that is read. Raises ConfigurationError."""
+    try:
+        _check_unlocking(folder, read_header(_read_box(folder)), given)
+    except SealBrokenError as error:
+        raise ConfigurationError(f"{folder / BOX_NAME}: {error}") from None
 
 
 def create_box(
@@ -137,3 +131,23 @@ def _take(descriptor: int, kind: int, refusal: str | None) -> None:
         fcntl.flock(descriptor, kind | (fcntl.LOCK_NB if refusal else 0))
     except BlockingIOError:
         raise ConfigurationError(refusal) from None
+
+
+def _check_unlocking(folder: Path, header: Header, given: Unlocking) -> None:
+    if header.unlocking is not given:
+        raise ConfigurationError(f"the box in {folder} is unlocked by {_HOW[header.unlocking]}")
+
+
+def _read_box(folder: Path) -> bytes:
+    path = folder / BOX_NAME
+    try:
+        while True:
+            with path.open("rb") as stream:
+                data = stream.read(BOX_BYTES_MAX)
+                # A file that was replaced meanwhile may have been overwritten under our eyes.
+                if path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+                    return data
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigurationError(f"{folder} holds no box\ntry: siegel keybox init {folder}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None

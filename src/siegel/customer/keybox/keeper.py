@@ -13,11 +13,11 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct
 
-from siegel.customer.keybox.boxfile import SEALING_KEY_BYTES, Effort
+from siegel.customer.keybox.boxfile import SEALING_KEY_BYTES, Effort, Unlocking
 from siegel.customer.keybox.certificates import certify
 from siegel.customer.keybox.content import KEY_BYTES, Content, Credential, DestroyedKey, Face, Key
 from siegel.customer.keybox.durable import replace_whole, sync_folder
-from siegel.customer.keybox.folder import CERTIFICATES_NAME, KEY_NAME, LOG_NAME, POLICY_NAME, OpenBox, create_box
+from siegel.customer.keybox.folder import CERTIFICATES_NAME, KEY_NAME, LOG_NAME, POLICY_NAME, OpenBox, check_unlocking, create_box
 from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.token import Token
 from siegel.customer.keybox.tokensession import TokenPlace
@@ -74,6 +74,12 @@ class Unlocked(Struct, frozen=True):
             return read_passphrase(self.passphrase_file)
         return read_key_file(self.key_file or self.folder / KEY_NAME)
 
+    def open(self, random_bytes: RandomBytes = os.urandom) -> OpenBox:
+        """Open the box. Raises ConfigurationError: there is none, it is unlocked by something else, damage."""
+        if self.key_file is None and self.passphrase_file is None:
+            check_unlocking(self.folder, Unlocking.KEY_FILE)
+        return OpenBox(self.folder, self.secret(), random_bytes)
+
 
 def initialise(
     unlocked: Unlocked,
@@ -128,7 +134,7 @@ class Keeper:
         self._unlocked = unlocked
         self._random_bytes = random_bytes
         self._now_ms = now_ms
-        self._box = OpenBox(unlocked.folder, unlocked.secret(), random_bytes)
+        self._box = unlocked.open(random_bytes)
 
     @property
     def content(self) -> Content:

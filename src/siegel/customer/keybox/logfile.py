@@ -69,7 +69,7 @@ class LogFile:
         size = there.st_size - len(unfinished)
         head = read_head(lines[-1]) if lines else EMPTY if size == 0 else None
         if head is None:
-            raise self._give_up("its last line is none of a log\ntry: siegel keybox log DIR --verify")
+            raise self._give_up(f"its last line is none of a log\ntry: siegel keybox log {self._path.parent} --verify")
         if unfinished:
             os.ftruncate(self._descriptor, size)
         self._head, self._size = head, size

@@ -114,7 +114,11 @@ def parse_recipient(text: str) -> Recipient:
 
 def read_key_file(path: Path) -> KeyFile:
     """Read a key file. Raises KeyFileError, and ConfigurationError where it is missing or open to others."""
-    return parse_key_file(read_secret(path, "key file").decode(errors="replace"))
+    text = read_secret(path, "key file").decode(errors="replace")
+    try:
+        return parse_key_file(text)
+    except KeyFileError as error:
+        raise KeyFileError(f"{path}: {error}") from None
 
 
 def write_key_file(key: KeyFile, path: Path) -> Path:

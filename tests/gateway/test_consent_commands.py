@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from siegel.customer.consent.desk import ConsentDesk
+from siegel.customer.consent.revocations import read_revoked
 from siegel.domain.moments import encode_time
 from tests.command_line import SIEGEL, siegel
 from tests.keybox.box import done as boxed
@@ -121,7 +123,13 @@ def test_a_request_is_seen_granted_in_force_and_revoked(home: Home, theirs: Part
     assert again["entry"] == granted["entry"]
     assert (home.folder / "again").read_bytes() == (home.folder / "evidence").read_bytes()
 
-    assert home.consent("revoke", "audits", consent_id, "--key", "alice.key", "--reason", "Enough seen")["state"] == "revoked"
+    revoke = ("revoke", "audits", consent_id, "--key", "alice.key", "--reason", "Enough seen")
+    with pytest.MonkeyPatch.context() as lying:
+        lying.setattr(ConsentDesk, "say", lambda desk, consent_id, _what, _data: desk.show(consent_id))
+        home.consent(*revoke, code=1, says="says that the consent is active: it has not ended")
+    assert read_revoked(home.folder / "audits") == {}
+    assert home.consent(*revoke)["state"] == "revoked"
+    assert list(read_revoked(home.folder / "audits")) == [consent_id]
     await_refusal(lambda: s3.get_object(Bucket=theirs.bucket, Key="case/1"))
     assert "Enough seen" in theirs.shown(consent_id)["revocation"]
 

@@ -33,6 +33,7 @@ from siegel.customer.audit.verify import verify
 from siegel.customer.audit.walk import audit
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ledgers import LedgerError, LedgerFormError, UnsignedError
+from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.checkpoints import Checkpoint
 from siegel.ledger.handover import HandOver
 from siegel.ledger.leaves import encode_opening
@@ -187,6 +188,23 @@ def test_a_stolen_key_of_the_ledger_finds_no_honest_witness(desk):
     # Witness lines of another head do not fit, and spoil it.
     assert check_with_lines(desk, thief) == {"signature"}
     assert (desk.book.folder / "last").read_bytes() == last
+
+
+def test_who_lost_the_last_head_knows_his_mirror(desk):
+    assert desk.publish(log_of(250)).sync().report.holds()
+    (desk.book.folder / "last").unlink()
+    assert desk.publish(Log([*entries(100), entry(100, request=666), *entries(199, 101)])).checks() == {"consistency"}
+    assert desk.publish(log_of(300)).sync().report.verified_before == 250
+
+
+def test_who_came_is_not_called_checked_where_entries_are_not_what_was_signed(desk):
+    desk.publish(log_of(250))
+    bundle = desk.ledger / "tile/entries/000.p/250"
+    bundle.write_bytes(encode_bundle([*entries(249), entry(249, request=666)]))
+    report = desk.sync().report
+    assert not report.holds(Name.ENTRIES)
+    assert report.unchecked == [Name.OPENINGS, Name.CONSENT]
+    assert "-     Nobody of the provider's came" in summary(report)
 
 
 def check_with_lines(desk, thief):

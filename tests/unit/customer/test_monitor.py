@@ -21,7 +21,9 @@ from siegel.customer.audit.sync import sync
 from siegel.customer.audit.verify import verify
 from siegel.customer.audit.watch import Watch
 from siegel.customer.consent.pins import pin
+from siegel.customer.consent.revocations import note_revoked, read_revoked
 from siegel.domain.entry import Entry
+from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.consent_evidence import Evidence
 from siegel.ledger.consent_scope import Scope
@@ -147,6 +149,8 @@ def test_who_keeps_to_a_consent_is_told_of_and_nothing_is_wrong(story, tmp_path)
         ({"bucket": "other"}, "it is about other objects"),
         ({"kind": "bucket.list", "key": ""}, "it is about other objects"),
         ({"kind": "kms.decrypt", "bucket": "other"}, "it is about other objects"),
+        ({"kind": "kms.generate_data_key"}, "no consent permits that"),
+        ({"kind": "kms.schedule_key_deletion"}, "no consent permits that"),
         ({"principal": PERSON.replace("jane", "john")}, f"it is for {REQUEST.person}"),
         ({"principal": ALICE}, f"it is for {REQUEST.person}"),
         ({"kind": "object.delete"}, "no consent permits that"),
@@ -338,6 +342,58 @@ def test_what_was_approved_before_the_last_audit_counts_in_the_next_one(tmp_path
     assert "when it was revoked" in told
     story.add("object.read", 50_000, bucket="film", key=VIDEO, bucket_id=1)
     assert found(story.report(head_at_s=50_001)) == []
+
+
+def test_a_request_that_is_shown_with_another_end_hides_no_revocation(tmp_path):
+    story = Story(tmp_path).asked().approved().used(100)
+    story.documents[ID, "request"] = replace(REQUEST, answer_by_s=AT_S + 10, expires_s=AT_S + 20).text.encode()
+    assert found(story.report(head_at_s=150)) == []
+    story.add("consent.revoke", 300, consent_id=ID)
+    assert found(story.report(head_at_s=350)) == []
+    story.used(400)
+    (told,) = found(story.report(head_at_s=450))
+    assert "when it was revoked" in told
+
+
+def test_a_revocation_that_the_provider_took_and_did_not_write_down_is_found(story):
+    story.approved().used(100)
+    note_revoked(story.desk.book.folder, ID, AT_S + 200)
+    assert found(story.report(head_at_s=205)) == []
+    story.used(209).used(300)
+    (unheard, used) = sorted(found(story.report(head_at_s=350)), reverse=True)
+    assert unheard == f"you revoked the consent {ID} at 2027-01-15T08:03:20Z, and the ledger does not tell of it"
+    assert "it was used after 2027-01-15T08:03:20Z, when you revoked it, and nothing of that was in the ledger" in used
+    assert len(found(verify(Book(story.desk.book.folder), AT_S + 350))) == 2
+
+
+def test_a_revocation_that_is_written_down_is_not_missed_later(story):
+    story.approved().used(100).add("consent.revoke", 200, consent_id=ID)
+    note_revoked(story.desk.book.folder, ID, AT_S + 200)
+    note_revoked(story.desk.book.folder, ID, AT_S + 150)
+    assert read_revoked(story.desk.book.folder) == {ID: AT_S + 200}
+    assert found(story.report(head_at_s=250)) == []
+    # Long after its end nobody looks back as far as its approval.
+    story.add("object.read", 50_000, bucket="film", key=VIDEO, bucket_id=1)
+    assert found(story.report(head_at_s=50_001)) == []
+
+
+def test_what_was_revoked_and_cannot_be_read_is_named(story):
+    place = story.desk.book.folder / "revoked" / ID
+    place.parent.mkdir()
+    place.write_text("yesterday\n")
+    with pytest.raises(ConfigurationError, match=rf"revoked/{ID}: a time is written as"):
+        story.report()
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(ConfigurationError, match=rf"revoked/{ID} cannot be read: Is a directory"):
+        story.report()
+    place.rmdir()
+    place.parent.rmdir()
+    place.parent.touch()
+    with pytest.raises(ConfigurationError, match="revoked cannot be read: Not a directory"):
+        story.report()
+    with pytest.raises(StorageError, match="cannot be written"):
+        note_revoked(story.desk.book.folder, ID, AT_S)
 
 
 def test_a_consent_of_before_a_hand_over_counts_after_it(story):

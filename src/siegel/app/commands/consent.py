@@ -30,6 +30,7 @@ from siegel.customer.audit.findings import time_text
 from siegel.customer.audit.sources import read_hand_overs
 from siegel.customer.consent.decisions import ConsentError, check_signers, grant, refuse, sign
 from siegel.customer.consent.desk import Shown
+from siegel.customer.consent.revocations import note_revoked
 from siegel.customer.consent.showing import describe_grant, describe_request
 from siegel.customer.keybox.consentkeeper import ConsentKeeper
 from siegel.domain.ledgers import LedgerError
@@ -41,6 +42,7 @@ from siegel.ledger.notes import SignedNote
 
 _COLUMNS: Final = ("consent_id", "state", "person", "cause", "ticket", "answer_by", "expires")
 _REQUESTED: Final = "requested"
+_ENDED: Final = frozenset({"denied", "revoked", "closed", "expired", "lapsed"})
 Reason = Annotated[str, Parameter(help="Why, in a line that the provider reads.")]
 
 
@@ -188,6 +190,10 @@ def _say_no(
             raise ConsentError("a reason belongs to what is signed\ntry: --key KEY-FILE")
         after = office.desk.say(consent_id, verb.value, data)
     state = printable(after.state)
+    if after.state not in _ENDED:
+        raise ConsentError(f"the store took the {verb.value}, and yet says that the consent is {state}: it has not ended")
+    if verb is Verb.REVOCATION:
+        note_revoked(folder, consent_id, now_s())
     if as_json:
         print_json({"consent_id": consent_id, "state": state, "signed_by": [one.verifier.name for one in signers]})
     else:

@@ -1,6 +1,8 @@
 """The auditor's directory, on the customer's disk.
 
 audit.toml       where the ledger is, and what was promised; written by hand, or by `siegel audit init`
+consent-keys/    whose signatures let the provider's people in (`siegel consent keys put`)
+revoked/         what the customer has revoked, and when (`siegel consent revoke`)
 policy           whom the customer trusts (c2sp.org/tlog-policy); written by hand
 last             the head that was verified last, as it was signed
 ledger/          the mirror: the ledger's files under the names that they have everywhere
@@ -148,6 +150,9 @@ class Book:
         head itself is damaged: without it, a history could be exchanged unseen.
         """
         data = _read(self.folder / LAST_NAME, NOTE_BYTES_MAX)
+        if data is None:
+            # Nothing comes into the mirror unverified: without this, whoever loses a small file would believe any history.
+            data = self.mirror.get(CHECKPOINT)
         if data is None:
             return None
         judgement = self._judge_last(data, trust)

@@ -127,11 +127,16 @@ class Consents:
         return self._known[consent_id]
 
     def open_at(self, at_s: float) -> Iterator[Known]:
-        """Yield those that may still be used at a time."""
+        """Yield those that were approved, and may still be used at a time.
+
+        When one ends, its approval says, and not the request that is shown beside it: nobody signed that one.
+        """
         for each in self.ids:
-            ends_s = _end_of(each, self._source)
+            ends_s = _end_of_approval(each, self._source)
             if ends_s is None or ends_s + self._judging.slack_s >= at_s:
-                yield self.find(each)
+                known = self.find(each)
+                if known.approval is not None:
+                    yield known
 
     def unanswered(self, now_s: int) -> Iterator[AccessRequest]:
         """Yield the requests that may still be answered, and were not yet."""
@@ -159,6 +164,25 @@ def _end_of(consent_id: str, source: Source) -> int | None:
     return None if request is None else request.expires_s
 
 
+def _end_of_approval(consent_id: str, source: Source) -> int | None:
+    """Return when an approval ends, None where there is none to be read.
+
+    It is not verified. One that does not hold gives nobody a consent: whatever is done under it is told of.
+    """
+    evidence, note = _signed_documents(consent_id, source)
+    try:
+        if evidence is not None:
+            note = parse_evidence(evidence).approval
+        return None if note is None else parse_approval(parse_note(note).text).expires_s
+    except LedgerError:
+        return None
+
+
+def _signed_documents(consent_id: str, source: Source) -> tuple[bytes | None, bytes | None]:
+    """Return the evidence of a consent, and its approval alone, which counts where there is no evidence."""
+    return source.get(consent_path(consent_id, "evidence")), source.get(consent_path(consent_id, "approval"))
+
+
 def _is_settled(consent_id: str, mirror: Source, now_s: int) -> bool:
     """Tell whether nothing of a consent changes any more."""
     if mirror.get(consent_path(consent_id, "report")) is not None:
@@ -168,7 +192,7 @@ def _is_settled(consent_id: str, mirror: Source, now_s: int) -> bool:
 
 
 def _read(consent_id: str, source: Source, judging: Judging, size: int) -> Known:
-    evidence, note = (source.get(consent_path(consent_id, name)) for name in ("evidence", "approval"))
+    evidence, note = _signed_documents(consent_id, source)
     try:
         if evidence is not None:
             known = _of_evidence(consent_id, evidence, judging)

@@ -22,6 +22,7 @@ from siegel.customer.audit.findings import ConsentUses, Name, Report, time_text
 from siegel.customer.audit.openings import Line
 from siegel.customer.consent.pins import Pins
 from siegel.domain.consents import ARN_FRONT
+from siegel.domain.entry import UNWRAP
 from siegel.ledger.consents import Action, Approval
 from siegel.ledger.leaves import Leaf, Opening, commit_content
 
@@ -41,7 +42,6 @@ BINDING_MS: Final = 1000
 OPERATORS: Final = ("operator/", "arn:aws:siegel:")
 # What operators do for themselves; in no bucket.
 _OF_OPERATORS: Final = ("account.", "admin.", "clock.", "consent.", "ledger.keys.")
-_KEY_USE: Final = "kms."
 _APPROVE: Final = "consent.approve"
 _REVOKE: Final = "consent.revoke"
 _KEYS: Final = "consent.keys"
@@ -102,9 +102,13 @@ class _Consent(Struct):
 class Monitor:
     """Looks at entries in their order. What came before the first one that is told of is looked at silently."""
 
-    def __init__(self, report: Report, consents: Consents, pins: Pins, slack_s: int) -> None:
-        """Add findings to `report`, whose head is known. `slack_s`: how much others' clocks and rounds are forgiven."""
+    def __init__(self, report: Report, consents: Consents, pins: Pins, revoked: Mapping[str, int], slack_s: int) -> None:
+        """Add findings to `report`, whose head is known.
+
+        `revoked`: what the customer knows to have revoked, and when (s). `slack_s`: how much others' clocks are forgiven.
+        """
         self._report = report
+        self._revoked = revoked
         self._slack_ms = slack_s * _MS
         self._pinned = [sha256(pin.data).digest() for pin in pins.pins]
         self._known = consents
@@ -130,10 +134,10 @@ class Monitor:
         if not entry.is_own_business:
             self._access(entry)
 
-    def finish(self, seen_since_s: SeenSince, *, is_whole: bool) -> None:
+    def finish(self, seen_since_s: SeenSince, start: int) -> None:
         """Say what can be said only at the end.
 
-        `seen_since_s` tells since when the mirror has had the approval of a consent; `is_whole`: all entries were looked at.
+        `seen_since_s` tells since when the mirror has had the approval of a consent; `start`: the first entry that was looked at.
         """
         hidden = [index for index in self._nameless if index not in self._erased]
         if hidden and self._pinned:
@@ -144,11 +148,13 @@ class Monitor:
                 first=hidden[0],
                 last=hidden[-1],
             )
-        for name in self._known.ids if is_whole else ():
+        for name in self._known.ids if start == 0 else self._revoked:
             self._consent(name)
         for name, consent in self._consents.items():
-            if is_whole and consent.approved_at is None and consent.known.approval is not None:
+            if start == 0 and consent.approved_at is None and consent.known.approval is not None:
                 self._tell_of_missing(name, consent.known.approval, seen_since_s(name))
+            if consent.revoked_at_ms is None and (start == 0 or (consent.known.index or 0) >= start):
+                self._tell_of_unheard(name, self._revoked.get(name))
             if consent.uses or consent.refused:
                 person = consent.known.approval.request.person if consent.known.approval else ""
                 self._report.consents.append(ConsentUses(name, person, consent.uses, consent.reads, consent.refused))
@@ -159,6 +165,16 @@ class Monitor:
         if since_s is not None and head_at_s is not None and since_s * _MS + self._slack_ms < head_at_s * _MS:
             self._report.add(
                 Name.CONSENT, f"the approval of the consent {name} is not in the ledger", consent=name, text=approval.digest.hex()
+            )
+
+    def _tell_of_unheard(self, name: str, at_s: int | None) -> None:
+        """Tell of a revocation that is not in the ledger, if the store took it well before the head was signed."""
+        head_at_s = self._report.head_at_s
+        if at_s is not None and head_at_s is not None and at_s * _MS + self._slack_ms < head_at_s * _MS:
+            self._report.add(
+                Name.CONSENT,
+                f"you revoked the consent {name} at {time_text(at_s)}, and the ledger does not tell of it",
+                consent=name,
             )
 
     def _consent(self, name: str) -> _Consent:
@@ -209,7 +225,7 @@ class Monitor:
         if not entry.is_done:
             consent.refused += 1
             return
-        if not entry.kind.startswith(_KEY_USE):
+        if entry.kind != UNWRAP:
             consent.uses += 1
             consent.reads += ACTIONS.get(entry.kind) is Action.READ
         approval = consent.known.approval
@@ -234,6 +250,9 @@ class Monitor:
             yield f"it was used after {time_text(approval.expires_s)}, when it had expired"
         if consent.revoked_at_ms is not None and at_ms > consent.revoked_at_ms + BINDING_MS:
             yield f"it was used after {time_text(consent.revoked_at_ms / _MS)}, when it was revoked"
+        own_s = self._revoked.get(request.consent_id)
+        if consent.revoked_at_ms is None and own_s is not None and at_ms > own_s * _MS + BINDING_MS + self._slack_ms:
+            yield f"it was used after {time_text(own_s)}, when you revoked it, and nothing of that was in the ledger"
         if request.max_reads and ACTIONS.get(entry.kind) is Action.READ and consent.reads > request.max_reads:
             yield f"it permits {request.max_reads} reads, and this is number {consent.reads}"
         if request.origin != self._report.origin:
@@ -252,7 +271,7 @@ class Monitor:
 def _misfits(entry: Entry, approval: Approval) -> Iterator[str]:
     """Yield what of person, action and object is not as it was granted."""
     request, opening = approval.request, entry.opening
-    action, is_key_use = ACTIONS.get(entry.kind), entry.kind.startswith(_KEY_USE)
+    action, is_key_use = ACTIONS.get(entry.kind), entry.kind == UNWRAP
     if action is None and not is_key_use:
         yield "no consent permits that"
     elif action is not None and action not in request.actions and not (action is Action.HEAD and Action.READ in request.actions):

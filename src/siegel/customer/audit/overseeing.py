@@ -8,6 +8,7 @@ from siegel.customer.audit.openings import check_openings, read_lines
 from siegel.customer.audit.sources import Source
 from siegel.customer.audit.walk import Trust
 from siegel.customer.consent.pins import read_pins
+from siegel.customer.consent.revocations import read_revoked
 
 _MS = 1000
 
@@ -16,7 +17,7 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
     """Add to `report` what is to be said of the entries from `first` on. Raises SourceError, ConfigurationError."""
     pins, slack_s = read_pins(book.folder), trust.promise.delay_s
     consents = Consents(source, Judging(pins, (trust.policy, *trust.earlier), slack_s), report.size)
-    monitor = Monitor(report, consents, pins, slack_s)
+    monitor = Monitor(report, consents, pins, read_revoked(book.folder), slack_s)
     start = _start(consents, source, first, report.size)
     for line in read_lines(source, start, first):
         monitor.look(line, silent=True)
@@ -28,7 +29,7 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
         except OSError:
             return None
 
-    monitor.finish(seen_since_s, is_whole=start == 0)
+    monitor.finish(seen_since_s, start)
     report.asked = [
         Asked(request.consent_id, request.person, request.reason, request.answer_by_s)
         for request in consents.unanswered(report.checked_at_s)
@@ -41,5 +42,4 @@ def _start(consents: Consents, source: Source, first: int, size: int) -> int:
     if line is None or line.leaf is None:
         # A hand-over says no time.
         return 0
-    approved = (known for known in consents.open_at(line.leaf.recorded_at_ms / _MS) if known.approval is not None)
-    return min((known.index or 0 for known in approved), default=first)
+    return min((known.index or 0 for known in consents.open_at(line.leaf.recorded_at_ms / _MS)), default=first)

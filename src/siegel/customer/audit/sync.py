@@ -68,6 +68,8 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         report = audit(_WithHead(head, source), trust, before, now_s)
         if report.holds(Name.ENTRIES) and Name.ENTRIES not in report.unchecked:
             oversee(book, source, trust, before.frontier.size if before else 0, report)
+        else:
+            report.leave(Name.OPENINGS, Name.CONSENT)
         rewritten = None
         if before and head and judgement and not report.holds(*_OF_THE_PAST):
             rewritten = _find_rewritten(book, remote, before, Side(source, head, judgement.checkpoint, trust.policy), trust)

@@ -29,4 +29,6 @@ def verify(book: Book, now_s: int, starting: Starting = _silently) -> Report:
         found = audit(book.mirror, trust, whole, now_s, starting(before.checkpoint.size if before else 0))
         if found.holds(Name.ENTRIES) and Name.ENTRIES not in found.unchecked and found.size:
             oversee(book, book.mirror, trust, 0, found)
+        else:
+            found.leave(Name.OPENINGS, Name.CONSENT)
         return found

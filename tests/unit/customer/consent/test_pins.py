@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.ledger.consenting import AT_S, KEYS
 
-from siegel.customer.consent.pins import FOLDER_NAME, Pins, pin, read_pins
+from siegel.customer.consent.pins import FOLDER_NAME, Pins, pin, read_keys, read_pins
 from siegel.domain.errors import ConfigurationError
 
 OTHERS = replace(KEYS, threshold=1)
@@ -39,15 +39,16 @@ def test_two_changes_in_a_second_are_two(tmp_path):
 
 
 def test_what_is_no_file_of_keys_is_refused(tmp_path):
-    with pytest.raises(ConfigurationError, match="threshold"):
-        pin(tmp_path, b"", AT_S)
+    (tmp_path / "none").touch()
+    with pytest.raises(ConfigurationError, match=r"/none: .*threshold"):
+        read_keys(tmp_path / "none")
     pin(tmp_path, KEYS.encode(), AT_S)
     (path,) = (tmp_path / FOLDER_NAME).iterdir()
     path.write_bytes(b"nonsense")
     with pytest.raises(ConfigurationError, match="threshold"):
         read_pins(tmp_path)
     path.rename(path.with_name("20279999T999999Z"))
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="is not named by a time"):
         read_pins(tmp_path)
     path.with_name("20279999T999999Z").rename(path.with_name("notes.txt"))
     assert read_pins(tmp_path) == Pins()

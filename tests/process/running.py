@@ -55,21 +55,24 @@ class Service:
         return self.process.pid
 
     def children(self):
-        """Process ids and module names of the service's processes, zombies left out."""
+        """Ids and names of the service's processes, zombies left out."""
         found = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
-                status = (entry / "stat").read_text()
-                words = (entry / "cmdline").read_bytes().split(b"\0")
+                name, _, status = (entry / "stat").read_text().partition("(")[2].rpartition(")")
             except OSError:
                 continue
-            state, parent = status.rpartition(")")[2].split()[:2]
-            # A child that is just being made still has the words of its parent.
-            if int(parent) == self.pid and state != "Z" and words[1:2] == [b"-m"] and words[2] != b"siegel.app.supervisor":
-                found[int(entry.name)] = words[2].decode()
+            state, parent = status.split()[:2]
+            # A child that is just being made still has the name of its parent.
+            if int(parent) == self.pid and state != "Z" and name.startswith(("worker-", "steward")):
+                found[int(entry.name)] = name
         return found
+
+    def workers(self):
+        """Ids of the processes that serve S3."""
+        return [pid for pid, name in self.children().items() if name.startswith("worker-")]
 
     def ask_admin(self, path):
         return ask(self.admin, path)

@@ -1,7 +1,7 @@
 """The pipe between the supervisor and each of its processes.
 
-It carries JSON lines downwards: first the orders, later (to the steward) the state of the service. Its other end closes when the
-supervisor is gone, however it ended, and then nobody may go on serving: the process ends at once.
+It carries JSON lines downwards: to the steward, the state of the service. Its other end closes when the supervisor is gone,
+however it ended, and then nobody may go on serving: the process ends at once.
 """
 
 import asyncio
@@ -11,8 +11,7 @@ from typing import Final
 
 import msgspec
 
-from siegel.app.orders import Orders, ServiceState
-from siegel.domain.errors import ConfigurationError
+from siegel.app.orders import ServiceState
 
 EXIT_ORPHANED: Final = 70
 
@@ -26,16 +25,6 @@ class Lifeline:
     def __init__(self, descriptor: int = _STDIN) -> None:
         self._descriptor = descriptor
         self._buffer = b""
-
-    def orders(self) -> Orders:
-        """Wait for the orders. Raises ConfigurationError if the pipe ends before: the process was not started by a supervisor."""
-        while b"\n" not in self._buffer:
-            piece = os.read(self._descriptor, _READ_BYTES)
-            if not piece:
-                raise ConfigurationError("this process is part of the service\ntry: siegel serve DIR")
-            self._buffer += piece
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return msgspec.json.decode(line, type=Orders)
 
     def watch(self, on_state: Callable[[ServiceState], None]) -> None:
         """Pass every state that arrives to `on_state`; end the process when the supervisor is gone. Needs a running loop."""

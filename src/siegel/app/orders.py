@@ -1,4 +1,4 @@
-"""What the supervisor tells its processes, and what they say back. Sent as JSON lines; `lifeline.py` reads them."""
+"""What the supervisor tells its processes, and what they say back. States are sent as JSON lines; `lifeline.py` reads them."""
 
 from typing import Final
 

@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
@@ -42,20 +41,16 @@ _STDERR: Final = 2
 _log = logging.getLogger(__name__)
 
 
-def run(serve: Callable[[Lifeline, Orders], Coroutine[None, None, None]]) -> None:
-    """Take the orders from standard input, then run `serve` in an event loop until it returns.
+def run(serve: Callable[[Lifeline, Orders], Coroutine[None, None, None]], orders: Orders) -> None:
+    """Run `serve` in an event loop until it returns.
 
-    Ctrl-C is ignored here, the supervisor turns it into an orderly stop. What the operator can mend ends the process with its
-    message, not with a traceback.
+    What the operator can mend ends the process with its message, not with a traceback.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    lifeline = Lifeline()
+    logs.configure(orders.name, orders.settings.log_level)
     try:
-        orders = lifeline.orders()
-        logs.configure(orders.name, orders.settings.log_level)
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        uvloop.run(serve(lifeline, orders))
+        uvloop.run(serve(Lifeline(), orders))
     except (SiegelError, OSError) as error:
         _log.error("%s", error)
         sys.exit(EXIT_REFUSED)

@@ -1,56 +1,81 @@
 """Starting the service: everything that can be wrong is found here, before the first process begins.
 
 In this order: the instance lock, the root key, the database (SQLite version, key, schema), the certificate, the ports. Then this
-process becomes the supervisor; the lock and the reserved ports stay open in it.
+process becomes the supervisor; the lock and the reserved ports stay open in it. Root key, database and certificate are looked at
+by a process of its own, since from this one all others are forked.
 """
 
 import fcntl
+import importlib
 import os
-import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-import msgspec
-
+from siegel.app.forking import fork
 from siegel.app.orders import Orders
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
-from siegel.app.supervisor import Brief
 from siegel.app.tls import check_pair
 from siegel.app.wiring import open_deployment
-from siegel.domain.errors import ConfigurationError
+from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
 
 LOCK_NAME: Final = "instance.lock"
 # The processes of a service whose supervisor was killed are gone after a moment; whoever waits longer meets a second instance.
 LOCK_PATIENCE_S: Final = 3.0
 _LOCK_RETRY_S: Final = 0.02
 
-_STDIN: Final = 0
 
-
-def become_supervisor(settings: Settings, make_hints: Callable[[Orders], str]) -> NoReturn:
-    """Check everything, then turn this process into the supervisor of a running service.
+def run_service(settings: Settings, make_hints: Callable[[Orders], str]) -> int:
+    """Check everything, then be the supervisor of a running service to its end; return the exit status.
 
     What `make_hints` returns is printed behind the ready line. Raises ConfigurationError, StorageError.
     """
     lock = take_instance_lock(Path(settings.directory))
-    open_deployment(settings).close()
-    check_certificate(settings)
+    check_apart(settings)
     orders = Orders(
         name="",
         settings=settings,
         s3=_reserve_port("s3", settings.s3),
         admin=_reserve_port("admin", settings.admin),
     )
-    brief = Brief(orders=orders, lock_descriptor=lock, hints=make_hints(orders))
-    scroll = os.memfd_create("brief", 0)
-    os.write(scroll, msgspec.json.encode(brief))
-    os.lseek(scroll, 0, os.SEEK_SET)
-    os.dup2(scroll, _STDIN)
-    os.close(scroll)
-    os.execv(sys.executable, [sys.executable, "-m", "siegel.app.supervisor"])  # noqa: S606 - our own interpreter and module, no shell
+    # What the processes need takes a while to be imported: who is refused does not wait for it.
+    supervise: Callable[[Orders, int, str], int] = importlib.import_module("siegel.app.supervisor").supervise
+    return supervise(orders, lock, make_hints(orders))
+
+
+def check_apart(settings: Settings) -> None:
+    """Check root key, database and certificate in a process that ends with that: none of them was ever in this one.
+
+    Raises ConfigurationError, StorageError.
+    """
+    answers, answering = Pipe(duplex=False)
+    checker = fork(partial(_check, settings, answering))
+    answering.close()
+    try:
+        found: SiegelError | None = answers.recv()
+    except EOFError:
+        found = StorageError(f"what checks {settings.directory} ended without a word")
+    answers.close()
+    # Where who started this ignores the ends of processes, the kernel has forgotten it already.
+    with suppress(ChildProcessError):
+        os.waitpid(checker, 0)
+    if found is not None:
+        raise found
+
+
+def _check(settings: Settings, answering: Connection) -> None:
+    found = None
+    try:
+        open_deployment(settings).close()
+        check_certificate(settings)
+    except SiegelError as error:
+        found = error
+    answering.send(found)
 
 
 def take_instance_lock(directory: Path) -> int:
@@ -78,7 +103,6 @@ def take_instance_lock(directory: Path) -> int:
                 ) from None
             time.sleep(_LOCK_RETRY_S)
         else:
-            os.set_inheritable(descriptor, True)
             return descriptor
 
 
@@ -97,8 +121,7 @@ def _reserve_port(name: str, address: Address) -> Address:
         raise ConfigurationError(
             f"the {name} port {address} cannot be used: {error.strerror}\ntry: --{name} {Address(address.host, 0)}"
         ) from None
-    os.set_inheritable(reserved.fileno(), True)
     port = reserved.getsockname()[1]
-    # From here on the open descriptor belongs to the process, and through exec to the supervisor.
+    # From here on the open descriptor belongs to the process.
     reserved.detach()
     return Address(address.host, port)

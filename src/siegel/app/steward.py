@@ -46,9 +46,9 @@ SIZES_REST: Final = 100
 _log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Be the steward by the orders on standard input, until SIGTERM."""
-    run(serve)
+def main(orders: Orders) -> None:
+    """Be the steward by these orders, until SIGTERM."""
+    run(serve, orders)
 
 
 async def serve(lifeline: Lifeline, orders: Orders) -> None:
@@ -273,7 +273,3 @@ def probe_disk(directory: Path) -> str:
     except OSError as error:
         return f"the disk cannot be written: {error.strerror}"
     return OK
-
-
-if __name__ == "__main__":
-    main()

@@ -1,24 +1,25 @@
 """The supervisor: starts the workers and the steward, waits for them, replaces those that die, and stops them in order.
 
-It does nothing else and imports next to nothing, so that it is small and has no reason to fail. `siegel serve` becomes this
-process (exec) once it has checked everything; what it has opened, the instance lock and the reserved ports, is inherited.
+It does nothing else, so that it has no reason to fail. `siegel serve` becomes this once all is checked, and forks the others:
+what they need is imported once, here, and its memory is shared. So it keeps to the rules of `forking.py`: there is no second
+thread, no event loop, no database, no key. What it holds is the instance lock and the reserved ports.
 """
 
 import contextlib
+import gc
 import logging
-import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 
-from siegel.app import logs
+from siegel.app import logs, steward, worker
 from siegel.app.child import Child
+from siegel.app.forking import SIGNALS
 from siegel.app.orders import Orders, ServiceState
 
 # Every process must be ready within this time at the first start.
@@ -30,29 +31,19 @@ EXIT_OK: Final = 0
 # Something died at the start, or requests in flight were cut off at the end.
 EXIT_FAILED: Final = 1
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-
 _log = logging.getLogger(__name__)
-
-
-class Brief(msgspec.Struct, frozen=True):
-    """What `siegel serve` leaves to the supervisor on its standard input. `hints` is printed behind the ready line."""
-
-    orders: Orders
-    lock_descriptor: int
-    hints: str
 
 
 class Supervisor:
     """The life of one service, from its first process to its last."""
 
-    def __init__(self, brief: Brief) -> None:
-        """Prepare the processes; nothing starts before `run`."""
-        self._brief = brief
-        self._settings = brief.orders.settings
-        lock = brief.lock_descriptor
-        self._workers = [Child(f"worker-{n}", "siegel.app.worker", lock) for n in range(1, self._settings.workers + 1)]
-        self._steward = Child("steward", "siegel.app.steward", lock)
+    def __init__(self, orders: Orders, lock_descriptor: int, hints: str) -> None:
+        """Prepare the processes; nothing starts before `run`. `hints` is printed behind the ready line."""
+        self._orders = orders
+        self._settings = orders.settings
+        self._hints = hints
+        self._workers = [Child(f"worker-{n}", worker.main, lock_descriptor) for n in range(1, self._settings.workers + 1)]
+        self._steward = Child("steward", steward.main, lock_descriptor)
         self._selector = selectors.DefaultSelector()
         self._deadline = time.monotonic() + START_S_MAX
         self._is_announced = False
@@ -78,7 +69,7 @@ class Supervisor:
         return [*self._workers, self._steward]
 
     def _start(self, child: Child) -> None:
-        child.start(msgspec.structs.replace(self._brief.orders, name=child.name))
+        child.start(msgspec.structs.replace(self._orders, name=child.name))
         self._selector.register(child.output, selectors.EVENT_READ, lambda: self._on_output(child))
 
     def _is_anything_left(self) -> bool:
@@ -136,14 +127,13 @@ class Supervisor:
             return
         self._is_announced = True
         self._deadline = float("inf")
-        orders = self._brief.orders
         with contextlib.suppress(OSError):
-            print(f"ready s3={self._settings.scheme}://{orders.s3} admin=http://{orders.admin}", flush=True)  # noqa: T201 - the command's answer
-            if self._brief.hints:
-                print(self._brief.hints, flush=True)  # noqa: T201 - the command's answer
+            print(f"ready s3={self._settings.scheme}://{self._orders.s3} admin=http://{self._orders.admin}", flush=True)  # noqa: T201 - the command's answer
+            if self._hints:
+                print(self._hints, flush=True)  # noqa: T201 - the command's answer
 
     def _tell_state(self) -> None:
-        ready = sum(worker.is_ready for worker in self._workers)
+        ready = sum(child.is_ready for child in self._workers)
         self._steward.tell(ServiceState(workers=len(self._workers), workers_ready=ready, stopping=self._is_stopping))
 
     def _on_signals(self, numbers: bytes) -> None:
@@ -162,12 +152,12 @@ class Supervisor:
         self._is_stopping = True
         self._deadline = time.monotonic() + self._settings.stop_grace_s
         self._tell_state()
-        for worker in self._workers:
-            worker.signal(signal.SIGTERM)
+        for child in self._workers:
+            child.signal(signal.SIGTERM)
         self._stop_steward_last()
 
     def _stop_steward_last(self) -> None:
-        if not any(worker.is_running for worker in self._workers):
+        if not any(child.is_running for child in self._workers):
             self._deadline = time.monotonic() + STEWARD_STOP_S_MAX
             self._steward.signal(signal.SIGTERM)
 
@@ -175,7 +165,7 @@ class Supervisor:
         if not self._is_stopping:
             waiting = ", ".join(child.name for child in self._children() if not child.is_ready)
             _log.error("not ready after %g s: %s", START_S_MAX, waiting)
-        elif any(worker.is_running for worker in self._workers):
+        elif any(child.is_running for child in self._workers):
             _log.warning("requests in flight were cut off after %g s", self._settings.stop_grace_s)
         self._give_up()
 
@@ -199,7 +189,7 @@ def _signals_as_bytes() -> Iterator[socket.socket]:
     signal.set_wakeup_fd(writable.fileno())
     # A handler must exist for the byte to be written; it has nothing to do itself.
     ignore: Callable[[int, object], None] = lambda _number, _frame: None  # noqa: E731 - a named handler would say no more
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, ignore)
     try:
         yield readable
@@ -209,14 +199,9 @@ def _signals_as_bytes() -> Iterator[socket.socket]:
         writable.close()
 
 
-def main() -> None:
-    """Run the service that the brief on standard input describes."""
-    brief = msgspec.json.decode(sys.stdin.buffer.read(), type=Brief)
-    logs.configure("supervisor", brief.orders.settings.log_level)
-    # Python's exec kept the lock open on purpose; the pipes of children must not spread it further than `Child` does.
-    os.set_inheritable(brief.lock_descriptor, False)
-    sys.exit(Supervisor(brief).run())
-
-
-if __name__ == "__main__":
-    main()
+def supervise(orders: Orders, lock_descriptor: int, hints: str) -> int:
+    """Run the service that `orders` describe, apart from the name; return the exit status."""
+    logs.configure("supervisor", orders.settings.log_level)
+    # A look for cycles would write into each object, and every page so written is no longer shared.
+    gc.freeze()
+    return Supervisor(orders, lock_descriptor, hints).run()

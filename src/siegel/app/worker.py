@@ -12,10 +12,10 @@ from siegel.app.process import SWITCH_INTERVAL_S, keep_to_core, report_ready_soo
 from siegel.app.wiring import open_deployment
 
 
-def main() -> None:
-    """Serve S3 by the orders on standard input, until SIGTERM."""
+def main(orders: Orders) -> None:
+    """Serve S3 by these orders, until SIGTERM."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    run(serve)
+    run(serve, orders)
 
 
 async def serve(lifeline: Lifeline, orders: Orders) -> None:
@@ -38,7 +38,3 @@ async def serve(lifeline: Lifeline, orders: Orders) -> None:
 
 def _ignore(_state: ServiceState) -> None:
     """Workers do not ask how the others are."""
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,6 @@
 """`siegel serve`: run the service."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from cyclopts import Parameter
 from siegel.app.commands.options import Directory
 from siegel.app.config import load_config, resolve
 from siegel.app.hints import render_hints
-from siegel.app.serve import become_supervisor
+from siegel.app.serve import run_service
 
 
 def serve(
@@ -40,4 +41,4 @@ def serve(
         "domains": domain,
     }
     settings = resolve(load_config(directory, flags), directory)
-    become_supervisor(settings, lambda orders: render_hints(orders, hints) if hints else "")
+    sys.exit(run_service(settings, lambda orders: render_hints(orders, hints) if hints else ""))

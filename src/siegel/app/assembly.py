@@ -79,7 +79,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Gateway:
     key_directory = KeyDirectory(store, materials, clock)
     key_servers = KeyServers(deployment.outbound, clock, settings.region, settings.key_server_cert)
     custodies: Custodies = {
-        LOCAL_CUSTODY: LocalCustody(key_directory, randomness),
+        LOCAL_CUSTODY: LocalCustody(key_directory),
         EXTERNAL_CUSTODY: ExternalCustody(key_directory, directory, key_servers, store),
     }
     data_keys = DataKeys(key_directory, custodies, settings.region)

@@ -45,14 +45,14 @@ def parse_key_wish(headers: Mapping[str, str], default: BucketEncryption) -> Key
     `default` is what the bucket does where a write asks for nothing. Raises what `check_encryption` raises, InvalidArgumentError
     for a context or a flag that is none, and for what does not go together.
     """
-    if _ASKING.isdisjoint(headers) and default.algorithm not in WITH_KEY_SERVICE:
-        return None
+    if _ASKING.isdisjoint(headers):
+        return _wish_of(default)
     method = check_encryption(headers)
     asked = _flag(headers)
     if method in WITH_KEY_SERVICE:
         wish = KeyWish(headers.get(KEY_ID_HEADER, ""), method == DSSE, default.bucket_key_enabled, parse_context(headers))
-    elif not method and default.algorithm in WITH_KEY_SERVICE:
-        wish = KeyWish(default.key_id, default.algorithm == DSSE, default.bucket_key_enabled, of_bucket=True)
+    elif not method and (of_bucket := _wish_of(default)) is not None:
+        wish = of_bucket
     elif asked:
         raise needs_key_service(BUCKET_KEY_HEADER)
     else:
@@ -61,6 +61,13 @@ def parse_key_wish(headers: Mapping[str, str], default: BucketEncryption) -> Key
     if wish.is_dsse and asked:
         raise InvalidArgumentError("S3 Bucket Keys are not supported for DSSE-KMS.", fields={"ArgumentName": BUCKET_KEY_HEADER})
     return msgspec.structs.replace(wish, with_bucket_key=with_bucket_key and not wish.is_dsse)
+
+
+def _wish_of(default: BucketEncryption) -> KeyWish | None:
+    if default.algorithm not in WITH_KEY_SERVICE:
+        return None
+    is_dsse = default.algorithm == DSSE
+    return KeyWish(default.key_id, is_dsse, default.bucket_key_enabled and not is_dsse, of_bucket=True)
 
 
 def parse_context(headers: Mapping[str, str]) -> dict[str, str]:

@@ -112,11 +112,13 @@ class Getter:
         """Open a version's keys and head. Raises what `ObjectKeys.unwrap` raises."""
         keys = self._directory.keys_of(bucket)
         memo = self._recent.memo(version, bucket.account_id)
-        if version.mode is SealingMode.SSE_KMS:
-            return await self._open_under_key(bucket, keys, version, memo, asker)
         known = memo.opened
         if known is not None and known.keys is keys and known.bucket is bucket and asker.customer_key is None:
-            return known
+            if known.protection is None or self._object_keys.use_again(known.protection, bucket, memo.place, asker):
+                return known
+            memo.opened = None
+        if version.mode is SealingMode.SSE_KMS:
+            return await self._open_under_key(bucket, keys, version, memo, asker)
         unwrapped = await self._object_keys.unwrap(keys, bucket, memo.place, version, asker)
         secret = unwrapped.head_secret
         head = open_own_head(secret, memo.place, version) if secret else open_head(keys.metadata, memo.place, version)
@@ -138,7 +140,10 @@ class Getter:
             if len(version.sealed_head) <= _HEAD_KEPT_BYTES_MAX:
                 layer.made = known
         unwrapped = Unwrapped(known.data_key, keys.metadata, known.head_secret, protection, lease)
-        return Opened(bucket, version, place, known.head, unwrapped, keys, known.made)
+        opened = Opened(bucket, version, place, known.head, unwrapped, keys, known.made)
+        if lease.is_lasting:
+            memo.opened = opened
+        return opened
 
     def tags(self, bucket: Bucket, object_key: str, version_id: str | None) -> dict[str, str]:
         """Return the tags of an object or version, none where there is no such thing.

@@ -22,8 +22,9 @@ from siegel.envelope.wrap import CUSTOMER_SALT_BYTES, unwrap_data_key, unwrap_fo
 ID_BYTES: Final = 16
 BUCKETS_CACHED_MAX: Final = 4096
 
-# Random bytes of one fresh version, drawn in one call: version id, data id, data key, salt and the nonces of wrap, head and tags.
-_FRESH_BYTES: Final = 2 * ID_BYTES + KEY_BYTES + SALT_BYTES + 3 * NONCE_BYTES
+# Random bytes of one fresh version: version id, data id, data key, salt, the nonces of wrap, head and tags, what an ETag is made
+# of that tells nothing, and the nonce of an outer layer. Drawn in one call: each lets other threads in, and has to wait for them.
+_FRESH_BYTES: Final = 3 * ID_BYTES + KEY_BYTES + SALT_BYTES + 4 * NONCE_BYTES
 
 
 class BucketKeys(Struct, frozen=True):
@@ -36,7 +37,8 @@ class BucketKeys(Struct, frozen=True):
 class Draft(Struct, frozen=True):
     """What is decided about a version before its first byte is sealed.
 
-    `head_secret` seals the version's head; it is empty where the bucket's metadata key does.
+    `head_secret` seals the version's head; it is empty where the bucket's metadata key does. `random_etag` is the ETag of what
+    must not tell its MD5; `layer_nonce` is for the outer layer of what is sealed under a key of the key service.
     """
 
     place: Place
@@ -47,11 +49,18 @@ class Draft(Struct, frozen=True):
     wrapped_key: bytes
     head_nonce: bytes
     tags_nonce: bytes
+    etag_id: bytes
+    layer_nonce: bytes
     head_secret: bytes = b""
 
     def head_key(self, keys: BucketKeys) -> RecordKey:
         """Return the key that seals the version's head."""
         return RecordKey(self.head_secret) if self.head_secret else keys.metadata
+
+    @property
+    def random_etag(self) -> str:
+        """The ETag, of a form that SDKs do not take for an MD5."""
+        return f"{self.etag_id.hex()}-1"
 
 
 class KeyRing:
@@ -147,10 +156,6 @@ class KeyRing:
         """Return a fresh nonce for one record."""
         return self._randomness.bytes(NONCE_BYTES)
 
-    def random_id(self) -> bytes:
-        """Return 16 random bytes."""
-        return self._randomness.bytes(ID_BYTES)
-
     def fresh_segment(self) -> tuple[bytes, bytes]:
         """Return the data id and salt of one more segment (a part) under an existing data key."""
         fresh = self._randomness.bytes(ID_BYTES + SALT_BYTES)
@@ -176,6 +181,8 @@ def _drafted(place: Place, mode: SealingMode, wrapped_key: bytes, fresh: bytes, 
         wrapped_key=wrapped_key,
         head_nonce=fresh[100:112],
         tags_nonce=fresh[112:124],
+        etag_id=fresh[124:140],
+        layer_nonce=fresh[140:152],
         head_secret=head_secret,
     )
 

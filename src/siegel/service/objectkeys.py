@@ -58,7 +58,8 @@ class ObjectKeys:
         if protection is None:
             return self._keyring.draft(keys, bucket, object_key, asker.customer_key)
         draft = self._keyring.draft_under(keys, bucket, object_key, protection.encoded)
-        wrapped = await self._data_keys.seal(asker, protection, bucket, draft.place, draft.wrapped_key)
+        inner, nonce = draft.wrapped_key, draft.layer_nonce
+        wrapped = await self._data_keys.seal(asker, protection, bucket, draft.place, inner, nonce=nonce)
         return replace(draft, wrapped_key=wrapped)
 
     async def rewrap(
@@ -78,7 +79,9 @@ class ObjectKeys:
         """
         bound = bind(place, protection.encoded)
         inner, head_secret = self._keyring.rewrap(keys, unwrapped.data_key, unwrapped.head_secret, bound)
-        return await self._data_keys.seal(asker, protection, bucket, place, inner, rekeying=rekeying), head_secret
+        nonce = self._keyring.nonce()
+        wrapped = await self._data_keys.seal(asker, protection, bucket, place, inner, nonce=nonce, rekeying=rekeying)
+        return wrapped, head_secret
 
     async def unwrap(
         self,
@@ -102,6 +105,10 @@ class ObjectKeys:
         protection, lease = await self.lease(bucket, place, wrapped, asker, rekeying=rekeying)
         data_key, head_secret = split_lease(keys, wrapped, lease)
         return Unwrapped(data_key, keys.metadata, head_secret, protection, lease)
+
+    def use_again(self, protection: Protection, bucket: Bucket, place: Place, asker: Asker) -> bool:
+        """Tell whether what a lasting lease has opened may be used at once, by whoever asks now; see `DataKeys.use_again`."""
+        return self._data_keys.use_again(asker, protection, bucket, place)
 
     async def lease(
         self, bucket: Bucket, place: Place, wrapped: Wrapped, asker: Asker, *, rekeying: Rekeying | None = None

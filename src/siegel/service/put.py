@@ -112,7 +112,7 @@ class Putter:
         facts = sealed.facts
         # The ETag of an object that only its customer's key opens must not tell its MD5 (design D10).
         random_etag = draft.mode is not SealingMode.SSE_S3
-        etag = f"{self._keyring.random_id().hex()}-1" if random_etag else facts.md5.hex()
+        etag = draft.random_etag if random_etag else facts.md5.hex()
         head = Head(
             etag=etag,
             checksum_algorithm=facts.checksum_algorithm,

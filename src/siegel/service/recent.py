@@ -27,7 +27,7 @@ _HEAD_TIMES: Final = 4
 class Memo:
     """What is remembered of a version beside its row: where it belongs, its wrapped keys taken apart, how it was opened.
 
-    `opened` is there where nobody but this deployment has a part in its keys. What was opened under a key of the key service goes
+    `opened` is there where nobody but this deployment has a part in its keys. What was opened under a key of a key server goes
     with the layer that gave it (`Layer.made`); what was opened under a customer's key of a request goes with that.
     """
 

@@ -34,7 +34,9 @@ class Sealing(Struct, frozen=True):
     def headers(self) -> HeaderList:
         """Return the headers that tell how the object was sealed, its encryption context included."""
         told = encryption_headers(self.customer_key, self.protection)
-        return told if self.protection is None else told + encode_headers(context_headers(self.protection.settings.context))
+        if self.protection is None or not self.protection.settings.context:
+            return told
+        return told + encode_headers(context_headers(self.protection.settings.context))
 
 
 async def wanted_sealing(cases: UseCases, call: Call) -> Sealing:

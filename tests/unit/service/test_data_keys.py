@@ -1,8 +1,10 @@
 """What S3 remembers of keys: for one generation, until its material expires, and in bounded memory."""
 
+from os import urandom
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from siegel.access.caller import root_caller
 from siegel.access.decide import decide
@@ -10,12 +12,13 @@ from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import NotedKeys
 from siegel.domain.errors import SealBrokenError
 from siegel.domain.wrapping_keys import Material, WrappingKey
-from siegel.drivers.system import SystemRandomness
 from siegel.envelope.objectkeys import Flags, Settings, encode_settings
+from siegel.service.asker import Asker
 from siegel.service.kms import custody, datakeys
 from siegel.service.kms.custody import OPEN, LocalCustody
 from siegel.service.kms.datakeys import REMEMBERED_BYTES_MAX, DataKeys
 from siegel.service.kms.views import KeyView
+from siegel.service.trail import Trail
 
 OWN = "111122223333"
 KEY_ID = "0b1c2d3e-0000-4000-8000-00000000000a"
@@ -80,13 +83,61 @@ def test_who_may_is_remembered_for_a_generation_and_within_one_bound_for_all_key
     assert data_keys._admitted == {}
 
 
+class Again:
+    """A key that a caller was let use once, and who asks to use it again."""
+
+    def __init__(self):
+        self.keys = Keys()
+        self.data_keys = DataKeys(self.keys, {}, "eu-central-1")
+        self.caller = root_caller(OWN, "SGL00000000000000001")
+        self.protection = self.data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
+        self.data_keys._settle(self.caller, Asked(OPEN, self.protection.arn, NotedKeys({})), ResourceSide(OWN))
+        self.trail = None
+
+    def ask(self, caller=None, protection=None):
+        self.trail = Trail(1, "REQUEST", "", caller=caller or self.caller)
+        bucket = SimpleNamespace(name="b", bucket_id=7)
+        return self.data_keys.use_again(Asker(None, self.trail), protection or self.protection, bucket, None)
+
+
+def test_who_was_let_use_a_key_may_use_it_again_and_each_use_is_noted():
+    again = Again()
+    assert again.ask()
+    [use] = again.trail.uses
+    assert (use.kind, use.request_id, use.account_id, use.key_ids) == ("kms.decrypt", "REQUEST", OWN, (KEY_ID,))
+    assert (use.status, use.bucket_id, use.permit) == (200, 7, again.data_keys._admitted.popitem()[1].because)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda again: setattr(again, "caller", root_caller(OWN, "SGL00000000000000001")), id="somebody else"),
+        pytest.param(lambda again: setattr(again.keys, "number", 4), id="after a change"),
+        pytest.param(
+            lambda again: (setattr(again.keys, "number", 4), again.data_keys.protection(again.protection.encoded)),
+            id="after a change that was seen",
+        ),
+        pytest.param(lambda again: setattr(again.keys, "is_over", True), id="with material that has expired"),
+        pytest.param(
+            lambda again: setattr(again, "protection", replace(again.protection, is_usable=False)), id="of a key that is disabled"
+        ),
+        pytest.param(lambda again: setattr(again, "protection", replace(again.protection, arn="another")), id="of another key"),
+    ],
+)
+def test_every_other_use_has_to_be_decided_and_is_not_noted_here(change):
+    again = Again()
+    change(again)
+    assert not again.ask()
+    assert again.trail.uses == ()
+
+
 def test_what_keys_derive_for_buckets_is_remembered_for_a_generation_and_within_one_bound_for_all(monkeypatch):
     monkeypatch.setattr(custody, "LAYERS_MAX", 5)
     keys = Keys()
     keys.view = KeyView(OWN, WrappingKey(key_id=KEY_ID, materials=(Material(1, b"", 1),)), None, (), {})
     asked_for = []
     keys.material = lambda _view, number: asked_for.append(number) or bytes(32)
-    data_keys, local = DataKeys(keys, {}, "eu-central-1"), LocalCustody(keys, None)
+    data_keys, local = DataKeys(keys, {}, "eu-central-1"), LocalCustody(keys)
     for bucket_id in range(20):
         for text in ("one", "two"):
             protection = data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {"context": text})))
@@ -106,13 +157,13 @@ def test_what_keys_have_opened_is_kept_for_a_generation_within_a_bound_and_for_i
     keys = Keys()
     keys.view = KeyView(OWN, WrappingKey(key_id=KEY_ID, materials=(Material(1, b"", 1),)), None, (), {})
     keys.material = lambda _view, _number: bytes(32)
-    data_keys, local = DataKeys(keys, {}, "eu-central-1"), LocalCustody(keys, SystemRandomness())
+    data_keys, local = DataKeys(keys, {}, "eu-central-1"), LocalCustody(keys)
 
     def use_of(bound):
         protection = data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
         return SimpleNamespace(protection=protection, bucket=SimpleNamespace(bucket_id=1), bound=bound)
 
-    outers = [local.wrap_now(use_of(b"%d" % number), b"inner %d" % number) for number in range(20)]
+    outers = [local.wrap_now(use_of(b"%d" % number), b"inner %d" % number, urandom(12)) for number in range(20)]
     for number, outer in enumerate(outers):
         layer = local.unwrap_now(use_of(b"%d" % number), outer).layer
         assert layer.inner == b"inner %d" % number

@@ -117,7 +117,7 @@ class Stage:
 
     async def sealed(self):
         """Return an outer layer; it is kept, if it may be."""
-        return await self.custody.wrap(self.use, INNER)
+        return await self.custody.wrap(self.use, INNER, bytes(12))
 
 
 @contextmanager
@@ -384,7 +384,7 @@ def test_no_answer_is_a_clear_error(lapse, error):
         outer = await stage.sealed()
         stage.box.told = KeyServerError(lapse, "no")
         with pytest.raises(error, match="no"):
-            await stage.custody.wrap(stage.use, INNER)
+            await stage.custody.wrap(stage.use, INNER, bytes(12))
         with pytest.raises(error, match="no"):
             await stage.custody.unwrap(stage.use, outer)
 

@@ -38,7 +38,9 @@ class Scene:
         self.keys = BucketKeys(RecordKey(bytes(32)), RecordKey(bytes(31) + b"1"))
         self.kind, self.head = kind, head
         self.customer_key = bytes(32) if kind == "sse-c" else None
-        self.layer, self.asked = None, []
+        self.layer, self.asked, self.is_lasting = None, [], False
+        # Whom the key service lets use again what a lasting lease has opened.
+        self.used_again, self.may_use_again = [], True
         self.getter = Getter(self.store, None, self, ObjectKeys(self.ring, self), None)
         self.put()
 
@@ -47,7 +49,12 @@ class Scene:
 
     async def open(self, asker, _bucket, place, wrapped, *, rekeying):
         self.asked.append((asker, place, wrapped, rekeying))
-        return SimpleNamespace(protection="protection"), SimpleNamespace(layer=self.layer, distrust=lambda error: None)
+        lease = SimpleNamespace(layer=self.layer, is_lasting=self.is_lasting, distrust=lambda error: None)
+        return SimpleNamespace(protection="protection"), lease
+
+    def use_again(self, asker, protection, bucket, place):
+        self.used_again.append((asker, protection, bucket, place))
+        return self.may_use_again
 
     def put(self):
         if self.kind == "kms":
@@ -138,7 +145,7 @@ def test_an_object_under_its_customers_key_is_opened_by_that_key_each_time(deriv
     assert memo.place.object_key == "k"
 
 
-def test_under_a_key_of_the_key_service_each_use_is_asked_for_and_what_its_layer_gave_is_opened_once(derivations):
+def test_under_a_key_of_a_key_server_each_use_is_asked_for_and_what_its_layer_gave_is_opened_once(derivations):
     scene = Scene("kms")
     first, second = scene.read(), scene.read()
     assert len(scene.asked) == 2
@@ -151,6 +158,28 @@ def test_under_a_key_of_the_key_service_each_use_is_asked_for_and_what_its_layer
     scene.layer = Layer(scene.layer.inner)
     scene.read()
     assert derivations == ["split_lease", "open_own_head", "SmallSegment"] * 2
+
+
+def test_under_a_key_that_is_held_here_it_is_opened_once_for_all_who_may_use_it_again(derivations):
+    scene = Scene("kms")
+    scene.is_lasting = True
+    first = scene.read()
+    assert scene.used_again == []
+    assert scene.read() is first
+    [(_, protection, bucket, place)] = scene.used_again
+    assert (protection, bucket, place) == ("protection", BUCKET, first.place)
+    assert len(scene.asked) == 1
+    assert derivations == ["split_lease", "open_own_head", "SmallSegment"]
+
+
+def test_who_may_not_use_it_again_is_decided_on_anew_and_what_was_opened_is_let_go():
+    scene = Scene("kms")
+    scene.is_lasting = True
+    first = scene.read()
+    scene.may_use_again, scene.is_lasting = False, False
+    assert scene.read() is not first
+    assert len(scene.asked) == 2
+    assert scene.getter._recent.memo(first.version, BUCKET.account_id).opened is None
 
 
 def test_a_layer_that_comes_again_for_another_object_opens_it_not():

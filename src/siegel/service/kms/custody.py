@@ -12,12 +12,11 @@ from siegel.access.caller import Caller
 from siegel.domain.errors import S3Error, SealBrokenError
 from siegel.domain.key_errors import KeyDisabledError, KeyNotFoundError, KeyStateError
 from siegel.domain.objects import Bucket
-from siegel.domain.ports import Randomness
 from siegel.domain.wrapping_keys import KeyState
 from siegel.envelope.context import Place
 from siegel.envelope.derive import Label, derive_bucket_key
 from siegel.envelope.objectkeys import Flags, Settings, encode_number, seal_local, split_local
-from siegel.envelope.record import NONCE_BYTES, RecordKey
+from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
 from siegel.service.kms.views import KeyDirectory, KeyView
 
@@ -100,6 +99,9 @@ class Lease:
 
     __slots__ = ("_directory", "_generation", "_protection", "call_id", "layer")
 
+    is_lasting = True
+    """Whether no other custodian has a part in it: then it is as good for further requests as for its own."""
+
     def __init__(self, layer: Layer, protection: Protection, directory: KeyDirectory, call_id: str = "") -> None:
         self.layer = layer
         self.call_id = call_id
@@ -132,11 +134,14 @@ class Lease:
 class Custody(Protocol):
     """Who makes outer layers and opens them. Rights and the key's state are decided before; each layer names its custody."""
 
-    def wrap_now(self, use: KeyUse, inner: bytes) -> bytes | None:
-        """Return the outer layer, opened again and compared; None where it has to be waited for. Raises S3Error."""
+    def wrap_now(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes | None:
+        """Return the outer layer, opened again and compared; None where it has to be waited for. Raises S3Error.
+
+        `nonce`: 12 fresh random bytes.
+        """
         ...
 
-    async def wrap(self, use: KeyUse, inner: bytes) -> bytes:
+    async def wrap(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes:
         """Return the outer layer, opened again and compared. Raises S3Error."""
         ...
 
@@ -156,23 +161,22 @@ Custodies = Mapping[int, Custody]
 class LocalCustody:
     """Keys that this deployment holds."""
 
-    def __init__(self, directory: KeyDirectory, randomness: Randomness) -> None:
+    def __init__(self, directory: KeyDirectory) -> None:
         self._directory = directory
-        self._randomness = randomness
         # What keys have derived for buckets, by key, bucket and material, as of one generation.
         self._generation = -1
         self._layers: dict[tuple[str, int, bytes], RecordKey] = {}
         # What they have opened, by what it is bound to and the outer layer.
         self._opened: dict[tuple[bytes, bytes], Layer] = {}
 
-    def wrap_now(self, use: KeyUse, inner: bytes) -> bytes:
+    def wrap_now(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes:
         """Return the outer layer under the key's newest material."""
         number = encode_number(use.protection.view.key.materials[-1].number)
-        return seal_local(self._layer(use, number), number, inner, use.bound, self._randomness.bytes(NONCE_BYTES))
+        return seal_local(self._layer(use, number), number, inner, use.bound, nonce)
 
-    async def wrap(self, use: KeyUse, inner: bytes) -> bytes:
+    async def wrap(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes:
         """Return the outer layer under the key's newest material."""
-        return self.wrap_now(use, inner)
+        return self.wrap_now(use, inner, nonce)
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease:
         """Return the inner layer."""

@@ -109,9 +109,12 @@ class DataKeys:
         place: Place,
         inner: bytes,
         *,
+        nonce: bytes,
         rekeying: Rekeying | None = None,
     ) -> bytes:
         """Return what is stored of an object's keys, whose inner layer is `inner`; `rekeying` takes further rights.
+
+        `nonce`: 12 fresh random bytes.
 
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
         """
@@ -122,10 +125,10 @@ class DataKeys:
         try:
             permit = self._admit(use, rekeying)
             custody = self._custodies[_custody_number(protection)]
-            outer = custody.wrap_now(use, inner)
+            outer = custody.wrap_now(use, inner, nonce)
             if outer is None:
                 call_id = use.call_id
-                outer = await custody.wrap(use, inner)
+                outer = await custody.wrap(use, inner, nonce)
         except SiegelError as error:
             _note(use, refused_entry(use, error, call_id))
             raise
@@ -157,6 +160,21 @@ class DataKeys:
             raise
         _note(use, use_entry(use, lease.call_id, permit=permit.because))
         return use, lease
+
+    def use_again(self, asker: Asker, protection: Protection, bucket: Bucket, place: Place) -> bool:
+        """Tell whether a caller may open at once what was opened under `protection` before; if so, the use is noted.
+
+        So it is where nothing has changed since, and no policy asks anything of the request itself. Else `open` decides.
+        """
+        generation = self._directory.generation()
+        if generation != protection.generation or generation != self._generation or self._directory.has_expired(protection.view):
+            return False
+        permit = self._admitted.get((id(asker.trail.caller), OPEN, protection.arn))
+        if permit is None or not protection.is_usable:
+            return False
+        use = KeyUse(asker, OPEN, protection, bucket, place, b"")
+        _note(use, use_entry(use, "", permit=permit.because))
+        return True
 
     def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
         if outer[0] != _custody_number(protection):

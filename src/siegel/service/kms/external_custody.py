@@ -76,11 +76,11 @@ class ExternalCustody:
         self._generation = directory.generation()
         self._sweep: asyncio.TimerHandle | None = None
 
-    def wrap_now(self, _use: KeyUse, _inner: bytes) -> None:
+    def wrap_now(self, _use: KeyUse, _inner: bytes, _nonce: bytes) -> None:
         """Return None: a key server has to be asked."""
 
-    async def wrap(self, use: KeyUse, inner: bytes) -> bytes:
-        """Return the outer layer, opened again and compared by the key server."""
+    async def wrap(self, use: KeyUse, inner: bytes, _nonce: bytes) -> bytes:
+        """Return the outer layer, opened again and compared by the key server, which chooses its own nonce."""
         at_s, generation = _now_s(), self._directory.generation()
         try:
             layer = await self._proxies.encrypt(self._wrapping(use), inner)
@@ -222,6 +222,8 @@ class ExternalLease(Lease):
     """An opened layer that the key server has to open again after a time, if a body streams for so long."""
 
     __slots__ = ("_asked_at_s", "_custody", "_next_try_at_s", "_outer", "_spell", "_use")
+
+    is_lasting = False
 
     def __init__(self, kept: _Kept, directory: KeyDirectory, custody: ExternalCustody, use: KeyUse, outer: bytes) -> None:
         super().__init__(kept.layer, use.protection, directory, kept.call_id)

@@ -289,3 +289,5 @@ def test_more_of_one_kind_than_anybody_reads_are_counted():
     assert "and 2 more of the same kinds" in page
     assert json.dumps(balance.mismatches[0].evidence) == '{"line": 0}'
     assert moment_text(None) == "unknown"
+    # A provider may write down any time.
+    assert moment_text(2**62) == f"{2**62 / 1000:.0f} s after 1970"

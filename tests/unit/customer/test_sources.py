@@ -107,6 +107,13 @@ def quick(monkeypatch):
     monkeypatch.setattr(sources, "_PAUSE_S", 0)
 
 
+def test_who_names_no_access_key_is_told_so(asking):
+    with pytest.raises(SourceError, match="status 403; no access key is named, by AWS_ACCESS_KEY_ID or AWS_PROFILE"):
+        asking(None).get("checkpoint")
+    with pytest.raises(SourceError, match="status 403$"):
+        asking(Credential("AKIDEXAMPLE", "wrong", "a token")).get("checkpoint")
+
+
 def test_a_ledger_is_fetched_in_the_accounts_name(server, asking, tmp_path):
     desk = Desk(tmp_path).publish(log_of(600))
     found = sync(Book(desk.book.folder), asking(region="eu-central-1"), NOW_S)

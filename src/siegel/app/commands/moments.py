@@ -2,12 +2,14 @@
 
 import re
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from siegel.domain.errors import ConfigurationError
 
 _SPAN: Final = re.compile(r"\+([1-9][0-9]{0,5})([mh])", re.ASCII)
+# The last second that can be written down, in UTC.
+_LATEST_S: Final = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _UNITS_S: Final = {"m": 60, "h": 3600}
 
 
@@ -22,4 +24,7 @@ def read_moment(text: str) -> int:
         raise ConfigurationError(f"{text!r} is no time\ntry: +30m, +4h, or 2027-01-15T12:00:00Z") from None
     if moment.tzinfo is None:
         raise ConfigurationError(f"{text!r} lacks its time zone\ntry: {text}Z")
-    return int(moment.timestamp())
+    at_s = int(moment.timestamp())
+    if not 0 <= at_s <= _LATEST_S:
+        raise ConfigurationError(f"{text!r} lies outside of the years 1970 to 9999")
+    return at_s

@@ -86,8 +86,13 @@ class Balance(Struct):
 
 
 def moment_text(at_ms: int | None) -> str:
-    """Return a time with its milliseconds, as the log of a key server tells it."""
-    return "unknown" if at_ms is None else encode_time_ms(at_ms)
+    """Return a time with its milliseconds, as the log of a key server tells it, whatever somebody else has written there."""
+    if at_ms is None:
+        return "unknown"
+    try:
+        return encode_time_ms(at_ms)
+    except (ValueError, OverflowError, OSError):
+        return time_text(at_ms / 1000)
 
 
 def summary(balance: Balance) -> str:

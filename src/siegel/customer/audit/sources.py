@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from xml.sax.saxutils import unescape
 
 from msgspec import Struct
@@ -40,6 +40,7 @@ _NO_QUERY: Final[Mapping[str, str]] = {}
 
 _OK: Final = 200
 _REDIRECT: Final = 300
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
 # S3's error document, as far as people are told of it.
@@ -132,10 +133,9 @@ class HttpSource:
 
         `authority`: a PEM file of authorities to believe, not the system's. Raises ConfigurationError.
         """
-        parts = urlsplit(url.rstrip("/"))
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ConfigurationError(f"{url} is no URL of a ledger\ntry: https://HOST/.ledger/ACCOUNT")
-        self._parts = parts
+        self._parts = parts = _parts_of(url)
+        if not _is_plain(region):
+            raise ConfigurationError(f"{region!r} is no region\ntry: --region, or AWS_REGION")
         self._credential = credential
         self._scope = region, service
         # Appending and popping need no lock.
@@ -156,13 +156,15 @@ class HttpSource:
             try:
                 status, body = self._ask("GET", path)
             except (OSError, http.client.HTTPException) as error:
-                problem = _shown(str(error) or type(error).__name__)
+                problem = _problem(error)
                 continue
             if status == _OK:
                 return body
             if status == _NOT_FOUND:
                 return None
             problem = told(status, body)
+            if status == _FORBIDDEN and self._credential is None:
+                problem += "; no access key is named, by AWS_ACCESS_KEY_ID or AWS_PROFILE"
             if status < _SERVER_ERROR:
                 break
         raise SourceError(f"{self._parts.netloc} does not give {path}: {problem}")
@@ -178,7 +180,7 @@ class HttpSource:
         try:
             return self._ask(method, path, data, query)
         except (OSError, http.client.HTTPException) as error:
-            raise SourceError(f"{self._parts.netloc} does not answer: {_shown(str(error) or type(error).__name__)}") from None
+            raise SourceError(f"{self._parts.netloc} does not answer: {_problem(error)}") from None
 
     def close(self) -> None:
         """Close what connections are open; nobody asks any more."""
@@ -241,6 +243,28 @@ def _ended_after(time_s: float, connection: http.client.HTTPConnection) -> Itera
             raise TimeoutError(f"no whole answer in {time_s:.0f} s")
 
 
+def _parts_of(url: str) -> SplitResult:
+    """Return the parts of a URL that can be asked. Raises ConfigurationError."""
+    try:
+        parts = urlsplit(url.rstrip("/"))
+        # Each of the two may be none at all, which is found when it is looked at.
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        host = b""
+    if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+        raise ConfigurationError(f"{url} is no URL of a ledger\ntry: https://HOST/.ledger/ACCOUNT")
+    return parts
+
+
+def _is_plain(word: str) -> bool:
+    """Tell whether a word may stand in a header."""
+    return word.isascii() and word.isprintable()
+
+
+def _problem(error: OSError | http.client.HTTPException) -> str:
+    return _shown((error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__)
+
+
 def _shown(text: str) -> str:
     return shown(text[:_PROBLEM_CHARS_MAX])
 
@@ -293,9 +317,14 @@ def find_credential(environment: Mapping[str, str] = os.environ) -> Credential |
         profile = environment.get("AWS_PROFILE", "default")
         return _credential(reader[profile]) if profile in reader else None
     except configparser.Error as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+        raise ConfigurationError(f"{path} cannot be read: {shown(str(error))}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is no file of access keys: it is no text in UTF-8") from None
 
 
 def _credential(words: Mapping[str, str]) -> Credential | None:
     identity, secret = words.get("aws_access_key_id", ""), words.get("aws_secret_access_key", "")
-    return Credential(identity, secret, words.get("aws_session_token", "")) if identity and secret else None
+    token = words.get("aws_session_token", "")
+    if not _is_plain(identity + token):
+        raise ConfigurationError("the access key, or its session token, has characters that none has")
+    return Credential(identity, secret, token) if identity and secret else None

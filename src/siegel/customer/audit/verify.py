@@ -20,11 +20,14 @@ def _silently(_entries: int) -> Progress:
 def verify(book: Book, now_s: int, starting: Starting = _silently) -> Report:
     """Return what is to be said of the mirror; `starting` is told how many entries there are, and then of each.
 
-    Raises SourceError, StorageError, ConfigurationError.
+    Raises SourceError, StorageError, ConfigurationError (nothing is there yet).
     """
     with book.reading():
         trust = book.trust(book.mirror)
         before = book.before(trust)
+        if before is None:
+            # Where nothing was ever fetched, nothing is wrong either: say so.
+            book.mirrored()
         whole = replace(before, frontier=Frontier()) if before else None
         found = audit(book.mirror, trust, whole, now_s, starting(before.checkpoint.size if before else 0))
         if found.holds(Name.ENTRIES) and Name.ENTRIES not in found.unchecked and found.size:

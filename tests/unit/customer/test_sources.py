@@ -107,13 +107,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(sources, "_PAUSE_S", 0)
 
 
-def test_who_names_no_access_key_is_told_so(asking):
-    with pytest.raises(SourceError, match="status 403; no access key is named, by AWS_ACCESS_KEY_ID or AWS_PROFILE"):
-        asking(None).get("checkpoint")
-    with pytest.raises(SourceError, match="status 403$"):
-        asking(Credential("AKIDEXAMPLE", "wrong", "a token")).get("checkpoint")
-
-
 def test_a_ledger_is_fetched_in_the_accounts_name(server, asking, tmp_path):
     desk = Desk(tmp_path).publish(log_of(600))
     found = sync(Book(desk.book.folder), asking(region="eu-central-1"), NOW_S)
@@ -125,9 +118,15 @@ def test_a_ledger_is_fetched_in_the_accounts_name(server, asking, tmp_path):
     assert len(server.asked) == before + 4
 
 
-@pytest.mark.parametrize("credential", [None, Credential("AKIDEXAMPLE", "another", "a token")])
-def test_without_the_right_there_is_no_answer(server, asking, credential):
-    with pytest.raises(SourceError, match="status 403"):
+@pytest.mark.parametrize(
+    ("credential", "said"),
+    [
+        (None, r"status 403; no access key is named, by AWS_ACCESS_KEY_ID or AWS_PROFILE$"),
+        (Credential("AKIDEXAMPLE", "another", "a token"), r"status 403$"),
+    ],
+)
+def test_without_the_right_there_is_no_answer(server, asking, credential, said):
+    with pytest.raises(SourceError, match=said):
         asking(credential).get("checkpoint")
     assert len(server.asked) == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.fill import TINY, fill, make_bucket
 from bench.keyserver import client_of
-from bench.large import STREAMS, source_file
+from bench.large import DOWNLOADS_PER_ROUND, STREAMS, source_file
 from bench.load import BUCKET, Load, abba, play, presigned_table, put_table, small_body, write_bodies
 from bench.million import LIST_CONNECTIONS
 from bench.report import Row, of_loads
@@ -20,7 +20,7 @@ from bench.transfer import SharedKeys, download, together, upload
 OBJECTS = 256
 PAGE = 1_000
 LISTS = 2_000
-LARGE_REPEATS = 2
+LARGE_REPEATS = 4
 SHARE_MIN = 0.95
 KINDS = ("plain", "key")
 
@@ -62,8 +62,8 @@ class _Measuring:
             self._read("HEAD", "HEAD"),
             self._put(),
             self._list(),
-            self._transfer("PUT 64 MiB", self._upload),
-            self._transfer("GET 64 MiB, warm", self._download),
+            self._transfer("PUT 64 MiB", self._upload, self._plan.rounds),
+            self._transfer("GET 64 MiB, warm", self._download, DOWNLOADS_PER_ROUND * self._plan.rounds),
         ]
 
     def _read(self, name: str, method: str) -> Row:
@@ -95,10 +95,10 @@ class _Measuring:
 
         return _row(f"LIST {PAGE:,} keys", *abba(self._plan.rounds, *(partial(lists, kind) for kind in KINDS)))
 
-    def _transfer(self, name: str, run: Callable[[str], float]) -> Row:
+    def _transfer(self, name: str, run: Callable[[str], float], rounds: int) -> Row:
         for kind in KINDS:
             run(kind)
-        plain, keyed = abba(self._plan.rounds, *(partial(run, kind) for kind in KINDS))
+        plain, keyed = abba(rounds, *(partial(run, kind) for kind in KINDS))
         mine, bare = median(keyed) / 1e6, median(plain) / 1e6
         return _share(f"{name}, {STREAMS} connections", mine, bare, "MB/s", "")
 

@@ -18,10 +18,10 @@ from msgspec import Struct
 from siegel.domain.ledgers import LedgerError, LedgerFormError, ProofError, UnsignedError
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consent_lines import Lines, encode_lines
-from siegel.ledger.consents import Approval, parse_approval
+from siegel.ledger.consents import Approval
 from siegel.ledger.hashing import leaf_hash
 from siegel.ledger.leaves import Leaf, check_opening, commit_content, decode_leaf, decode_opening
-from siegel.ledger.notes import decode_base64, parse_note
+from siegel.ledger.notes import decode_base64
 from siegel.ledger.policies import Policy
 from siegel.ledger.proof_files import parse_proof_file
 
@@ -66,12 +66,13 @@ def parse_evidence(data: bytes) -> Evidence:
     return evidence
 
 
-def decided_at(data: bytes) -> int:
-    """Return when the approval in a file of evidence was signed, by its own word, in seconds since 1970. Raises LedgerFormError.
+def recorded_at(data: bytes) -> int:
+    """Return when the entry of the approval in a file of evidence was recorded, in seconds since 1970. Raises LedgerFormError.
 
-    That says which keys it has to be signed with, where these have changed.
+    That says which keys the approval has to be signed with, where these have changed. When it was decided, it says itself: a
+    thief of a key that was given up would choose a day on which that counted. A ledger that dates back an entry is found out.
     """
-    return parse_approval(parse_note(parse_evidence(data).approval).text).decided_at_s
+    return decode_leaf(parse_proof_file(parse_evidence(data).proof).extra).recorded_at_ms // _MS_PER_S
 
 
 def verify_evidence(data: bytes, keys: ConsentKeys, policy: Policy) -> Proven:

@@ -302,6 +302,17 @@ def test_approvals_are_judged_by_the_keys_of_their_time(story):
     assert found(story.report()) == []
 
 
+def test_a_key_that_was_given_up_signs_nothing_that_was_decided_before(tmp_path):
+    """Whoever has stolen it, and dates the approval back, needs a ledger that does too."""
+    story = Story(tmp_path, keys=None)
+    pin(story.desk.book.folder, KEYS.encode(), AT_S - 3600)
+    pin(story.desk.book.folder, replace(KEYS, keys=KEYS.keys[2:], threshold=1).encode(), AT_S + 100)
+    story.asked(2000).approved(2001, witnessed_at_s=2003).used(2100)
+    told = found(story.report())
+    assert told[0].startswith(f"the ledger says that the consent {ID} was approved, and you did not: its evidence does not hold")
+    assert told[1].startswith(f"object.read under the consent {ID}, which you did not give")
+
+
 def test_entries_whose_names_are_hidden_are_told_of(story):
     story.add("object.read", 55, OPERATOR, "film", VIDEO, bucket_id=1).approved().used(110).add("object.read", 120)
     (hidden, used) = sorted(found(story.report(hidden={2, 4})))

@@ -18,7 +18,7 @@ from tests.unit.ledger.consenting import (
 from tests.unit.ledger.log import ORIGIN, log_keys, policy_text, signer, witness_key
 
 from siegel.domain.ledgers import LedgerError, LedgerFormError, ProofError, UnsignedError
-from siegel.ledger.consent_evidence import Evidence, decided_at, parse_evidence, verify_by_any, verify_evidence
+from siegel.ledger.consent_evidence import Evidence, parse_evidence, recorded_at, verify_by_any, verify_evidence
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
 from siegel.ledger.consents import Refusal, Verb
 from siegel.ledger.keys import Algorithm, VerifierKey
@@ -46,9 +46,9 @@ def test_evidence_holds_by_any_of_the_keys_and_policies_that_counted():
         verify_by_any(evidence(witnesses=()), [KEYS], [POLICY, later])
     with pytest.raises(LedgerFormError, match="nobody's word"):
         verify_by_any(evidence(), [], [POLICY])
-    assert decided_at(evidence()) == APPROVAL.decided_at_s
+    assert recorded_at(evidence()) == AT_S + 61
     with pytest.raises(LedgerError):
-        decided_at(b"nonsense")
+        recorded_at(b"nonsense")
 
 
 def test_a_third_signature_and_those_of_strangers_do_no_harm():

@@ -34,7 +34,7 @@ from siegel.customer.consent.revocations import note_revoked
 from siegel.customer.consent.showing import describe_grant, describe_request
 from siegel.customer.keybox.consentkeeper import ConsentKeeper
 from siegel.domain.ledgers import LedgerError
-from siegel.ledger.consent_evidence import Proven, decided_at, verify_by_any
+from siegel.ledger.consent_evidence import Proven, recorded_at, verify_by_any
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consent_scope import parse_scope
 from siegel.ledger.consents import AccessRequest, Approval, Verb, parse_approval
@@ -241,12 +241,12 @@ def _hand_on(data: bytes, output: Path | None, keybox: Path | None, office: Offi
 
 
 def _keys_of(data: bytes, office: Office) -> list[ConsentKeys]:
-    """Return the keys that counted when the approval in a file of evidence was signed. Raises ConsentError."""
+    """Return the keys that counted when the approval in a file of evidence came into the ledger. Raises ConsentError."""
     try:
-        signed_at_s = decided_at(data)
+        entered_at_s = recorded_at(data)
     except LedgerError as error:
         raise ConsentError(f"the evidence that the store shows is none: {error}") from None
-    return office.pins.at(signed_at_s, office.book.settings.delay_s) or [office.pins.current]
+    return office.pins.at(entered_at_s, office.book.settings.delay_s) or [office.pins.current]
 
 
 def _verified(data: bytes, keys: list[ConsentKeys], office: Office, text: str | None = None) -> Proven:

@@ -14,7 +14,7 @@ from siegel.customer.audit.walk import read_bundle
 from siegel.customer.consent.pins import Pins
 from siegel.customer.keybox.consents import EVIDENCE_BYTES_MAX
 from siegel.domain.ledgers import LedgerError, LedgerFormError
-from siegel.ledger.consent_evidence import decided_at, parse_evidence, verify_by_any
+from siegel.ledger.consent_evidence import parse_evidence, recorded_at, verify_by_any
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consents import AccessRequest, Approval, is_consent_id, parse_approval, parse_request
 from siegel.ledger.leaves import Opening, decode_opening
@@ -210,7 +210,7 @@ def _read(consent_id: str, source: Source, judging: Judging, size: int) -> Known
 
 
 def _of_evidence(consent_id: str, data: bytes, judging: Judging) -> Known:
-    proven = verify_by_any(data, judging.keys(decided_at(data)), judging.policies)
+    proven = verify_by_any(data, judging.keys(recorded_at(data)), judging.policies)
     opening = decode_opening(parse_evidence(data).opening)
     return Known(consent_id, proven.approval, index=proven.index, witnessed_at_s=proven.witnessed_at_s, opening=opening)
 

@@ -66,6 +66,14 @@ def test_a_commit_that_the_disk_refuses_fails_for_all_of_its_batch(store, tmp_pa
             asyncio.run(store.append(entry()))
 
 
+def test_entries_alone_that_the_disk_refuses_are_in_no_journal(store, tmp_path):
+    with the_log_does_not_grow(tmp_path), pytest.raises(StorageError):
+        asyncio.run(store.append(entry("refused")))
+    assert journaled(store) == ["before"]
+    asyncio.run(store.append(entry("kept")))
+    assert journaled(store) == ["before", "kept"]
+
+
 def test_a_refused_commit_is_still_undone_after_opening_again(store, tmp_path):
     with the_log_does_not_grow(tmp_path):
         asyncio.run(all_at_once(store, range(2, 12)))
@@ -122,9 +130,9 @@ class RefusingConnection:
         self._refuse("checkpoint")
         return self._connection.wal_checkpoint(**options)
 
-    def execute(self, sql):
+    def execute(self, sql, values=None):
         self._refuse(sql)
-        return self._connection.execute(sql)
+        return self._connection.execute(sql, values)
 
     def _refuse(self, call):
         if call == self._call:

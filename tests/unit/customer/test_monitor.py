@@ -3,6 +3,7 @@
 import os
 from contextlib import nullcontext
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -14,13 +15,14 @@ from siegel.customer.audit import consents
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.consents import consent_path
 from siegel.customer.audit.dates import Promise
-from siegel.customer.audit.findings import Name, summary
-from siegel.customer.audit.openings import openings_path
+from siegel.customer.audit.findings import Name, Report, summary
+from siegel.customer.audit.monitor import Monitor
+from siegel.customer.audit.openings import Line, openings_path
 from siegel.customer.audit.sources import FolderSource, SourceError
 from siegel.customer.audit.sync import sync
 from siegel.customer.audit.verify import verify
 from siegel.customer.audit.watch import Watch
-from siegel.customer.consent.pins import pin
+from siegel.customer.consent.pins import Pin, Pins, pin
 from siegel.customer.consent.revocations import note_revoked, read_revoked
 from siegel.domain.entry import Entry
 from siegel.domain.errors import ConfigurationError, StorageError
@@ -29,6 +31,7 @@ from siegel.ledger.consent_evidence import Evidence
 from siegel.ledger.consent_scope import Scope
 from siegel.ledger.consents import Action
 from siegel.ledger.handover import HandOver
+from siegel.ledger.leaves import Opening, decode_leaf
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.tiles import ENTRIES, new_tiles
 from siegel.service.ledgers.entries import make_leaf
@@ -73,6 +76,11 @@ class Story:
         self.entries.append(entry)
         self.openings.append(opening)
         return self
+
+    @staticmethod
+    def entry_of(kind):
+        """Return an entry of a kind, of nobody and nothing."""
+        return make_leaf(Entry(AT_S * 1000, f"{1:016X}", kind, "", "", ""), AT_S * 1000, bytes(32))[0]
 
     def asked(self, at_s=1):
         digest = sha256(self.approval.request.text.encode()).digest()
@@ -324,6 +332,24 @@ def test_names_that_the_account_erased_are_not(story):
     story.add("object.read", 100, bucket="film", key=VIDEO, bucket_id=1)
     story.add("ledger.opening.erase", 110, key="opening/2", status=204)
     assert found(story.report(hidden={2})) == []
+
+
+def test_however_many_names_the_account_erased_the_next_one_that_is_hidden_is_told_of():
+    erased = 100_001
+    leaf = decode_leaf(Story.entry_of("object.read"))
+    erasing = decode_leaf(Story.entry_of("ledger.opening.erase"))
+    report = Report(origin=ORIGIN, size=2 * erased + 1)
+    monitor = Monitor(report, SimpleNamespace(ids=[]), Pins((Pin(0, KEYS, KEYS.encode()),)), {}, 10)
+    for index in range(erased):
+        monitor.look(Line(index, leaf))
+    for index in range(erased):
+        opening = Opening(b"", ALICE, "", "", "", f"opening/{index}")
+        monitor.look(Line(erased + index, erasing, opening))
+    monitor.look(Line(2 * erased, leaf))
+    monitor.finish(lambda _: None, 0)
+    (finding,) = report.findings
+    assert finding.message.startswith("of 1 entries nobody can say")
+    assert finding.evidence == {"first": 2 * erased, "last": 2 * erased}
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,6 @@ _KEYS: Final = "consent.keys"
 _ERASE: Final = "ledger.opening.erase"
 _ERASED: Final = re.compile(r"opening/(0|[1-9][0-9]{0,18})", re.ASCII)
 _REFUSED: Final = 400
-_NAMELESS_MAX: Final = 100_000
 _MS: Final = 1000
 
 SeenSince = Callable[[str], float | None]
@@ -115,8 +114,8 @@ class Monitor:
         self._consents: dict[str, _Consent] = {}
         account_id = report.origin.rpartition("/")[2]
         self._own = tuple(f"arn:aws:{service}::{account_id}:" for service in ("iam", "sts"))
-        self._nameless: dict[int, None] = {}
-        self._erased: set[int] = set()
+        # A bit for each entry: an account may have erased millions of names, and the next one may be hidden.
+        self._nameless = bytearray(report.size // 8 + 1)
         self._is_silent = False
         self._steps = {_APPROVE: self._approve, _REVOKE: self._revoke, _KEYS: self._put_keys, _ERASE: self._erase}
 
@@ -126,8 +125,8 @@ class Monitor:
             return
         self._is_silent = silent
         entry = Entry(line.index, line.leaf, line.opening)
-        if entry.opening is None and not silent and len(self._nameless) < _NAMELESS_MAX:
-            self._nameless[line.index] = None
+        if entry.opening is None and not silent:
+            self._nameless[line.index // 8] |= 1 << line.index % 8
         step = self._steps.get(entry.kind)
         if step is not None and entry.is_done:
             step(entry)
@@ -139,14 +138,15 @@ class Monitor:
 
         `seen_since_s` tells since when the mirror has had the approval of a consent; `start`: the first entry that was looked at.
         """
-        hidden = [index for index in self._nameless if index not in self._erased]
+        hidden = sum(map(int.bit_count, self._nameless))
         if hidden and self._pinned:
+            bits = int.from_bytes(self._nameless, "little")
             self._report.add(
                 Name.CONSENT,
-                f"of {len(hidden)} entries nobody can say whether an operator made them: their names are not shown, and the "
+                f"of {hidden} entries nobody can say whether an operator made them: their names are not shown, and the "
                 "account did not erase them",
-                first=hidden[0],
-                last=hidden[-1],
+                first=(bits & -bits).bit_length() - 1,
+                last=bits.bit_length() - 1,
             )
         for name in self._known.ids if start == 0 else self._revoked:
             self._consent(name)
@@ -212,7 +212,9 @@ class Monitor:
         found = _ERASED.fullmatch(entry.opening.object_key) if entry.opening else None
         # Nobody else's erasing hides a name.
         if found and entry.opening and entry.opening.principal.startswith(self._own):
-            self._erased.add(int(found[1]))
+            index = int(found[1])
+            if index < self._report.size:
+                self._nameless[index // 8] &= ~(1 << index % 8)
 
     # Accesses.
 

@@ -178,16 +178,18 @@ def _mark(report: Report, name: Name) -> str:
     return "-   " if name in report.unchecked else "ok  "
 
 
+def _good(report: Report) -> str:
+    if Name.ENTRIES in report.unchecked:
+        return "SAME HISTORY: that head is of the ledger as it was verified here. Nothing but this was looked at."
+    holds = "HOLDS: nothing in this ledger was changed, left out or added later, as far as it can be computed and was witnessed."
+    return (
+        f"{holds}\nOf {report.unnamed} entries it is not told who was there: is that by your will?" if report.unnamed else holds
+    )
+
+
 def _verdict(report: Report) -> str:
     if report.holds():
-        holds = (
-            "HOLDS: nothing in this ledger was changed, left out or added later, as far as it can be computed and was witnessed."
-        )
-        return (
-            f"{holds}\nOf {report.unnamed} entries it is not told who was there: is that by your will?"
-            if report.unnamed
-            else holds
-        )
+        return _good(report)
     if report.holds(*NEEDED) and not report.holds(Name.CONSENT):
         return (
             "OPERATOR ACCESS: the ledger is whole, and it shows that somebody of the provider's was at your data without your "

@@ -232,7 +232,12 @@ def test_the_box_is_told_too(home: Home, theirs: Parties) -> None:
         return str(json.loads(boxed("consent", "list", home.folder / "box", "--json"))["consents"][0]["state"])
 
     assert state() == "live"
-    home.consent("revoke", "audits", consent_id, "--keybox", "box")
+    # What cannot be remembered is revoked all the same, and that is said.
+    (home.folder / "audits" / "revoked").touch()
+    told = home.consent(
+        "revoke", "audits", consent_id, "--keybox", "box", code=1, says=f"{consent_id} is revoked, and your audits"
+    )
+    assert "audits/revoked" in told
     assert state() == "revoked"
 
 

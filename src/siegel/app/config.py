@@ -159,8 +159,10 @@ def _read_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    except UnicodeError:
+        raise ConfigurationError(f"{path} is no text in UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -77,9 +77,13 @@ def test_a_directory_without_a_deployment_says_how_to_make_one(tmp_path):
         load_config(tmp_path, {})
 
 
-def test_an_unreadable_file_is_a_configuration_error(tmp_path):
-    (tmp_path / "siegel.toml").write_bytes(b'region = "\xff"')
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+def test_a_file_that_cannot_be_read_is_named_in_words(tmp_path, monkeypatch):
+    path = tmp_path / "siegel.toml"
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match=r"siegel\.toml is no text in UTF-8$"):
+        load_config(tmp_path, {})
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: os.open("/nowhere/file", os.O_RDONLY))
+    with pytest.raises(ConfigurationError, match=r"siegel\.toml cannot be read: No such file or directory$"):
         load_config(tmp_path, {})
 
 

@@ -33,6 +33,7 @@ from siegel.customer.consent.desk import Shown
 from siegel.customer.consent.revocations import note_revoked
 from siegel.customer.consent.showing import describe_grant, describe_request
 from siegel.customer.keybox.consentkeeper import ConsentKeeper
+from siegel.domain.errors import StorageError
 from siegel.domain.ledgers import LedgerError
 from siegel.ledger.consent_evidence import Proven, recorded_at, verify_by_any
 from siegel.ledger.consent_keys import ConsentKeys
@@ -193,7 +194,10 @@ def _say_no(
     if after.state not in _ENDED:
         raise ConsentError(f"the store took the {verb.value}, and yet says that the consent is {state}: it has not ended")
     if verb is Verb.REVOCATION:
-        note_revoked(folder, consent_id, now_s())
+        try:
+            note_revoked(folder, consent_id, now_s())
+        except StorageError as error:
+            raise ConsentError(f"{consent_id} is {state}, and your audits will not know: {error}") from None
     if as_json:
         print_json({"consent_id": consent_id, "state": state, "signed_by": [one.verifier.name for one in signers]})
     else:

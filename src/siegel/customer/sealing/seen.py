@@ -83,7 +83,8 @@ class Seen:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(f"the memory of what was seen, {self._path}, cannot be used: {error}") from None
+            problem = error.strerror if isinstance(error, OSError) else error
+            raise StorageError(f"the memory of what was seen, {self._path}, cannot be used: {problem}") from None
         try:
             connection.execute("begin immediate")
             _check_format(connection, self._path)

@@ -41,7 +41,7 @@ def test_a_memory_of_another_version_is_refused(tmp_path):
 
 def test_a_place_where_nothing_can_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be used"):
+    with pytest.raises(StorageError, match=r"cannot be used: File exists$"):
         Seen(tmp_path / "file" / "seen.db").last(PLACE)
 
 

@@ -130,9 +130,9 @@ class RefusingConnection:
         self._refuse("checkpoint")
         return self._connection.wal_checkpoint(**options)
 
-    def execute(self, sql, values=None):
+    def execute(self, sql):
         self._refuse(sql)
-        return self._connection.execute(sql, values)
+        return self._connection.execute(sql)
 
     def _refuse(self, call):
         if call == self._call:

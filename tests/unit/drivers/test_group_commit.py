@@ -59,13 +59,6 @@ class FakeEngine:
         self.batches.append(self.open)
         self.open = None
 
-    def append(self, entries):
-        assert threading.current_thread() is not threading.main_thread()
-        self._may_fail("append")
-        self.begin()
-        self.record(entries)
-        self.commit()
-
     def rollback(self):
         self.open = None
 
@@ -180,24 +173,6 @@ def test_a_batch_without_entries_has_no_journal_row(group, engine):
 
     asyncio.run(story())
     assert engine.recorded == []
-
-
-def test_entries_alone_are_one_step_off_the_loop(group, engine):
-    async def story():
-        engine.gate.clear()
-        waiting = [group.submit(None, entries) for entries in (ENTRY, (ENTRY, ENTRY))]
-        await turns_of_the_loop()
-        assert not any(future.done() for future in waiting)
-        engine.gate.set()
-        await asyncio.gather(*waiting)
-        engine.fail["append"] = StorageError("disk")
-        refused = await asyncio.gather(*(group.submit(None, ENTRY) for _ in range(2)), return_exceptions=True)
-        assert {type(error) for error in refused} == {StorageError}
-        await group.submit(None, ENTRY)
-
-    asyncio.run(story())
-    assert engine.recorded == [3, 1]
-    assert (group.commits, group.changes, group.entries) == (2, 0, 4)
 
 
 @pytest.mark.parametrize("step", ["begin", "record", "commit"])

@@ -6,9 +6,6 @@ waiting for the process lock and COMMIT, which waits for the disk, are left to a
     event loop      queue ... begin, changes, journal row         settle, begin the next ...
     commit thread   (wait for the lock)                   COMMIT, (checkpoint), unlock
 
-A batch of entries alone is one statement and its own transaction, all of it in the commit thread: each statement hands the
-interpreter to and fro.
-
 Nothing of a batch is answered before its COMMIT, not even a refusal: it may rest on another change of the same batch.
 """
 
@@ -21,8 +18,6 @@ from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, Protocol, cast
-
-from msgspec import Struct
 
 from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
@@ -43,7 +38,7 @@ EntryOf = Callable[[Any], Entries] | Entries | None
 
 
 class Engine(Protocol):
-    """One write connection. All but what is blocking is called on the event loop, never two at once."""
+    """One write connection. All but `commit` and `checkpoint` are called on the event loop, never two at once."""
 
     def begin(self) -> None:
         """Begin a transaction. Raises StorageError; then none is open."""
@@ -68,10 +63,6 @@ class Engine(Protocol):
         """Make the transaction durable. Raises StorageError; then it is rolled back. Blocking."""
         ...
 
-    def append(self, entries: list[Entry]) -> None:
-        """Make a journal row durable, in a transaction of its own. Raises StorageError. Blocking."""
-        ...
-
     def rollback(self) -> None:
         """Undo the transaction, if there is one. Never raises."""
         ...
@@ -85,14 +76,17 @@ class Engine(Protocol):
         ...
 
 
-class _Job(Struct, eq=False):
+class _Job:
     """A change with its entry, or an entry alone (`change` is None), and who waits for it."""
 
-    change: Change | None
-    entry: EntryOf
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
+    __slots__ = ("change", "entry", "error", "future", "result")
+
+    def __init__(self, change: Change | None, entry: EntryOf, future: asyncio.Future[Any]) -> None:
+        self.change = change
+        self.entry = entry
+        self.future = future
+        self.result: Any = None
+        self.error: Exception | None = None
 
     def settle(self, failure: StorageError | None) -> None:
         """Answer with the batch's `failure`, else with what came of this job; silent where the one who waits has gone."""
@@ -249,9 +243,8 @@ class GroupCommit:
         jobs = self._take()
         failure: StorageError | None = None
         try:
-            step = self._run(jobs)
-            if step is not None:
-                self._order(partial(self._commit, jobs, step))
+            if self._run(jobs):
+                self._order(partial(self._commit, jobs))
                 return
         except StorageError as error:
             failure = error
@@ -273,12 +266,12 @@ class GroupCommit:
                 changes += job.change is not None
         return jobs
 
-    def _run(self, jobs: list[_Job]) -> Callable[[], None] | None:
-        """Run the jobs; return what makes them durable, None where nothing is. Raises StorageError where all of it is lost."""
+    def _run(self, jobs: list[_Job]) -> bool:
+        """Run the jobs; say whether there is something to commit. Raises StorageError where all of it is lost."""
+        if not jobs:
+            return False
         engine = self._engine
-        has_changes = any(job.change is not None for job in jobs)
-        if has_changes:
-            engine.begin()
+        engine.begin()
         entries: list[Entry] = []
         for job in jobs:
             made: Any = job.entry if job.change is None else self._apply(job, job.change)
@@ -287,13 +280,11 @@ class GroupCommit:
             elif made is not None:
                 entries.append(made)
         if all(job.error for job in jobs):
-            return None
-        self._entries_of_batch = len(entries)
-        if not has_changes:
-            return partial(engine.append, entries)
+            return False
         if entries:
             engine.record(entries)
-        return engine.commit
+        self._entries_of_batch = len(entries)
+        return True
 
     def _apply(self, job: _Job, change: Change) -> Entries | None:
         """Run one change; what it raises waits in the job for the batch's COMMIT."""
@@ -338,10 +329,10 @@ class GroupCommit:
         self._lock.acquire()
         self._call(self._run_batch)
 
-    def _commit(self, jobs: list[_Job], step: Callable[[], None]) -> None:
+    def _commit(self, jobs: list[_Job]) -> None:
         failure: StorageError | None = None
         try:
-            step()
+            self._engine.commit()
             self._count(jobs)
         except StorageError as error:
             failure = error

@@ -22,7 +22,6 @@ CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
 CHECKPOINT_AGAIN_PAGES: Final = 1024 * 1024 // PAGE_BYTES
 # From so many on, nobody holds a transaction to read by: all have let go when it is folded in, and when it then begins anew.
 FULL_PAGES: Final = CHECKPOINT_PAGES * 15 // 16
-_RECORD: Final = "INSERT INTO journal (entries, recorded_at_ms) VALUES (?, ?)"
 
 
 class SqliteEngine:
@@ -59,10 +58,7 @@ class SqliteEngine:
         _, session = self._open()
         session.is_invalidating = session.statements.has_written = False
         session.statements.rows("BEGIN IMMEDIATE")
-        self._take_over()
-
-    def _take_over(self) -> None:
-        """Count what a process that died between its commit and the count has left to the next holder of the lock."""
+        # A process that died between its commit and the count has left this to the next holder of the lock.
         self._generation.settle()
         self._changes.begin()
 
@@ -92,10 +88,9 @@ class SqliteEngine:
 
     def record(self, entries: list[Entry]) -> None:
         """Add the batch's journal row. Raises StorageError."""
-        self._session.statements.rows(_RECORD, self._row(entries))
-
-    def _row(self, entries: list[Entry]) -> tuple[bytes, int]:
-        return self._encoder.encode(entries), self._clock.now_ms()
+        self._session.statements.rows(
+            "INSERT INTO journal (entries, recorded_at_ms) VALUES (?, ?)", (self._encoder.encode(entries), self._clock.now_ms())
+        )
 
     def commit(self) -> None:
         """Make the transaction durable. Raises StorageError; then it is rolled back and the connection is given up."""
@@ -104,19 +99,9 @@ class SqliteEngine:
             self._generation.open_change()
         if session.statements.has_written:
             self._changes.note_any()
-        self._conclude(connection, "COMMIT")
-
-    def append(self, entries: list[Entry]) -> None:
-        """Make a journal row durable, in a transaction of its own. Raises StorageError; then the connection is given up."""
-        connection, _ = self._open()
-        self._take_over()
-        self._conclude(connection, _RECORD, self._row(entries))
-
-    def _conclude(self, connection: apsw.Connection, sql: str, values: tuple[bytes, int] | None = None) -> None:
-        """Run the statement that ends a transaction. Raises StorageError; then all is undone and the connection given up."""
         reach("meta.before_commit")
         try:
-            connection.execute(sql, values)
+            connection.execute("COMMIT")
             reach("meta.after_commit")
         except apsw.Error as error:
             named = storage_error(error, connection.system_errno)

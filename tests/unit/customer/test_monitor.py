@@ -541,6 +541,18 @@ def test_made_up_ids_and_endless_documents_cost_little(story, monkeypatch):
     assert [path for path in remote.paths if path.startswith("consents/")] == ["consents/index"]
 
 
+def test_a_list_of_consents_that_is_damaged_here_is_told_with_the_way_out(story):
+    story.approved().used(100)
+    assert story.report().holds()
+    index = story.desk.book.folder / "ledger" / "consents" / "index"
+    index.write_text("junk")
+    for look in (story.report, lambda: verify(Book(story.desk.book.folder), AT_S + 40_000)):
+        with pytest.raises(SourceError, match=r"the mirror is damaged: .*\ntry: remove consents/index in the mirror"):
+            look()
+    index.unlink()
+    assert story.report().holds()
+
+
 def test_a_list_of_consents_that_is_none_is_no_ledger(story):
     story.publish()
     story.put("consents/index", b"../../etc/passwd\n")

@@ -75,15 +75,21 @@ def read_index(source: Source) -> list[str]:
     return ids
 
 
+def _index_here(mirror: Source) -> list[str]:
+    try:
+        return read_index(mirror)
+    except SourceError as error:
+        raise SourceError(
+            f"the mirror is damaged: {error}\ntry: remove {INDEX} in the mirror, and sync; it is made anew"
+        ) from None
+
+
 def fetch_consents(remote: Source, mirror: Source, now_s: int, write: Callable[[str, bytes], None]) -> None:
     """Fetch what is new, and hand it to `write`. What the mirror has once is not forgotten. Raises SourceError.
 
     Of what was not there before, NEW_MAX at most are fetched, the newest first: nobody is kept busy by ids that are made up.
     """
-    try:
-        known = read_index(mirror)
-    except SourceError as error:
-        raise SourceError(f"the mirror is damaged: {error}\ntry: remove {INDEX} in the mirror; it is made anew") from None
+    known = _index_here(mirror)
     listed = set(read_index(remote))
     fresh = sorted(listed.difference(known), reverse=True)[:NEW_MAX]
     shown = [each for each in fresh if _fetch(each, DOCUMENTS[:1], remote, mirror, write)]
@@ -111,7 +117,7 @@ class Consents:
 
     def __init__(self, source: Source, judging: Judging, size: int) -> None:
         """Read the index. Raises SourceError, as every method does."""
-        self.ids = read_index(source)
+        self.ids = _index_here(source)
         self._source = source
         self._judging = judging
         self._size = size

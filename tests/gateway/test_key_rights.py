@@ -22,10 +22,7 @@ from .service import Service
 from .shelf import Shelf, fails, make_shelf, sdk
 from .test_access_matrix import refusal_of
 from .test_kms_keys import key_policy, make_key
-from .test_sse_kms import arn_of, kms, under
-
-__all__ = ["kms"]
-
+from .test_sse_kms import arn_of, under
 
 Give = Callable[..., Person]
 

@@ -13,9 +13,7 @@ from .shelf import Shelf, fails
 from .test_kms_keys import make_key
 from .test_sse_c import KEY, OTHER
 from .test_sse_c import under as with_key
-from .test_sse_kms import arn_of, kms, under
-
-__all__ = ["kms"]
+from .test_sse_kms import arn_of, under
 
 # So many connections reach each of two workers, but for one time in some thirty thousand.
 CONNECTIONS = 16

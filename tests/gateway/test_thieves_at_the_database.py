@@ -19,9 +19,7 @@ from .key_servers import connected, evil_server, external_key, patient
 from .service import Service
 from .shelf import Shelf, seeded
 from .test_kms_keys import make_key
-from .test_sse_kms import arn_of, kms, under
-
-__all__ = ["kms"]
+from .test_sse_kms import arn_of, under
 
 INTERNAL_ERROR = 500
 INLINE, IN_A_FILE = 500, 200_000

@@ -18,9 +18,9 @@ from .people import allow, make_person
 from .service import Service
 from .shelf import MIB, Shelf, fails, make_shelf, md5_hex, sdk, seeded
 from .test_kms_keys import key_policy, make_key, to
-from .test_sse_kms import arn_of, id_of, journal, key, kms
+from .test_sse_kms import arn_of, id_of, journal, key
 
-__all__ = ["key", "kms"]
+__all__ = ["key"]
 
 
 def update(bucket: Shelf, name: str, key: str, **options: Any) -> Any:

@@ -130,7 +130,7 @@ class Getter:
     async def _open_under_key(self, bucket: Bucket, keys: BucketKeys, version: ObjectVersion, memo: Memo, asker: Asker) -> Opened:
         """Open a version under a key of the key service: that decides on every use, what its layer gave is not opened twice."""
         place, wrapped = memo.place, memo.wrapped(version)
-        protection, lease = await self._object_keys.lease(bucket, place, wrapped, asker)
+        use, lease = await self._object_keys.lease(bucket, place, wrapped, asker)
         layer = lease.layer
         known = layer.made
         if not isinstance(known, _Made) or known.memo is not memo or known.keys is not keys:
@@ -139,7 +139,7 @@ class Getter:
             known = _Made(memo, keys, data_key, head_secret, head, Made())
             if len(version.sealed_head) <= _HEAD_KEPT_BYTES_MAX:
                 layer.made = known
-        unwrapped = Unwrapped(known.data_key, keys.metadata, known.head_secret, protection, lease)
+        unwrapped = Unwrapped(known.data_key, keys.metadata, known.head_secret, use.protection, lease)
         opened = Opened(bucket, version, place, known.head, unwrapped, keys, known.made)
         if lease.is_lasting:
             memo.opened = opened

@@ -1,5 +1,7 @@
 """The keys of one object: made when it is written, opened when it is read, whoever has a part in that."""
 
+from collections.abc import Awaitable
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -10,7 +12,7 @@ from siegel.envelope.objectkeys import Wrapped, bind, open_secrets, parse_wrappe
 from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
 from siegel.service.keys import BucketKeys, Draft, KeyRing, derive_head_key
-from siegel.service.kms.custody import Lease, Protection, Rekeying
+from siegel.service.kms.custody import KeyUse, Lease, Protection, Rekeying
 from siegel.service.kms.datakeys import DataKeys
 
 
@@ -102,25 +104,24 @@ class ObjectKeys:
             head_secret = derive_head_key(data_key) if sealed.mode is SealingMode.SSE_C else b""
             return Unwrapped(data_key, keys.metadata, head_secret)
         wrapped = parse_wrapped(sealed.wrapped_key, place)
-        protection, lease = await self.lease(bucket, place, wrapped, asker, rekeying=rekeying)
+        use, lease = await self.lease(bucket, place, wrapped, asker, rekeying=rekeying)
         data_key, head_secret = split_lease(keys, wrapped, lease)
-        return Unwrapped(data_key, keys.metadata, head_secret, protection, lease)
+        return Unwrapped(data_key, keys.metadata, head_secret, use.protection, lease)
 
     def use_again(self, protection: Protection, bucket: Bucket, place: Place, asker: Asker) -> bool:
         """Tell whether what a lasting lease has opened may be used at once, by whoever asks now; see `DataKeys.use_again`."""
         return self._data_keys.use_again(asker, protection, bucket, place)
 
-    async def lease(
+    def lease(
         self, bucket: Bucket, place: Place, wrapped: Wrapped, asker: Asker, *, rekeying: Rekeying | None = None
-    ) -> tuple[Protection, Lease]:
+    ) -> Awaitable[tuple[KeyUse, Lease]]:
         """Open the outer layer of a version's keys, once all is decided that decides on its key; `rekeying` takes further rights.
 
         Raises InvalidRequestError (the request brings a key of its own), and what `DataKeys.open` raises.
         """
         if asker.customer_key is not None:
             raise InvalidRequestError("The encryption parameters are not applicable to this object.")
-        use, lease = await self._data_keys.open(asker, bucket, place, wrapped, rekeying=rekeying)
-        return use.protection, lease
+        return self._data_keys.open(asker, bucket, place, wrapped, rekeying=rekeying)
 
 
 def split_lease(keys: BucketKeys, wrapped: Wrapped, lease: Lease) -> tuple[bytes, bytes]:

@@ -27,7 +27,7 @@ class KeyNames:
         self._managed = managed
         self._region = region
         self._generation = -1
-        self._found: dict[tuple[str, str, bool, bool], bytes] = {}
+        self._found: dict[tuple[str, str, bool, bool], Protection] = {}
 
     async def find(self, wish: KeyWish, account_id: str, trail: Trail) -> Protection:
         """Return the key that a wish means; what is no ARN means one of the account `account_id`.
@@ -40,11 +40,11 @@ class KeyNames:
             self._generation = generation
         place = wish.key_name, account_id, wish.is_dsse, wish.with_bucket_key
         known = None if wish.context else self._found.get(place)
-        if known is None:
-            known = await self._look_up(wish, account_id, trail)
-            if not wish.context:
+        if known is None or self._directory.has_expired(known.view):
+            known = self._data_keys.protection(await self._look_up(wish, account_id, trail))
+            if not wish.context and known.generation == generation:
                 self._found[place] = known
-        return self._data_keys.protection(known)
+        return known
 
     async def _look_up(self, wish: KeyWish, account_id: str, trail: Trail) -> bytes:
         named = self._parse(wish.key_name or MANAGED_ALIAS, account_id)

@@ -156,6 +156,8 @@ class KeyDirectory:
 
     def __init__(self, store: MetaStore, materials: Materials, clock: Clock) -> None:
         self._store = store
+        # The generation that answers from now on are true for.
+        self.generation: Final = store.generation
         self._materials = materials
         self._clock = clock
         self._generation = -1
@@ -163,10 +165,6 @@ class KeyDirectory:
         self._aliases: dict[tuple[str, str], str] = {}
         self._opened: dict[tuple[str, str, int], bytes] = {}
         self._proxies: dict[tuple[str, str], Proxy] = {}
-
-    def generation(self) -> int:
-        """Return the generation that answers from now on are true for."""
-        return self._store.generation()
 
     def aliases_of(self, view: KeyView) -> list[str]:
         """Return the names of a key's aliases."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,8 @@ def strict_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
 @pytest.fixture(scope="session")
 def s3(service: Service) -> Iterator[Any]:
     """The owner's SDK client."""
-    client = sdk(service)
-    yield client
-    client.close()
+    with closing(sdk(service)) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -95,41 +95,36 @@ def owner(service: Service) -> Keys:
 @pytest.fixture(scope="session")
 def stranger_s3(service: Service) -> Iterator[Any]:
     """The SDK client of another account."""
-    client = sdk(service, service.stranger)
-    yield client
-    client.close()
+    with closing(sdk(service, service.stranger)) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 def iam(service: Service) -> Iterator[Any]:
     """The owner's SDK client of IAM."""
-    client = sdk(service, name="iam")
-    yield client
-    client.close()
+    with closing(sdk(service, name="iam")) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 def stranger_iam(service: Service) -> Iterator[Any]:
     """The other account's SDK client of IAM."""
-    client = sdk(service, service.stranger, name="iam")
-    yield client
-    client.close()
+    with closing(sdk(service, service.stranger, name="iam")) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 def kms(service: Service) -> Iterator[Any]:
     """The owner's SDK client of the key service."""
-    client = sdk(service, name="kms")
-    yield client
-    client.close()
+    with closing(sdk(service, name="kms")) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 def stranger_kms(service: Service) -> Iterator[Any]:
     """The other account's SDK client of the key service."""
-    client = sdk(service, service.stranger, name="kms")
-    yield client
-    client.close()
+    with closing(sdk(service, service.stranger, name="kms")) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +136,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Premises]:
 
 @pytest.fixture(scope="session")
 def tls_s3(tls_service: Service) -> Iterator[Any]:
-    client = sdk(tls_service)
-    yield client
-    client.close()
+    with closing(sdk(tls_service)) as client:
+        yield client
 
 
 @pytest.fixture

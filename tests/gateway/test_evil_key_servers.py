@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -52,17 +53,15 @@ def evil() -> Iterator[EvilServer]:
 
 @pytest.fixture(scope="module")
 def kms(service: Service) -> Iterator[Any]:
-    client = patient(service, "kms")
-    yield client
-    client.close()
+    with closing(patient(service, "kms")) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
 def once(service: Service) -> Iterator[Any]:
     """A client that tries once."""
-    client = sdk(service, name="kms")
-    yield client
-    client.close()
+    with closing(sdk(service, name="kms")) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,10 @@ class KeyRing:
 
     def check_account_keys(self, account: Account) -> None:
         """See that an account's keys open. Raises SealBrokenError."""
-        self._custodian.unwrap(account.sealed_keys, account_context(account.account_id))
+        self._open_account_keys(account)
+
+    def _open_account_keys(self, account: Account) -> bytes:
+        return self._custodian.unwrap(account.sealed_keys, account_context(account.account_id))
 
     def with_secret(self, credential: Credential, secret: str) -> Credential:
         """Return a credential with its secret, sealed."""
@@ -98,7 +101,7 @@ class KeyRing:
             return known
         if len(self._buckets) >= BUCKETS_CACHED_MAX:
             self._buckets.clear()
-        keys = self._custodian.unwrap(account.sealed_keys, account_context(account.account_id))
+        keys = self._open_account_keys(account)
         known = BucketKeys(
             wrapping=RecordKey(derive_bucket_key(keys[:KEY_BYTES], Label.BUCKET_WRAPPING, bucket.bucket_id)),
             metadata=RecordKey(derive_bucket_key(keys[KEY_BYTES:], Label.BUCKET_METADATA, bucket.bucket_id)),

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from siegel.access.caller import Caller
 from siegel.access.consent import LIST, Use
 from siegel.domain.consents import NoSuchConsentError
 from siegel.domain.entry import Entries
@@ -52,16 +53,16 @@ async def note_read(cases: UseCases, call: Call, entry: Entries) -> None:
 
     Raises AccessDeniedError if his consent ended while that was opened, or while it was written down: then he gets nothing.
     """
-    caller = call.caller
-    if not caller.consent_id:
-        await cases.journal.append(entry)
-        call.trail.uses = ()
-        return
-    consents = cases.live_consents()
-    consents.require(caller.account_id, caller.consent_id, caller.arn)
+    _require_live(cases, call.caller)
     await cases.journal.append(entry)
     call.trail.uses = ()
-    consents.require(caller.account_id, caller.consent_id, caller.arn)
+    _require_live(cases, call.caller)
+
+
+def _require_live(cases: UseCases, caller: Caller) -> None:
+    """Raise AccessDeniedError where the caller acts under a consent that has ended."""
+    if caller.consent_id:
+        cases.live_consents().require(caller.account_id, caller.consent_id, caller.arn)
 
 
 async def stream_watched(

@@ -158,6 +158,10 @@ class Deployment:
         """The file of the service's messages."""
         return self.directory.with_name(self.directory.name + ".log")
 
+    def killed(self) -> int:
+        """Return how many processes of the service SIGKILL has ended while their supervisor lived, in all its starts."""
+        return self.log.read_bytes().count(b"was ended by signal 9") if self.log.exists() else 0
+
     def start(
         self,
         workers: int = 2,

@@ -88,6 +88,7 @@ class Series:
         if point in POINTS_OF_READS:
             self.check()
         setting = {VARIABLE: f"{point}:{self.choice.randint(1, 12)}"} if point else {}
+        killed = self._killed()
         try:
             server = self._start(setting)
         except BenchError:
@@ -100,14 +101,13 @@ class Series:
         try:
             if point not in POINTS_OF_READS:
                 self._check(server)
-            before = set(server.pids())
             writers = self._writers(server)
             run_writers(writers)
             if point:
-                self._await_death(server, before)
+                self._await_death(killed)
             else:
                 time.sleep(self.choice.uniform(*RANDOM_S))
-            if point and before - set(server.pids()):
+            if point and self._killed() > killed:
                 self.report.hits[point] += 1
         finally:
             server.kill()
@@ -149,9 +149,12 @@ class Series:
         seeds = [random.Random(self.choice.getrandbits(64)) for _ in range(WRITERS)]
         return [Writer(f"writer-{number}", S3(server, signer), self._model, seed) for number, seed in enumerate(seeds)]
 
-    def _await_death(self, server: Running, before: set[int]) -> None:
+    def _killed(self) -> int:
+        return self._deployment.killed() if self._deployment else 0
+
+    def _await_death(self, killed: int) -> None:
         deadline = time.monotonic() + POINT_TIMEOUT_S
-        while time.monotonic() < deadline and not before - set(server.pids()):
+        while time.monotonic() < deadline and self._killed() == killed:
             time.sleep(0.005)
 
     def _note(self, violations: list[Violation], when: str | None) -> None:

@@ -151,6 +151,7 @@ def run(folder: Path, kills: int, seed: int) -> tuple[list[str], list[Violation]
             _rotate_keys(deployment, auditor)
         times = 1 if point in OF_KEYS else choice.randint(1, 3)
         when = f"after kill {number} ({point or 'at any time'}, {times})"
+        killed = deployment.killed()
         try:
             server = deployment.start(2, environment={VARIABLE: f"{point}:{times}"} if point else {})
         except BenchError:
@@ -158,7 +159,7 @@ def run(folder: Path, kills: int, seed: int) -> tuple[list[str], list[Violation]
             hits[f"{point} at the start"] += 1
         else:
             try:
-                askers, has_hit = _load_and_kill(deployment, server, point, choice)
+                askers, has_hit = _load_and_kill(deployment, server, point, choice, killed)
             finally:
                 server.kill()
             auditor.answered = [entry for asker in askers for entry in asker.answered]
@@ -206,17 +207,21 @@ def _rotate_keys(deployment: Deployment, auditor: Auditor) -> None:
         raise BenchError(f"siegel ledger rotate-keys failed: {done.stderr.strip()}")
 
 
-def _load_and_kill(deployment: Deployment, server: Running, point: str | None, choice: random.Random) -> tuple[list[Asker], bool]:
-    """Ask until a process has died at the point, or until a random moment; kill everything; return who asked."""
+def _load_and_kill(
+    deployment: Deployment, server: Running, point: str | None, choice: random.Random, killed: int
+) -> tuple[list[Asker], bool]:
+    """Ask until a process has died at the point, or until a random moment; kill everything; return who asked.
+
+    `killed` is what the deployment counted before this start: the steward may die at its point before anybody asks.
+    """
     signer = deployment.signer(server)
-    before = set(server.pids())
     askers = [Asker(S3(server, signer), f"asker-{number}") for number in range(CLIENTS)]
     for asker in askers:
         asker.start()
     until = time.monotonic() + (LOAD_S * 4 if point else choice.uniform(*RANDOM_S))
-    while time.monotonic() < until and not before - set(server.pids()):
+    while time.monotonic() < until and deployment.killed() == killed:
         time.sleep(0.005)
-    has_hit = not point or bool(before - set(server.pids()))
+    has_hit = not point or deployment.killed() > killed
     server.kill()
     for asker in askers:
         asker.over.set()

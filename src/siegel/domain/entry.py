@@ -44,6 +44,41 @@ class Entry(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     key_call_id: str = ""
 
 
+class NotedUse(Struct, frozen=True, gc=False):
+    """A use of a key on behalf of a request, as its entry will tell of it; the rest is what all entries of the request tell."""
+
+    kind: str
+    account_id: str
+    bucket: str
+    bucket_id: int
+    arn: str
+    key_ids: tuple[str, ...]
+    permit: str = ""
+    status: int = 200
+    reason: str = ""
+    key_call_id: str = ""
+
+    def entry_beside(self, own: Entry) -> Entry:
+        """Return the entry of this use, `own` being one of the same request."""
+        return Entry(
+            own.at_ms,
+            own.request_id,
+            self.kind,
+            self.account_id,
+            own.principal,
+            self.bucket,
+            self.arn,
+            status=self.status,
+            reason=self.reason,
+            source=own.source,
+            bucket_id=self.bucket_id,
+            permit=self.permit,
+            key_ids=self.key_ids,
+            consent_id=own.consent_id,
+            key_call_id=self.key_call_id,
+        )
+
+
 Entries = Entry | tuple[Entry, ...]
 """The entry of a request, or those of a request that used keys: its own, then one for each use that it does not carry."""
 
@@ -61,8 +96,8 @@ DONE: Final = frozenset({200, 201, 204, 206, 303})
 """The statuses of what was done: 201 and 303 are answers to forms."""
 
 
-def carrying(entry: Entry, uses: tuple[Entry, ...]) -> Entries:
-    """Return the entries of a request that is over and has used keys as `uses` say, all of the same request.
+def carrying(entry: Entry, uses: tuple[NotedUse, ...]) -> Entries:
+    """Return the entries of a request that is over and has used keys as `uses` say.
 
     Its own entry carries the use where there is one alone, for the same account and bucket, and both were done. So whoever owns
     the key learns of each use, and no status has two meanings.
@@ -77,7 +112,7 @@ def carrying(entry: Entry, uses: tuple[Entry, ...]) -> Entries:
         or CARRIED.get(entry.kind) != use.kind
         or (use.account_id, use.bucket_id) != (entry.account_id, entry.bucket_id)
     ):
-        return (entry, *uses)
+        return (entry, *(one.entry_beside(entry) for one in uses))
     permit = f"{entry.permit}\n{use.permit}"
     return replace(entry, permit=permit, key_ids=use.key_ids, key_call_id=use.key_call_id)
 

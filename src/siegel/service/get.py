@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain.errors import MethodNotAllowedError, NoSuchKeyError, SealBrokenError
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode, Storage
@@ -18,7 +19,7 @@ from siegel.s3wire.dates import format_http_date
 from siegel.s3wire.names import decode_version_id
 from siegel.service.asker import Asker
 from siegel.service.directory import Directory
-from siegel.service.heads import Head, LayoutPart, open_head, open_own_head, open_tags, place_of
+from siegel.service.heads import LayoutPart, open_head, open_own_head, open_tags, place_of
 from siegel.service.keys import BucketKeys
 from siegel.service.objectkeys import ObjectKeys, Unwrapped, split_lease
 from siegel.service.opened import Made, Opened, version_text
@@ -38,14 +39,14 @@ Piece = bytes | bytearray
 
 
 class _Made(Struct, frozen=True):
-    """What the keys of a layer have opened of a version; it stands for this reading of its row, and these keys of its bucket."""
+    """What the keys of a layer have opened of a version, without a lease; it stands for this reading of the version's row."""
 
     memo: Memo
-    keys: BucketKeys
-    data_key: bytes
-    head_secret: bytes
-    head: Head
-    made: Made
+    opened: Opened
+
+    def stands(self, bucket: Bucket, keys: BucketKeys, memo: Memo) -> bool:
+        """Tell whether it is what opening the version would give again."""
+        return self.memo is memo and self.opened.keys is keys and self.opened.bucket is bucket
 
     def __repr__(self) -> str:
         """Show nothing of the keys."""
@@ -118,7 +119,9 @@ class Getter:
                 return known
             memo.opened = None
         if version.mode is SealingMode.SSE_KMS:
-            return await self._open_under_key(bucket, keys, version, memo, asker)
+            return self._find_kept(bucket, keys, version, memo, asker) or await self._open_under_key(
+                bucket, keys, version, memo, asker
+            )
         unwrapped = await self._object_keys.unwrap(keys, bucket, memo.place, version, asker)
         secret = unwrapped.head_secret
         head = open_own_head(secret, memo.place, version) if secret else open_head(keys.metadata, memo.place, version)
@@ -127,20 +130,39 @@ class Getter:
             memo.opened = opened
         return opened
 
+    def _find_kept(self, bucket: Bucket, keys: BucketKeys, version: ObjectVersion, memo: Memo, asker: Asker) -> Opened | None:
+        """Return a version that the keys of a layer, which is kept for a while, have opened before; note the use of the key.
+
+        None where that has to be decided, or opened. What lies beside its row is opened whole at once, and needs no lease.
+        """
+        if version.storage is not Storage.INLINE:
+            return None
+        kept = self._object_keys.find_kept(bucket, memo.place, memo.wrapped(version), asker)
+        if kept is None:
+            return None
+        layer, use = kept
+        known = layer.made
+        if not isinstance(known, _Made) or not known.stands(bucket, keys, memo):
+            return None
+        asker.trail.uses += (use,)
+        return known.opened
+
     async def _open_under_key(self, bucket: Bucket, keys: BucketKeys, version: ObjectVersion, memo: Memo, asker: Asker) -> Opened:
         """Open a version under a key of the key service: that decides on every use, what its layer gave is not opened twice."""
         place, wrapped = memo.place, memo.wrapped(version)
         use, lease = await self._object_keys.lease(bucket, place, wrapped, asker)
         layer = lease.layer
         known = layer.made
-        if not isinstance(known, _Made) or known.memo is not memo or known.keys is not keys:
+        if not isinstance(known, _Made) or not known.stands(bucket, keys, memo):
             data_key, head_secret = split_lease(keys, wrapped, lease)
             head = open_own_head(head_secret, place, version)
-            known = _Made(memo, keys, data_key, head_secret, head, Made())
+            unwrapped = Unwrapped(data_key, keys.metadata, head_secret, use.protection)
+            known = _Made(memo, Opened(bucket, version, place, head, unwrapped, keys, Made()))
             if len(version.sealed_head) <= _HEAD_KEPT_BYTES_MAX:
                 layer.made = known
-        unwrapped = Unwrapped(known.data_key, keys.metadata, known.head_secret, use.protection, lease)
-        opened = Opened(bucket, version, place, known.head, unwrapped, keys, known.made)
+        opened = known.opened
+        if version.storage is not Storage.INLINE:
+            opened = replace(opened, unwrapped=replace(opened.unwrapped, protection=use.protection, lease=lease))
         if lease.is_lasting:
             memo.opened = opened
         return opened

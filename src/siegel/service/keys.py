@@ -119,12 +119,16 @@ class KeyRing:
         wrapped = wrap_for_customer(keys.wrapping, customer_key, data_key, place, salt=salt, nonce=nonce)
         return _drafted(place, SealingMode.SSE_C, wrapped, fresh, derive_head_key(data_key))
 
-    def draft_under(self, keys: BucketKeys, bucket: Bucket, object_key: str, settings: bytes) -> Draft:
-        """Decide on a fresh version under a key of the key service; its wrapped key is the inner layer alone."""
+    def draft_under(self, keys: BucketKeys, bucket: Bucket, object_key: str, settings: bytes) -> tuple[Draft, bytes]:
+        """Decide on a fresh version under a key of the key service; return what the layers of its keys are bound to, too.
+
+        Its wrapped key is the inner layer alone.
+        """
         fresh = self._randomness.bytes(_FRESH_BYTES + KEY_BYTES)
         place, data_key, head_secret = _place(bucket, object_key, fresh), fresh[32:64], fresh[_FRESH_BYTES:]
-        inner = seal_secrets(keys.wrapping, data_key + head_secret, bind(place, settings), fresh[88:100])
-        return _drafted(place, SealingMode.SSE_KMS, inner, fresh, head_secret)
+        bound = bind(place, settings)
+        inner = seal_secrets(keys.wrapping, data_key + head_secret, bound, fresh[88:100])
+        return _drafted(place, SealingMode.SSE_KMS, inner, fresh, head_secret), bound
 
     def rewrap(self, keys: BucketKeys, data_key: bytes, head_secret: bytes, bound: bytes) -> tuple[bytes, bytes]:
         """Return the inner layer for a data key that is there, and the head key beside it: fresh, unless one is there too."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from siegel.domain.entry import NotedUse
 from siegel.domain.errors import InvalidRequestError, SealBrokenError
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode, Upload
 from siegel.envelope.context import Place
@@ -12,7 +13,7 @@ from siegel.envelope.objectkeys import Wrapped, bind, open_secrets, parse_wrappe
 from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
 from siegel.service.keys import BucketKeys, Draft, KeyRing, derive_head_key
-from siegel.service.kms.custody import KeyUse, Lease, Protection, Rekeying
+from siegel.service.kms.custody import KeyUse, Layer, Lease, Protection, Rekeying
 from siegel.service.kms.datakeys import DataKeys
 
 
@@ -59,9 +60,9 @@ class ObjectKeys:
         """
         if protection is None:
             return self._keyring.draft(keys, bucket, object_key, asker.customer_key)
-        draft = self._keyring.draft_under(keys, bucket, object_key, protection.encoded)
+        draft, bound = self._keyring.draft_under(keys, bucket, object_key, protection.encoded)
         inner, nonce = draft.wrapped_key, draft.layer_nonce
-        wrapped = await self._data_keys.seal(asker, protection, bucket, draft.place, inner, nonce=nonce)
+        wrapped = await self._data_keys.seal(asker, protection, bucket, draft.place, inner, bound=bound, nonce=nonce)
         return replace(draft, wrapped_key=wrapped)
 
     async def rewrap(
@@ -82,7 +83,8 @@ class ObjectKeys:
         bound = bind(place, protection.encoded)
         inner, head_secret = self._keyring.rewrap(keys, unwrapped.data_key, unwrapped.head_secret, bound)
         nonce = self._keyring.nonce()
-        wrapped = await self._data_keys.seal(asker, protection, bucket, place, inner, nonce=nonce, rekeying=rekeying)
+        seal = self._data_keys.seal
+        wrapped = await seal(asker, protection, bucket, place, inner, bound=bound, nonce=nonce, rekeying=rekeying)
         return wrapped, head_secret
 
     async def unwrap(
@@ -111,6 +113,10 @@ class ObjectKeys:
     def use_again(self, protection: Protection, bucket: Bucket, place: Place, asker: Asker) -> bool:
         """Tell whether what a lasting lease has opened may be used at once, by whoever asks now; see `DataKeys.use_again`."""
         return self._data_keys.use_again(asker, protection, bucket, place)
+
+    def find_kept(self, bucket: Bucket, place: Place, wrapped: Wrapped, asker: Asker) -> tuple[Layer, NotedUse] | None:
+        """Return a layer that a custody keeps for a while, and what to note of its use; see `DataKeys.find_kept`."""
+        return None if asker.customer_key is not None else self._data_keys.find_kept(asker, bucket, place, wrapped)
 
     def lease(
         self, bucket: Bucket, place: Place, wrapped: Wrapped, asker: Asker, *, rekeying: Rekeying | None = None

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.decide import Permit
-from siegel.domain.entry import Entries, Entry, carrying
+from siegel.domain.entry import Entries, Entry, NotedUse, carrying
 
 _NO_CONSENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -27,7 +27,7 @@ class Trail(Struct, eq=False):
     bucket_id: int = 0
     object_key: str = ""
     # Uses of customers' keys on behalf of this request that are not written down yet.
-    uses: tuple[Entry, ...] = ()
+    uses: tuple[NotedUse, ...] = ()
     # What allowed it: the name of a statement, once it is decided.
     permit: str = ""
     # The consent that an operator acts under, and what key servers are told of it.
@@ -82,6 +82,10 @@ class Trail(Struct, eq=False):
             (),
             self.consent_id,
         )
+
+    def entry_of_use(self, use: NotedUse) -> Entry:
+        """Return the entry of a use of a key on behalf of this request, where it has to be written down by itself."""
+        return use.entry_beside(self.entry(use.status))
 
     def entries_of_keys(self, status: int, *, reason: str = "") -> Entries:
         """Return the entry of this request with its outcome, once for each key that it is about: who owns it learns of it."""

@@ -3,12 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from siegel.domain.entry import CARRIED, UNWRAP, WRAP, Entry, carrying
+from siegel.domain.entry import CARRIED, UNWRAP, WRAP, Entry, NotedUse, carrying
 
 OWN = Entry(1, "0A", "object.read", "1", "ann", "b", "k", "v", permit="Readers", bucket_id=7, manifest=b"m", consent_id="c")
-USE = Entry(
-    1, "0A", UNWRAP, "1", "ann", "b", "arn", permit="root of the account", bucket_id=7, key_ids=("key",), key_call_id="0B"
-)
+USE = NotedUse(UNWRAP, "1", "b", 7, "arn", ("key",), "root of the account", key_call_id="0B")
 
 
 def test_the_one_use_of_a_request_is_carried_by_its_entry():
@@ -26,7 +24,7 @@ def test_each_kind_carries_one_kind_of_use(kind, use, status):
     own = replace(OWN, kind=kind, status=status)
     assert carrying(own, (replace(USE, kind=use),)).key_ids == ("key",)
     other = replace(USE, kind=WRAP if use == UNWRAP else UNWRAP)
-    assert carrying(own, (other,)) == (own, other)
+    assert carrying(own, (other,)) == (own, other.entry_beside(own))
 
 
 @pytest.mark.parametrize(
@@ -43,4 +41,26 @@ def test_each_kind_carries_one_kind_of_use(kind, use, status):
     ids=["two uses", "refused use", "not modified", "refused request", "other kind", "key of another account", "other bucket"],
 )
 def test_all_other_uses_have_entries_of_their_own(own, uses):
-    assert carrying(own, uses) == (own, *uses)
+    assert carrying(own, uses) == (own, *(use.entry_beside(own) for use in uses))
+
+
+def test_the_entry_of_a_use_tells_of_the_key_and_whose_request_it_was():
+    own = replace(OWN, source="127.0.0.1", byte_range="0-1")
+    use = replace(USE, account_id="2", bucket="c", bucket_id=8, status=403, reason="AccessDenied")
+    assert use.entry_beside(own) == Entry(
+        1,
+        "0A",
+        UNWRAP,
+        "2",
+        "ann",
+        "c",
+        "arn",
+        status=403,
+        reason="AccessDenied",
+        source="127.0.0.1",
+        bucket_id=8,
+        permit="root of the account",
+        key_ids=("key",),
+        consent_id="c",
+        key_call_id="0B",
+    )

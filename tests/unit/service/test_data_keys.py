@@ -12,10 +12,10 @@ from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import NotedKeys
 from siegel.domain.errors import SealBrokenError
 from siegel.domain.wrapping_keys import Material, WrappingKey
-from siegel.envelope.objectkeys import Flags, Settings, encode_settings
+from siegel.envelope.objectkeys import Flags, Settings, Wrapped, encode_settings
 from siegel.service.asker import Asker
 from siegel.service.kms import custody, datakeys
-from siegel.service.kms.custody import OPEN, LocalCustody
+from siegel.service.kms.custody import OPEN, Kept, Layer, LocalCustody
 from siegel.service.kms.datakeys import REMEMBERED_BYTES_MAX, DataKeys
 from siegel.service.kms.views import KeyView
 from siegel.service.trail import Trail
@@ -94,9 +94,9 @@ class Again:
         self.data_keys._settle(self.caller, Asked(OPEN, self.protection.arn, NotedKeys({})), ResourceSide(OWN))
         self.trail = None
 
-    def ask(self, caller=None, protection=None):
+    def ask(self, caller=None, protection=None, bucket_id=7):
         self.trail = Trail(1, "REQUEST", "", caller=caller or self.caller)
-        bucket = SimpleNamespace(name="b", bucket_id=7)
+        bucket = SimpleNamespace(name="b", bucket_id=bucket_id)
         return self.data_keys.use_again(Asker(None, self.trail), protection or self.protection, bucket, None)
 
 
@@ -104,7 +104,7 @@ def test_who_was_let_use_a_key_may_use_it_again_and_each_use_is_noted():
     again = Again()
     assert again.ask()
     [use] = again.trail.uses
-    assert (use.kind, use.request_id, use.account_id, use.key_ids) == ("kms.decrypt", "REQUEST", OWN, (KEY_ID,))
+    assert (use.kind, use.account_id, use.key_ids, use.key_call_id) == ("kms.decrypt", OWN, (KEY_ID,), "")
     assert (use.status, use.bucket_id, use.permit) == (200, 7, again.data_keys._admitted.popitem()[1].because)
 
 
@@ -129,6 +129,74 @@ def test_every_other_use_has_to_be_decided_and_is_not_noted_here(change):
     change(again)
     assert not again.ask()
     assert again.trail.uses == ()
+
+
+def test_what_is_noted_is_remembered_by_caller_and_bucket_within_a_bound(monkeypatch):
+    monkeypatch.setattr(datakeys, "ADMITTED_MAX", 2)
+    again = Again()
+    for bucket_id in (7, 8, 9, 7):
+        assert again.ask(bucket_id=bucket_id)
+        [use] = again.trail.uses
+        assert use.bucket_id == bucket_id
+        assert 0 < len(again.data_keys._noted) <= 2
+    again.ask(bucket_id=7)
+    assert again.trail.uses[0] is use
+    again.keys.number = 4
+    again.data_keys.protection(again.protection.encoded)
+    assert again.data_keys._noted == {}
+
+
+class Keeping:
+    """A custody that keeps a layer, which REQUEST0 has asked for."""
+
+    def __init__(self):
+        self.kept = Kept(Layer(b"inner"), None, 1.0, "REQUEST0")
+
+    def find(self, *_):
+        return self.kept
+
+
+def find_kept(again, custody):
+    again.data_keys._custodies = {1: custody}
+    trail = Trail(1, "REQUEST", "", caller=again.caller)
+    wrapped = Wrapped(again.protection.encoded, b"\1outer", b"")
+    found = again.data_keys.find_kept(Asker(None, trail), SimpleNamespace(name="b", bucket_id=7), None, wrapped)
+    # Whoever uses it notes it.
+    assert trail.uses == ()
+    return found
+
+
+def test_a_kept_layer_is_found_with_what_is_to_be_noted_of_it():
+    again, custody = Again(), Keeping()
+    layer, use = find_kept(again, custody)
+    assert layer is custody.kept.layer
+    assert (use.kind, use.account_id, use.key_ids, use.key_call_id) == ("kms.decrypt", OWN, (KEY_ID,), "REQUEST0")
+
+
+def disable(again):
+    again.keys.view = replace(again.keys.view, key=WrappingKey(key_id=KEY_ID, is_enabled=False))
+    again.data_keys._known.clear()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda again: again.data_keys._admitted.clear(), id="who may is not decided"),
+        pytest.param(lambda again: setattr(again, "caller", root_caller(OWN, "SGL00000000000000001")), id="somebody else asks"),
+        pytest.param(lambda again: setattr(again.keys, "number", 4), id="something has changed"),
+        pytest.param(disable, id="the key is disabled"),
+    ],
+)
+def test_no_kept_layer_is_found_where_more_has_to_be_decided(change):
+    again = Again()
+    change(again)
+    assert find_kept(again, Keeping()) is None
+
+
+def test_no_kept_layer_is_found_where_none_is_kept():
+    custody = Keeping()
+    custody.kept = None
+    assert find_kept(Again(), custody) is None
 
 
 def test_what_keys_derive_for_buckets_is_remembered_for_a_generation_and_within_one_bound_for_all(monkeypatch):

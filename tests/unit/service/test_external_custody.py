@@ -18,7 +18,7 @@ from siegel.envelope.context import Place
 from siegel.envelope.objectkeys import Flags, Settings
 from siegel.service.asker import Asker
 from siegel.service.kms import external_custody
-from siegel.service.kms.custody import OPEN, KeyUse, Layer, Protection
+from siegel.service.kms.custody import OPEN, Kept, KeyUse, Layer, Protection
 from siegel.service.kms.external_custody import ExternalCustody
 from siegel.service.kms.views import KeyView
 from siegel.service.trail import Trail
@@ -114,6 +114,9 @@ class Stage:
 
     async def append(self, entry):
         self.entries.append(entry)
+
+    def find(self, outer):
+        return self.custody.find(self.use.asker, self.use.bucket, self.use.protection, outer)
 
     async def sealed(self):
         """Return an outer layer; it is kept, if it may be."""
@@ -235,7 +238,7 @@ def test_what_was_kept_before_a_key_was_given_back_is_forgotten_however_soon_tha
         assert lease.check() is None
         # Nobody asks between the two: all that shows of the first one is that there is a second one.
         GIVEN_BACK[way](stage.keys)
-        assert stage.custody.find(stage.use, outer) is None
+        assert stage.find(outer) is None
         assert len(stage.box.asked) == 1
         await lease.check()
         assert len(stage.box.asked) == 2
@@ -310,7 +313,7 @@ def test_what_a_server_was_asked_for_before_its_key_was_given_back_is_not_kept()
         outer = await stage.sealed()
         stage.box.meanwhile = lambda: GIVEN_BACK["connected"](stage.keys)
         assert (await stage.custody.unwrap(stage.use, outer)).layer.inner == INNER
-        assert stage.custody.find(stage.use, outer) is None
+        assert stage.find(outer) is None
 
     asyncio.run(story())
 
@@ -332,7 +335,7 @@ def test_a_key_that_is_taken_away_while_its_server_is_asked_opens_nothing():
         stage.box.meanwhile = lambda: stage.keys.change(key=replace(KEY, is_enabled=False))
         with pytest.raises(KeyDisabledError):
             await stage.custody.unwrap(stage.use, outer)
-        assert stage.custody.find(stage.use, outer) is None
+        assert stage.find(outer) is None
 
     asyncio.run(story())
 
@@ -352,9 +355,7 @@ def test_what_is_kept_is_bounded_and_does_not_outlast_the_longest_time(monkeypat
         stage = Stage("3600")
         long_ago_s = asyncio.get_running_loop().time() - 3600
         for number in range(5):
-            stage.custody._keep(
-                stage.use, b"outer %d" % number, external_custody._Kept(Layer(INNER), stage.use.protection, long_ago_s, "R"), 1
-            )
+            stage.custody._keep(stage.use, b"outer %d" % number, Kept(Layer(INNER), stage.use.protection, long_ago_s, "R"), 1)
         assert list(stage.custody._kept) == [b"outer 3", b"outer 4"]
         await asyncio.sleep(0.6)
         assert stage.custody._kept == {}

@@ -41,6 +41,8 @@ class Scene:
         self.layer, self.asked, self.is_lasting = None, [], False
         # Whom the key service lets use again what a lasting lease has opened.
         self.used_again, self.may_use_again = [], True
+        # Whether a custody keeps the layer for a while, and whoever asks may use it.
+        self.keeps = False
         self.getter = Getter(self.store, None, self, ObjectKeys(self.ring, self), None)
         self.put()
 
@@ -56,9 +58,13 @@ class Scene:
         self.used_again.append((asker, protection, bucket, place))
         return self.may_use_again
 
+    def find_kept(self, asker, bucket, place, wrapped):
+        assert (bucket, wrapped.settings, place.object_key) == (BUCKET, SETTINGS, "k")
+        return (self.layer, "use") if self.keeps else None
+
     def put(self):
         if self.kind == "kms":
-            draft = self.ring.draft_under(self.keys, BUCKET, "k", SETTINGS)
+            draft, _ = self.ring.draft_under(self.keys, BUCKET, "k", SETTINGS)
             wrapped, self.layer = join_wrapped(SETTINGS, b"\1outer"), Layer(draft.wrapped_key)
         else:
             draft = self.ring.draft(self.keys, BUCKET, "k", self.customer_key)
@@ -75,7 +81,8 @@ class Scene:
 
     def read(self, customer_key=None):
         version = self.getter.find(BUCKET, "k", None)
-        asker = SimpleNamespace(customer_key=self.customer_key if customer_key is None else customer_key)
+        self.trail = SimpleNamespace(uses=())
+        asker = SimpleNamespace(customer_key=self.customer_key if customer_key is None else customer_key, trail=self.trail)
         made = asyncio.run(self.getter.open(BUCKET, version, asker))
         assert made.inline_bytes() == BODY
         assert made.head == self.head
@@ -151,13 +158,47 @@ def test_under_a_key_of_a_key_server_each_use_is_asked_for_and_what_its_layer_ga
     assert len(scene.asked) == 2
     assert derivations == ["split_lease", "open_own_head", "SmallSegment"]
     assert first.unwrapped.data_key == second.unwrapped.data_key
-    assert first.unwrapped.lease is not second.unwrapped.lease
+    # Nobody can take the key away while it is opened: it needs no lease.
+    assert (first.unwrapped.lease, second.unwrapped.lease) == (None, None)
     # Nothing of it outlasts the layer.
     memo = scene.getter._recent.memo(first.version, BUCKET.account_id)
     assert memo.opened is None
     scene.layer = Layer(scene.layer.inner)
     scene.read()
     assert derivations == ["split_lease", "open_own_head", "SmallSegment"] * 2
+
+
+def test_what_a_kept_layer_gave_is_there_for_who_may_use_it_and_the_use_is_noted(derivations):
+    scene = Scene("kms")
+    scene.keeps = True
+    first = scene.read()
+    assert (len(scene.asked), scene.trail.uses) == (1, ())
+    assert scene.read() is first
+    assert (len(scene.asked), scene.trail.uses) == (1, ("use",))
+    assert derivations == ["split_lease", "open_own_head", "SmallSegment"]
+    # It is in the layer alone.
+    assert scene.getter._recent.memo(first.version, BUCKET.account_id).opened is None
+    scene.layer = Layer(scene.layer.inner)
+    assert scene.read() is not first
+    assert (len(scene.asked), scene.trail.uses) == (2, ())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda scene: setattr(scene, "keeps", False), id="nothing is kept, or somebody else asks"),
+        pytest.param(lambda scene: setattr(scene, "keys", replace(scene.keys)), id="other keys of the bucket"),
+        pytest.param(lambda scene: scene.getter._recent._kept.clear(), id="the row was read again"),
+        pytest.param(lambda scene: setattr(scene.layer, "made", None), id="the layer has lost it"),
+    ],
+)
+def test_otherwise_a_kept_layer_is_asked_for_as_any_other(change):
+    scene = Scene("kms")
+    scene.keeps = True
+    scene.read()
+    change(scene)
+    scene.read()
+    assert (len(scene.asked), scene.trail.uses) == (2, ())
 
 
 def test_under_a_key_that_is_held_here_it_is_opened_once_for_all_who_may_use_it_again(derivations):
@@ -177,7 +218,7 @@ def test_who_may_not_use_it_again_is_decided_on_anew_and_what_was_opened_is_let_
     scene.is_lasting = True
     first = scene.read()
     scene.may_use_again, scene.is_lasting = False, False
-    assert scene.read() is not first
+    scene.read()
     assert len(scene.asked) == 2
     assert scene.getter._recent.memo(first.version, BUCKET.account_id).opened is None
 

@@ -91,6 +91,22 @@ class Layer:
         return "Layer()"
 
 
+class Kept(Struct, frozen=True):
+    """A layer that a question of `asked_at_s`, on the event loop's clock, has opened; it is kept for `limit_s`.
+
+    `call_id`: the request for which that was asked.
+    """
+
+    layer: Layer
+    protection: Protection
+    asked_at_s: float
+    call_id: str
+    limit_s: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"Kept({self.protection.arn})"
+
+
 class Lease:
     """An opened layer, and whether it may still be used: by default for as long as its key may.
 
@@ -153,6 +169,10 @@ class Custody(Protocol):
         """Return the inner layer. Raises S3Error, SealBrokenError."""
         ...
 
+    def find(self, asker: Asker, bucket: Bucket, protection: Protection, outer: bytes) -> Kept | None:
+        """Return an opened layer that is kept for a while and may still be used; None where there is none of that kind."""
+        ...
+
 
 Custodies = Mapping[int, Custody]
 """Custodies by the byte that their layers begin with."""
@@ -194,6 +214,9 @@ class LocalCustody:
     async def unwrap(self, use: KeyUse, outer: bytes) -> Lease:
         """Return the inner layer."""
         return self.unwrap_now(use, outer)
+
+    def find(self, _asker: Asker, _bucket: Bucket, _protection: Protection, _outer: bytes) -> None:
+        """Return None: what is opened here is good for as long as its key (`Lease.is_lasting`)."""
 
     def _refresh(self, use: KeyUse) -> None:
         """After any change of keys, forget what they have opened: they may not be there any more."""

@@ -14,7 +14,7 @@ from siegel.access.caller import Caller, CallerKind
 from siegel.access.decide import Permit, decide
 from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import NotedKeys
-from siegel.domain.entry import Entry
+from siegel.domain.entry import NotedUse
 from siegel.domain.errors import SealBrokenError, SiegelError
 from siegel.domain.objects import Bucket
 from siegel.domain.wrapping_keys import KeyState, key_arn
@@ -24,7 +24,6 @@ from siegel.envelope.objectkeys import (
     LOCAL_CUSTODY,
     Flags,
     Wrapped,
-    bind,
     decode_settings,
     join_wrapped,
 )
@@ -38,6 +37,7 @@ from siegel.service.kms.custody import (
     Custodies,
     Custody,
     KeyUse,
+    Layer,
     Lease,
     Protection,
     Rekeying,
@@ -47,7 +47,7 @@ from siegel.service.kms.custody import (
 from siegel.service.kms.key_conditions import OF_EVERY_KEY, SYMMETRIC, KmsKeys, Values, keys_of_context, keys_of_key
 from siegel.service.kms.key_rights import REKEYING
 from siegel.service.kms.managed import via_service
-from siegel.service.kms.use_entries import refused_entry, use_entry
+from siegel.service.kms.use_entries import noted_use, refused_use
 from siegel.service.kms.views import REMEMBERED_MAX, KeyDirectory, decide_on_key
 
 # With all keys together: each may keep a caller alive, with the policies of its session.
@@ -57,6 +57,8 @@ REMEMBERED_BYTES_MAX: Final = 512
 _PREFIX: Final = f"{SERVICE}:"
 # The same in every request of one caller for one key.
 _STABLE: Final = frozenset({"kms:viaservice", "kms:calleraccount", *OF_EVERY_KEY})
+
+_NONE: Final[tuple[Permit | None, tuple[NotedUse, ...]]] = (None, ())
 
 
 class DataKeys:
@@ -72,6 +74,8 @@ class DataKeys:
         self._known: dict[bytes, Protection] = {}
         # Who may use which key without a further look, by caller, permission and key, as of the generation.
         self._admitted: dict[tuple[int, str, str], Permit] = {}
+        # What is noted of such a use that rests on no call, by the same and the bucket. The permit keeps the caller alive.
+        self._noted: dict[tuple[int, str, str, int], tuple[Permit | None, tuple[NotedUse, ...]]] = {}
 
     def protection(self, encoded: bytes) -> Protection:
         """Return the key that encoded settings speak of. Raises KeyNotFoundError."""
@@ -79,6 +83,7 @@ class DataKeys:
         if generation != self._generation or len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
             self._admitted.clear()
+            self._noted.clear()
             self._generation = generation
         known = self._known.get(encoded)
         if known is None or self._directory.has_expired(known.view):
@@ -109,18 +114,20 @@ class DataKeys:
         place: Place,
         inner: bytes,
         *,
+        bound: bytes,
         nonce: bytes,
         rekeying: Rekeying | None = None,
     ) -> bytes:
         """Return what is stored of an object's keys, whose inner layer is `inner`; `rekeying` takes further rights.
 
-        `nonce`: 12 fresh random bytes.
+        `bound`: what both layers are bound to; `nonce`: 12 fresh random bytes.
 
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
         """
-        # The key is looked up again: something may have changed since it was named.
-        protection = self.protection(protection.encoded)
-        use = KeyUse(asker, SEAL, protection, bucket, place, bind(place, protection.encoded))
+        if not self._is_current(protection):
+            # Something has changed since the key was named.
+            protection = self.protection(protection.encoded)
+        use = KeyUse(asker, SEAL, protection, bucket, place, bound)
         call_id = ""
         try:
             permit = self._admit(use, rekeying)
@@ -130,9 +137,9 @@ class DataKeys:
                 call_id = use.call_id
                 outer = await custody.wrap(use, inner, nonce)
         except SiegelError as error:
-            _note(use, refused_entry(use, error, call_id))
+            asker.trail.uses += (refused_use(use, error, call_id),)
             raise
-        _note(use, use_entry(use, call_id, permit=permit.because))
+        self._note(use, permit, call_id)
         return join_wrapped(protection.encoded, outer)
 
     async def open(
@@ -156,9 +163,9 @@ class DataKeys:
                 call_id = use.call_id
                 lease = await custody.unwrap(use, outer)
         except SiegelError as error:
-            _note(use, refused_entry(use, error, call_id))
+            asker.trail.uses += (refused_use(use, error, call_id),)
             raise
-        _note(use, use_entry(use, lease.call_id, permit=permit.because))
+        self._note(use, permit, lease.call_id)
         return use, lease
 
     def use_again(self, asker: Asker, protection: Protection, bucket: Bucket, place: Place) -> bool:
@@ -166,15 +173,51 @@ class DataKeys:
 
         So it is where nothing has changed since, and no policy asks anything of the request itself. Else `open` decides.
         """
-        generation = self._directory.generation()
-        if generation != protection.generation or generation != self._generation or self._directory.has_expired(protection.view):
+        if not self._is_current(protection) or not protection.is_usable:
             return False
+        trail = asker.trail
+        noted = self._noted.get((id(trail.caller), OPEN, protection.arn, bucket.bucket_id))
+        if noted is not None:
+            trail.uses += noted[1]
+            return True
+        permit = self._admitted.get((id(trail.caller), OPEN, protection.arn))
+        if permit is None:
+            return False
+        self._note(KeyUse(asker, OPEN, protection, bucket, place, b""), permit, "")
+        return True
+
+    def find_kept(self, asker: Asker, bucket: Bucket, place: Place, wrapped: Wrapped) -> tuple[Layer, NotedUse] | None:
+        """Return a layer that its custody keeps for a while, and what is to be noted of its use; None where `open` has to decide.
+
+        Raises KeyNotFoundError.
+        """
+        protection = self.protection(wrapped.settings)
         permit = self._admitted.get((id(asker.trail.caller), OPEN, protection.arn))
         if permit is None or not protection.is_usable:
-            return False
-        use = KeyUse(asker, OPEN, protection, bucket, place, b"")
-        _note(use, use_entry(use, "", permit=permit.because))
-        return True
+            return None
+        kept = self._custodies[_custody_number(protection)].find(asker, bucket, protection, wrapped.outer)
+        if kept is None:
+            return None
+        use = KeyUse(asker, OPEN, protection, bucket, place, wrapped.bound)
+        return kept.layer, noted_use(use, kept.call_id, permit=permit.because)
+
+    def _is_current(self, protection: Protection) -> bool:
+        """Tell whether nothing has changed since a key was looked up."""
+        generation = self._directory.generation()
+        return generation == protection.generation == self._generation and not self._directory.has_expired(protection.view)
+
+    def _note(self, use: KeyUse, permit: Permit, call_id: str) -> None:
+        """Note a use that was permitted; remember what is noted of it where the next one will be permitted as well."""
+        trail, arn = use.asker.trail, use.protection.arn
+        by = id(trail.caller), use.permission, arn, use.bucket.bucket_id
+        permitted, uses = self._noted.get(by, _NONE) if not call_id else _NONE
+        if permitted is not permit:
+            uses = (noted_use(use, call_id, permit=permit.because),)
+            if not call_id and self._admitted.get(by[:3]) is permit:
+                if len(self._noted) >= ADMITTED_MAX:
+                    self._noted.clear()
+                self._noted[by] = permit, uses
+        trail.uses += uses
 
     def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
         if outer[0] != _custody_number(protection):
@@ -231,11 +274,6 @@ class DataKeys:
             others={},
         )
         return KmsKeys(own, of_request, partial(self._directory.aliases_of, view))
-
-
-def _note(use: KeyUse, entry: Entry) -> None:
-    trail = use.asker.trail
-    trail.uses = (*trail.uses, entry)
 
 
 def _custody_number(protection: Protection) -> int:

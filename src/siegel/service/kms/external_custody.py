@@ -11,7 +11,6 @@ import math
 from collections.abc import Awaitable
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.domain.configuration import Tagging
@@ -19,6 +18,7 @@ from siegel.domain.errors import S3Error, SealBrokenError, SiegelError, StorageE
 from siegel.domain.key_errors import KeyStateError, KeyTimeoutError
 from siegel.domain.key_stores import KeyServerError
 from siegel.domain.limits import DATA_KEY_S_DEFAULT, DATA_KEYS_MAX
+from siegel.domain.objects import Bucket
 from siegel.domain.ports import Journal
 from siegel.domain.records import Kind
 from siegel.domain.time_limits import TIME_LIMIT_TAG, read_time_limit
@@ -27,11 +27,12 @@ from siegel.envelope.objectkeys import EXTERNAL_CUSTODY
 from siegel.envelope.outerlayer import decode_layer, encode_layer
 from siegel.kmswire.xks import render_aad
 from siegel.s3wire.names import encode_version_id
+from siegel.service.asker import Asker
 from siegel.service.directory import Directory
-from siegel.service.kms.custody import KeyUse, Layer, Lease, Protection, check_state, current_view
+from siegel.service.kms.custody import Kept, KeyUse, Layer, Lease, Protection, check_state, current_view
 from siegel.service.kms.lapses import PASSING
 from siegel.service.kms.proxies import Proxies, Wrapping
-from siegel.service.kms.use_entries import RENEWAL, refused_entry, use_entry
+from siegel.service.kms.use_entries import RENEWAL, noted_use, refused_use
 from siegel.service.kms.views import KeyDirectory, KeyView
 
 SWEEP_S: Final = 0.5
@@ -41,22 +42,6 @@ _RETRY_S: Final = 1.0
 _EARLY: Final = 0.75
 _LIMITS_MAX: Final = 10_000
 _PREFIX: Final = "kms:"
-
-
-class _Kept(Struct, frozen=True):
-    """A layer that was opened by a question of `asked_at_s`, on the event loop's clock; it is kept for `limit_s`.
-
-    `call_id`: the request for which that was asked.
-    """
-
-    layer: Layer
-    protection: Protection
-    asked_at_s: float
-    call_id: str
-    limit_s: float = 0.0
-
-    def __repr__(self) -> str:
-        return f"_Kept({self.protection.arn})"
 
 
 class ExternalCustody:
@@ -71,7 +56,7 @@ class ExternalCustody:
         self._documents = documents
         self._proxies = proxies
         self._journal = journal
-        self._kept: dict[bytes, _Kept] = {}
+        self._kept: dict[bytes, Kept] = {}
         self._limits: dict[tuple[int, str], float] = {}
         self._generation = directory.generation()
         self._sweep: asyncio.TimerHandle | None = None
@@ -87,46 +72,46 @@ class ExternalCustody:
         except KeyServerError as error:
             raise _s3_error(error) from error
         outer = bytes((EXTERNAL_CUSTODY,)) + encode_layer(layer)
-        self._keep(use, outer, _Kept(Layer(inner), use.protection, at_s, use.call_id), generation)
+        self._keep(use, outer, Kept(Layer(inner), use.protection, at_s, use.call_id), generation)
         return outer
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease | None:
         """Return a layer that is still kept."""
-        kept = self.find(use, outer)
+        kept = self.find(use.asker, use.bucket, use.protection, outer)
         return None if kept is None else ExternalLease(kept, self._directory, self, use, outer)
 
     async def unwrap(self, use: KeyUse, outer: bytes) -> Lease:
         """Ask the key server."""
         return ExternalLease(await self.ask(use, outer), self._directory, self, use, outer)
 
-    def find(self, use: KeyUse, outer: bytes) -> _Kept | None:
+    def find(self, asker: Asker, bucket: Bucket, protection: Protection, outer: bytes) -> Kept | None:
         """Return a layer that is kept, and may still be used without asking."""
         self._refresh()
         # Under a consent the key server sees every use: what it opened for others does not count.
-        kept = None if use.asker.trail.consent_id else self._kept.get(outer)
-        if kept is None or _now_s() - kept.asked_at_s >= self._limit_s(use):
+        kept = None if asker.trail.consent_id else self._kept.get(outer)
+        if kept is None or _now_s() - kept.asked_at_s >= self._limit_s(bucket, protection):
             return None
         return kept
 
-    async def ask(self, use: KeyUse, outer: bytes) -> _Kept:
+    async def ask(self, use: KeyUse, outer: bytes) -> Kept:
         """Ask the key server to open a layer. Raises KeyTimeoutError, KeyStateError and its like, SealBrokenError."""
         at_s, generation = _now_s(), self._directory.generation()
         try:
             inner = await self._proxies.decrypt(self._wrapping(use), decode_layer(outer[1:]))
         except KeyServerError as error:
             raise _s3_error(error) from error
-        kept = _Kept(Layer(inner), use.protection, at_s, use.call_id)
+        kept = Kept(Layer(inner), use.protection, at_s, use.call_id)
         self._keep(use, outer, kept, generation)
         return kept
 
-    async def ask_again(self, use: KeyUse, outer: bytes) -> _Kept:
+    async def ask_again(self, use: KeyUse, outer: bytes) -> Kept:
         """As `ask`, while a body streams. The entry is durable on return, also that of a refusal. Raises StorageError too."""
         try:
             kept = await self.ask(use, outer)
         except SiegelError as error:
-            await self._journal.append(refused_entry(use, error, use.call_id))
+            await self._journal.append(use.asker.trail.entry_of_use(refused_use(use, error, use.call_id)))
             raise
-        await self._journal.append(use_entry(use, use.call_id, reason=RENEWAL))
+        await self._journal.append(use.asker.trail.entry_of_use(noted_use(use, use.call_id, reason=RENEWAL)))
         return kept
 
     def forget(self, outer: bytes) -> None:
@@ -136,21 +121,21 @@ class ExternalCustody:
     def time_limit_s(self, use: KeyUse) -> float:
         """Return for how long a layer may be used without asking again: the shortest time that a tag says, else the default."""
         self._refresh()
-        return self._limit_s(use)
+        return self._limit_s(use.bucket, use.protection)
 
-    def _limit_s(self, use: KeyUse) -> float:
-        place = use.bucket.bucket_id, use.protection.arn
+    def _limit_s(self, bucket: Bucket, protection: Protection) -> float:
+        place = bucket.bucket_id, protection.arn
         known = self._limits.get(place)
         if known is None:
-            bucket_tags = self._documents.document(use.bucket, Kind.TAGGING, Tagging) or Tagging()
-            tags = (*bucket_tags.tags, *current_view(self._directory, use.protection).key.tags)
+            bucket_tags = self._documents.document(bucket, Kind.TAGGING, Tagging) or Tagging()
+            tags = (*bucket_tags.tags, *current_view(self._directory, protection).key.tags)
             said = (read_time_limit(value) for name, value in tags if name == TIME_LIMIT_TAG)
             if len(self._limits) >= _LIMITS_MAX:
                 self._limits.clear()
             known = self._limits[place] = min(said, default=DATA_KEY_S_DEFAULT)
         return known
 
-    def _keep(self, use: KeyUse, outer: bytes, kept: _Kept, generation: int) -> None:
+    def _keep(self, use: KeyUse, outer: bytes, kept: Kept, generation: int) -> None:
         """Keep a layer, unless it may not be kept, or was asked for before its key was given back.
 
         Raises what `check_state` raises if the key was taken away meanwhile.
@@ -225,7 +210,7 @@ class ExternalLease(Lease):
 
     is_lasting = False
 
-    def __init__(self, kept: _Kept, directory: KeyDirectory, custody: ExternalCustody, use: KeyUse, outer: bytes) -> None:
+    def __init__(self, kept: Kept, directory: KeyDirectory, custody: ExternalCustody, use: KeyUse, outer: bytes) -> None:
         super().__init__(kept.layer, use.protection, directory, kept.call_id)
         self._custody = custody
         self._use = use
@@ -257,7 +242,7 @@ class ExternalLease(Lease):
     async def _renew(self) -> None:
         """Ask again. A key server that is not there is tried until the time is over; one that refuses ends the body at once."""
         until_s = self._asked_at_s + self._limit_s()
-        kept = self._custody.find(self._use, self._outer)
+        kept = self._custody.find(self._use.asker, self._use.bucket, self._use.protection, self._outer)
         try:
             if kept is None or kept.asked_at_s <= self._asked_at_s:
                 kept = await self._custody.ask_again(self._use, self._outer)

@@ -3,13 +3,14 @@
 import asyncio
 import signal
 from contextlib import contextmanager
+from functools import partial
 
 import apsw
 import pytest
 from tests.contract.meta_fixtures import BUCKET, ManualClock, a_bucket, a_version, entry, start_writer
 
 from siegel.domain.errors import StorageError
-from siegel.domain.logs import Log
+from siegel.domain.logs import Head, Log, Run
 from siegel.domain.objects import Account, Credential, CredentialKind
 from siegel.drivers.meta.sqlite import create_store, open_store
 from siegel.drivers.meta.sqlite_connection import connect
@@ -69,6 +70,34 @@ def test_no_page_is_read_again_while_others_add_to_the_journal_alone(directory):
     asyncio.run(main())
 
 
+def test_nor_does_what_takes_entries_into_a_log(directory):
+    async def main():
+        with opened(directory, 2) as (reader, writer):
+            await writer.write(put("a"), None)
+            log = await writer.write(lambda tx: tx.ledgers.insert(Log(0, ACCOUNT, "origin", 1, b"", 0, b"", 0, 0, b"")), None)
+            hold(reader)
+            pages_read(reader)
+
+            def integrate(tx, number):
+                tx.ledgers.take_journal(1, 100)
+                tx.ledgers.add_run(Run(log.log_id, number, 1, b"entries", b"openings"))
+                tx.ledgers.put_tile(log.log_id, 0, number, b"hashes")
+                assert tx.ledgers.grow(log.log_id, number, number + 1, b"root")
+                assert tx.ledgers.put_head(Head(log.log_id, number, number + 1, b"root", 1, b"checkpoint"))
+
+            for number in range(5):
+                await writer.append(entry(str(number)))
+                await writer.write(partial(integrate, number=number), None)
+                assert find(reader, "a").body == b"body"
+                assert holds(reader)
+            assert pages_read(reader) == 0
+            # Whoever asks for the log sees all of it.
+            assert reader.reader.ledgers.find(ACCOUNT).head_size == 5
+            assert [run.first for run in reader.reader.ledgers.runs(log.log_id, 0, 9)] == [0, 1, 2, 3, 4]
+
+    asyncio.run(main())
+
+
 CHANGES = {
     "an object": (put("b"), lambda reader: reader.objects.find_current(BUCKET, "b")),
     "a bucket": (lambda tx: tx.buckets.insert(a_bucket("new")), lambda reader: reader.buckets.find("new")),
@@ -80,10 +109,6 @@ CHANGES = {
     "an access key": (
         lambda tx: tx.identities.insert_credential(Credential("SGL1", CredentialKind.ROOT, ACCOUNT, 1, b"")),
         lambda reader: reader.identities.find_credential("SGL1"),
-    ),
-    "a log": (
-        lambda tx: tx.ledgers.insert(Log(0, ACCOUNT, "origin", 1, b"", 0, b"", 0, 0, b"")),
-        lambda reader: reader.ledgers.find(ACCOUNT),
     ),
 }
 

@@ -34,6 +34,8 @@ RANDOM_S = (0.3, 1.5)
 # Promised is a second; the machine is busy with other things too, and what waited for a start is late.
 INTEGRATED_S = 60.0
 DELAY_S = "3600"
+# Each audit looks at a ledger from its first entry on: what one takes grows with the kills before it.
+KILLS_PER_LEDGER = 50
 
 
 class Asker(threading.Thread):
@@ -138,14 +140,16 @@ class Auditor:
 
 def run(folder: Path, kills: int, seed: int) -> tuple[list[str], list[Violation]]:
     """Kill the service `kills` times, most of them at a point of the ledger; return notes and violations."""
-    deployment = Deployment.create(folder / "ledger")
-    auditor = Auditor(deployment)
-    _begin(deployment, auditor)
     choice = random.Random(seed)
+    auditors: list[Auditor] = []
     hits: Counter[str] = Counter()
     points = itertools.cycle((*POINTS, None))
     unnamed = 0
     for number in range(kills):
+        if number % KILLS_PER_LEDGER == 0:
+            auditors.append(_begin(folder / f"ledger-{len(auditors)}"))
+        auditor = auditors[-1]
+        deployment = auditor.deployment
         point = next(points)
         if point in OF_KEYS:
             _rotate_keys(deployment, auditor)
@@ -167,20 +171,27 @@ def run(folder: Path, kills: int, seed: int) -> tuple[list[str], list[Violation]
             hits[point or "at any time"] += has_hit
         _audit(deployment, auditor, when)
         if number % 20 == 19:
-            print(f"  {number + 1} of {kills} kills, {len(auditor.violations)} violations", flush=True)
+            print(f"  {number + 1} of {kills} kills, {sum(len(one.violations) for one in auditors)} violations", flush=True)
     reached = {name: hits[name] + hits[f"{name} at the start"] for name in POINTS}
     missed = [name for name, count in reached.items() if not count] if kills > len(POINTS) else []
-    auditor.violations += [Violation("not reached", "ledger", f"the fault point {name}") for name in missed]
+    violations = [violation for one in auditors for violation in one.violations]
+    violations += [Violation("not reached", "ledger", f"the fault point {name}") for name in missed]
     if unnamed:
-        auditor.violations.append(Violation("unnamed", "ledger", f"{unnamed} answers name no entry"))
+        violations.append(Violation("unnamed", "ledger", f"{unnamed} answers name no entry"))
     told = ", ".join(f"{name} {count}" for name, count in hits.items())
     return [
         f"{kills} kills ({told})",
-        f"{auditor.audits} audits, {auditor.size:,} entries, {auditor.hand_overs} hand-overs of keys",
-    ], auditor.violations
+        (
+            f"{sum(one.audits for one in auditors)} audits of {len(auditors)} ledgers, {sum(one.size for one in auditors):,} "
+            f"entries, {sum(one.hand_overs for one in auditors)} hand-overs of keys"
+        ),
+    ], violations
 
 
-def _begin(deployment: Deployment, auditor: Auditor) -> None:
+def _begin(folder: Path) -> Auditor:
+    """Make a deployment, and whoever audits its first account."""
+    deployment = Deployment.create(folder)
+    auditor = Auditor(deployment)
     server = deployment.start(2)
     s3 = S3(server, deployment.signer(server))
     try:
@@ -189,6 +200,7 @@ def _begin(deployment: Deployment, auditor: Auditor) -> None:
     finally:
         s3.close()
         server.stop()
+    return auditor
 
 
 def _audit(deployment: Deployment, auditor: Auditor, when: str) -> None:

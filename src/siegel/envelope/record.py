@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from siegel.domain.errors import SealBrokenError
 
+KEY_BYTES: Final = 32
+"""AES-256, nothing shorter."""
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 RECORD_OVERHEAD_BYTES: Final = 1 + NONCE_BYTES + TAG_BYTES
@@ -35,6 +37,13 @@ def open_record(key: bytes, sealed: bytes, context: bytes) -> bytes:
         raise SealBrokenError("a sealed record does not open: damage, another place, or another key") from None
 
 
+def seal_record(key: bytes, plaintext: bytes, context: bytes, nonce: bytes) -> bytes:
+    """Seal the one record of a key that serves no other. `nonce`: 12 random bytes."""
+    if len(key) != KEY_BYTES or len(nonce) != NONCE_BYTES:
+        raise ValueError("a record key has 32 bytes, a nonce 12")
+    return _VERSION + nonce + AESGCM(key).encrypt(nonce, plaintext, context)
+
+
 class RecordKey:
     """A 32-byte key that seals records. Build it once per key: it holds the cipher ready for use. Never shows its key."""
 
@@ -42,7 +51,7 @@ class RecordKey:
 
     def __init__(self, key: bytes) -> None:
         """Take the key: exactly 32 bytes, else ValueError."""
-        if len(key) != 32:  # noqa: PLR2004  AES-256, nothing shorter
+        if len(key) != KEY_BYTES:
             raise ValueError("a record key has 32 bytes")
         cipher = AESGCM(key)
         self._encrypt = cipher.encrypt

@@ -31,24 +31,32 @@ _FORMS: Final = tuple(
 )
 
 
-@lru_cache(maxsize=1024)
-def _http_second(second: int) -> str:
-    moment = datetime.fromtimestamp(second, UTC)
-    return f"{_DAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]} {moment.year:04} {moment:%H:%M:%S} GMT"
+def _date(day: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
 
 
-def format_http_date(at_ms: int) -> str:
-    """Return the form of headers, for example `Sun, 06 Nov 1994 08:49:37 GMT`."""
-    return _http_second(at_ms // 1000)
+@lru_cache(maxsize=4096)
+def _http_day(day: int) -> str:
+    date = _date(day)
+    return f"{_DAYS[date.weekday()]}, {date.day:02} {_MONTHS[date.month - 1]} {date.year:04} "
 
 
 @lru_cache(maxsize=4096)
 def _iso_day(day: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%Y-%m-%dT")
+    return _date(day).strftime("%Y-%m-%dT")
 
 
 _TWO_DIGITS: Final = tuple(f"{number:02}:" for number in range(60))
-_LAST_TWO_DIGITS: Final = tuple(f"{number:02}.000Z" for number in range(60))
+_LAST_OF_HTTP: Final = tuple(f"{number:02} GMT" for number in range(60))
+_LAST_OF_ISO: Final = tuple(f"{number:02}.000Z" for number in range(60))
+
+
+def format_http_date(at_ms: int) -> str:
+    """Return the form of headers, for example `Sun, 06 Nov 1994 08:49:37 GMT`."""
+    day, second = divmod(at_ms // 1000, _DAY_S)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return _http_day(day) + _TWO_DIGITS[hour] + _TWO_DIGITS[minute] + _LAST_OF_HTTP[second]
 
 
 def format_iso(at_ms: int) -> str:
@@ -56,7 +64,7 @@ def format_iso(at_ms: int) -> str:
     day, second = divmod(at_ms // 1000, _DAY_S)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)
-    return _iso_day(day) + _TWO_DIGITS[hour] + _TWO_DIGITS[minute] + _LAST_TWO_DIGITS[second]
+    return _iso_day(day) + _TWO_DIGITS[hour] + _TWO_DIGITS[minute] + _LAST_OF_ISO[second]
 
 
 def parse_date(text: str) -> int | None:

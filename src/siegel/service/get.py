@@ -97,6 +97,7 @@ class Getter:
         self._blobs = blobs
         self._directory = directory
         self._object_keys = object_keys
+        self._use_again = object_keys.use_again
         self._executor = executor
         self._slabs = Slabs()
 
@@ -115,7 +116,8 @@ class Getter:
         memo = self._recent.memo(version, bucket.account_id)
         known = memo.opened
         if known is not None and known.keys is keys and known.bucket is bucket and asker.customer_key is None:
-            if known.protection is None or self._object_keys.use_again(known.protection, bucket, memo.place, asker):
+            protection = known.unwrapped.protection
+            if protection is None or self._use_again(asker, protection, bucket, memo.place):
                 return known
             memo.opened = None
         if version.mode is SealingMode.SSE_KMS:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from siegel.domain.errors import SealBrokenError
 from siegel.domain.objects import ObjectVersion
 from siegel.envelope.context import Place, Purpose, encode_context
-from siegel.envelope.record import RecordKey, open_record
+from siegel.envelope.record import RecordKey, open_record, seal_record
 from siegel.service.keys import BucketKeys
 
 # The clear columns that a head binds: size, time, mode, storage, part count, data id; a part binds number, size, data id.
@@ -97,6 +97,11 @@ def _head_context(place: Place, version: ObjectVersion) -> bytes:
 def seal_head(key: RecordKey, place: Place, version: ObjectVersion, head: Head, nonce: bytes) -> bytes:
     """Seal a head for the version beside whose columns it will rest."""
     return key.seal(_encode(head), _head_context(place, version), nonce)
+
+
+def seal_own_head(secret: bytes, place: Place, version: ObjectVersion, head: Head, nonce: bytes) -> bytes:
+    """Seal the head of a version that has a key of its own for it, as `seal_head` does."""
+    return seal_record(secret, _encode(head), _head_context(place, version), nonce)
 
 
 def open_head(key: RecordKey, place: Place, version: ObjectVersion) -> Head:

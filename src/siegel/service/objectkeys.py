@@ -1,6 +1,7 @@
 """The keys of one object: made when it is written, opened when it is read, whoever has a part in that."""
 
 from collections.abc import Awaitable
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,6 +51,8 @@ class ObjectKeys:
     def __init__(self, keyring: KeyRing, data_keys: DataKeys) -> None:
         self._keyring = keyring
         self._data_keys = data_keys
+        # Whether what a lasting lease has opened may be used at once, by whoever asks now.
+        self.use_again: Final = data_keys.use_again
 
     async def draft(
         self, keys: BucketKeys, bucket: Bucket, object_key: str, asker: Asker, protection: Protection | None
@@ -109,10 +112,6 @@ class ObjectKeys:
         use, lease = await self.lease(bucket, place, wrapped, asker, rekeying=rekeying)
         data_key, head_secret = split_lease(keys, wrapped, lease)
         return Unwrapped(data_key, keys.metadata, head_secret, use.protection, lease)
-
-    def use_again(self, protection: Protection, bucket: Bucket, place: Place, asker: Asker) -> bool:
-        """Tell whether what a lasting lease has opened may be used at once, by whoever asks now; see `DataKeys.use_again`."""
-        return self._data_keys.use_again(asker, protection, bucket, place)
 
     def find_kept(self, bucket: Bucket, place: Place, wrapped: Wrapped, asker: Asker) -> tuple[Layer, NotedUse] | None:
         """Return a layer that a custody keeps for a while, and what to note of its use; see `DataKeys.find_kept`."""

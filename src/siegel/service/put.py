@@ -16,7 +16,7 @@ from siegel.s3wire.conditions import WriteConditions
 from siegel.service.asker import Asker
 from siegel.service.bodies import Body, SealedBody, Sealer, Segment
 from siegel.service.directory import Directory
-from siegel.service.heads import Head, seal_head, seal_tags
+from siegel.service.heads import Head, seal_head, seal_own_head, seal_tags
 from siegel.service.keys import Draft, KeyRing
 from siegel.service.kms.custody import Protection
 from siegel.service.lockclock import LockTime
@@ -141,7 +141,11 @@ class Putter:
             lock=request.lock.lock,
             retain_until_ms=request.lock.retain_until_ms,
         )
-        sealed_head = seal_head(draft.head_key(target.keys), draft.place, version, head, draft.head_nonce)
+        place, secret, nonce = draft.place, draft.head_secret, draft.head_nonce
+        if secret:
+            sealed_head = seal_own_head(secret, place, version, head, nonce)
+        else:
+            sealed_head = seal_head(target.keys.metadata, place, version, head, nonce)
         return Stored(replace(version, sealed_head=sealed_head), head)
 
 

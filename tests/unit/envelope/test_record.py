@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siegel.domain.errors import SealBrokenError
-from siegel.envelope.record import RECORD_OVERHEAD_BYTES, RecordKey, open_record
+from siegel.envelope.record import RECORD_OVERHEAD_BYTES, RecordKey, open_record, seal_record
 
 KEY = RecordKey(b"k" * 32)
 NONCE = b"n" * 12
@@ -36,8 +36,9 @@ def test_every_cut_is_noticed_and_so_is_an_appendix():
         KEY.open(sealed + b"\0", b"place")
 
 
-def test_the_one_record_of_a_key_is_opened_without_building_it():
-    sealed = KEY.seal(b"x", b"place", NONCE)
+def test_the_one_record_of_a_key_is_sealed_and_opened_without_building_it():
+    sealed = seal_record(b"k" * 32, b"x", b"place", NONCE)
+    assert sealed == KEY.seal(b"x", b"place", NONCE)
     assert open_record(b"k" * 32, sealed, b"place") == b"x"
     for key, broken, context in (
         (b"k" * 32, sealed, b"other"), (b"j" * 32, sealed, b"place"), (b"k" * 32, sealed[:-1], b"place"),
@@ -66,12 +67,16 @@ def test_a_later_version_is_refused_by_name():
 def test_a_key_has_32_bytes(size):
     with pytest.raises(ValueError, match="32 bytes"):
         RecordKey(b"k" * size)
+    with pytest.raises(ValueError, match="32 bytes"):
+        seal_record(b"k" * size, b"x", b"here", NONCE)
 
 
 @pytest.mark.parametrize("size", [0, 8, 11, 13])
 def test_a_nonce_has_12_bytes(size):
     with pytest.raises(ValueError, match="12 bytes"):
         KEY.seal(b"x", b"here", b"n" * size)
+    with pytest.raises(ValueError, match="nonce 12"):
+        seal_record(b"k" * 32, b"x", b"here", b"n" * size)
 
 
 def test_a_key_is_never_shown():

@@ -117,9 +117,9 @@ def test_who_was_let_use_a_key_may_use_it_again_and_each_use_is_noted():
             lambda again: (setattr(again.keys, "number", 4), again.data_keys.protection(again.protection.encoded)),
             id="after a change that was seen",
         ),
-        pytest.param(lambda again: setattr(again.keys, "is_over", True), id="with material that has expired"),
         pytest.param(
-            lambda again: setattr(again, "protection", replace(again.protection, is_usable=False)), id="of a key that is disabled"
+            lambda again: setattr(again, "protection", replace(again.protection, is_lasting=False)),
+            id="of a key that will expire",
         ),
         pytest.param(lambda again: setattr(again, "protection", replace(again.protection, arn="another")), id="of another key"),
     ],
@@ -129,6 +129,21 @@ def test_every_other_use_has_to_be_decided_and_is_not_noted_here(change):
     change(again)
     assert not again.ask()
     assert again.trail.uses == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "usable", "lasting"),
+    [
+        (WrappingKey(key_id=KEY_ID), True, True),
+        (WrappingKey(key_id=KEY_ID, expires_at_ms=5), True, False),
+        (WrappingKey(key_id=KEY_ID, is_enabled=False), False, False),
+    ],
+)
+def test_a_key_lasts_where_it_is_usable_and_no_time_ends_that(key, usable, lasting):
+    keys = Keys()
+    keys.view = replace(keys.view, key=key)
+    found = DataKeys(keys, {}, "eu-central-1").protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
+    assert (found.is_usable, found.is_lasting) == (usable, lasting)
 
 
 def test_what_is_noted_is_remembered_by_caller_and_bucket_within_a_bound(monkeypatch):

@@ -101,7 +101,9 @@ class Stage:
             encoded=b"",
             view=self.keys.view,
             arn=ARN,
+            custody=2,
             is_usable=True,
+            is_lasting=True,
             headers=(),
             generation=self.keys.number,
         )

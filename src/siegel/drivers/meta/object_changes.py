@@ -10,7 +10,7 @@ falls there was last changed. Keys share places by their hash, so a change of on
 All three under the process lock. What was read at `now` stands while its place says no more than that: a change that was undone,
 or whose process died, costs those who remember one look at the database, and nobody is told something old.
 
-One place more, `ANY`, is that of every change but an addition to the journal: for those who hold a read transaction.
+One place more, `ANY`, is that of every change but those of journal and logs: for those who hold a read transaction.
 """
 
 from collections.abc import MutableSequence
@@ -70,7 +70,7 @@ class ObjectChanges:
         self.note_any()
 
     def note_any(self) -> None:
-        """Note that the open transaction changes something, and does not only add to the journal."""
+        """Note that the open transaction changes something else than journal and logs."""
         self._cells[ANY] = self._cells[_DECIDED] + 1
 
     def begin(self) -> None:

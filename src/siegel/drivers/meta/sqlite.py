@@ -35,7 +35,7 @@ LOCK_NAME: Final = "commit.lock"
 GENERATION_NAME: Final = "generation"
 CHANGES_NAME: Final = "changes"
 
-# More brings little: whatever changes more than the journal empties the reading cache, and the kernel holds the pages anyway.
+# More brings little: most changes empty the reading cache, and the kernel holds the pages anyway.
 READ_CACHE_KIB: Final = 16 * 1024
 WRITE_CACHE_KIB: Final = 16 * 1024
 

@@ -1,13 +1,14 @@
-"""The statements of a reading connection, which keeps its page cache for as long as others add to the journal alone.
+"""The statements of a reading connection, which keeps its page cache for as long as others change journal and logs alone.
 
 A connection empties its cache where a read transaction begins and somebody has committed since the last one; and every read of an
-object is followed by the commit of its entry. So the transaction is held open over statements, until one of these ends it:
+object is followed by the commit of its entry, which then goes from the journal into a log. So the transaction is held open over
+statements, until one of these ends it:
 
-    somebody changes anything but the journal      each statement looks whether it was so (`object_changes.py`): what was
+    somebody changes anything else                 each statement looks whether it was so (`object_changes.py`): what was
                                                    acknowledged before it began is never missing
     the log has nearly its full size               each statement looks: a held transaction keeps the log from being begun anew
     nobody reads any more                          a timer of the event loop, for the same reason
-    somebody asks for what the journal has         `fresh_rows`
+    somebody asks for journal or logs              `fresh_rows`
 """
 
 import asyncio
@@ -16,7 +17,6 @@ from typing import Final
 
 import apsw
 
-from siegel.domain.errors import StorageError
 from siegel.drivers.meta.object_changes import ANY, ObjectChanges
 from siegel.drivers.meta.sqlite_connection import storage_error
 from siegel.drivers.meta.sqlite_statements import Row, Statements, Value
@@ -46,15 +46,16 @@ class HeldStatements(Statements):
             self._begin_anew()
         self._is_used = True
         try:
-            return super().rows(sql, values)
-        except StorageError:
+            found: list[Row] = self._cursor.execute(sql, values).fetchall()
+        except apsw.Error as error:
             self.release()
-            raise
+            raise storage_error(error) from error
+        return found
 
     def fresh_rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-        """Return all rows of a query over the journal, whose growth alone ends no held transaction. Raises StorageError."""
+        """Return all rows of a query over journal or logs, which end no held transaction as they grow. Raises StorageError."""
         self.release()
-        return self.rows(sql, values)
+        return super().rows(sql, values)
 
     def release(self) -> None:
         """End the transaction, if one is held. Raises StorageError."""

@@ -25,6 +25,7 @@ class Statements:
         self._cursor = connection.cursor()
         self._in_change = False
         self._has_savepoint = False
+        # Whether something was written that readers do not ask for afresh.
         self.has_written = False
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
@@ -40,8 +41,22 @@ class Statements:
         rows = self.rows(sql, values)
         return rows[0] if rows else None
 
+    def fresh_rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Return all rows of a query over what `write_aside` writes. Raises StorageError."""
+        return self.rows(sql, values)
+
+    def fresh_row(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
+        """Return the first row of such a query, or None. Raises StorageError."""
+        rows = self.fresh_rows(sql, values)
+        return rows[0] if rows else None
+
     def write(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Run a writing statement and return how many rows it changed. Raises StorageError, StorageFullError."""
+        self.has_written = True
+        return self.write_aside(sql, values)
+
+    def write_aside(self, sql: str, values: Sequence[Value] = ()) -> int:
+        """Like `write`, of journal and logs: whoever reads them asks by `fresh_rows`, and other readers are not disturbed."""
         if not self._has_savepoint:
             self._open_savepoint()
         try:
@@ -81,4 +96,4 @@ class Statements:
     def _open_savepoint(self) -> None:
         self.require_change()
         self.rows("SAVEPOINT change")
-        self._has_savepoint = self.has_written = True
+        self._has_savepoint = True

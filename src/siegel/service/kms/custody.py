@@ -15,7 +15,7 @@ from siegel.domain.objects import Bucket
 from siegel.domain.wrapping_keys import KeyState
 from siegel.envelope.context import Place
 from siegel.envelope.derive import Label, derive_bucket_key
-from siegel.envelope.objectkeys import Flags, Settings, encode_number, seal_local, split_local
+from siegel.envelope.objectkeys import EXTERNAL_CUSTODY, Flags, Settings, encode_number, seal_local, split_local
 from siegel.envelope.record import RecordKey
 from siegel.service.asker import Asker
 from siegel.service.kms.views import KeyDirectory, KeyView
@@ -30,15 +30,18 @@ ARN_OF_CONTEXT: Final = "aws:s3:arn"
 class Protection(Struct, frozen=True, kw_only=True):
     """A key and how it seals; `encoded` are the settings in the form that seals are bound to.
 
-    `headers` tell of it in answers, ready to be sent; `is_usable`: the key's state permits its use. All of this is true for one
-    `generation`.
+    `custody` is the number of who holds it, as outer layers name it; `headers` tell of it in answers, ready to be sent.
+    `is_usable`: the key's state permits its use; `is_lasting`: until somebody changes something, and no time ends it. All of this
+    is true for one `generation`.
     """
 
     settings: Settings
     encoded: bytes
     view: KeyView
     arn: str
+    custody: int
     is_usable: bool
+    is_lasting: bool
     headers: tuple[tuple[bytes, bytes], ...]
     generation: int
 
@@ -62,7 +65,7 @@ class KeyUse(Struct, frozen=True, gc=False):
     @property
     def call_id(self) -> str:
         """What a key server knows this use by if it is asked for it; empty where the key is held here."""
-        return self.asker.trail.request_id if self.protection.view.key.is_external else ""
+        return self.asker.trail.request_id if self.protection.custody == EXTERNAL_CUSTODY else ""
 
     @property
     def caller(self) -> Caller:

@@ -92,13 +92,16 @@ class DataKeys:
             view = self._directory.find(settings.account_id, settings.key_id)
             if view is None:
                 raise missing_key(arn)
+            is_usable = view.state is KeyState.ENABLED
             told = key_headers(arn, is_dsse=Flags.DSSE in settings.flags, with_bucket_key=Flags.BUCKET_KEY in settings.flags)
             known = Protection(
                 settings=settings,
                 encoded=encoded,
                 view=view,
                 arn=arn,
-                is_usable=view.state is KeyState.ENABLED,
+                custody=EXTERNAL_CUSTODY if view.key.is_external else LOCAL_CUSTODY,
+                is_usable=is_usable,
+                is_lasting=is_usable and not view.key.expires_at_ms,
                 headers=tuple((name.encode(), value.encode()) for name, value in told.items()),
                 generation=generation,
             )
@@ -124,14 +127,14 @@ class DataKeys:
 
         Raises AccessDeniedError, InvalidArgumentError (nobody signed), KeyDisabledError and its like, and what a custody raises.
         """
-        if not self._is_current(protection):
-            # Something has changed since the key was named.
+        if not self._stands(protection):
+            # Something may have changed since the key was named.
             protection = self.protection(protection.encoded)
         use = KeyUse(asker, SEAL, protection, bucket, place, bound)
         call_id = ""
         try:
             permit = self._admit(use, rekeying)
-            custody = self._custodies[_custody_number(protection)]
+            custody = self._custodies[protection.custody]
             outer = custody.wrap_now(use, inner, nonce)
             if outer is None:
                 call_id = use.call_id
@@ -173,7 +176,7 @@ class DataKeys:
 
         So it is where nothing has changed since, and no policy asks anything of the request itself. Else `open` decides.
         """
-        if not self._is_current(protection) or not protection.is_usable:
+        if not self._stands(protection):
             return False
         trail = asker.trail
         noted = self._noted.get((id(trail.caller), OPEN, protection.arn, bucket.bucket_id))
@@ -195,16 +198,15 @@ class DataKeys:
         permit = self._admitted.get((id(asker.trail.caller), OPEN, protection.arn))
         if permit is None or not protection.is_usable:
             return None
-        kept = self._custodies[_custody_number(protection)].find(asker, bucket, protection, wrapped.outer)
+        kept = self._custodies[protection.custody].find(asker, bucket, protection, wrapped.outer)
         if kept is None:
             return None
         use = KeyUse(asker, OPEN, protection, bucket, place, wrapped.bound)
         return kept.layer, noted_use(use, kept.call_id, permit=permit.because)
 
-    def _is_current(self, protection: Protection) -> bool:
-        """Tell whether nothing has changed since a key was looked up."""
-        generation = self._directory.generation()
-        return generation == protection.generation == self._generation and not self._directory.has_expired(protection.view)
+    def _stands(self, protection: Protection) -> bool:
+        """Tell whether nothing has changed since a key was found usable; then what is remembered of it stands too."""
+        return protection.is_lasting and self._directory.generation() == protection.generation
 
     def _note(self, use: KeyUse, permit: Permit, call_id: str) -> None:
         """Note a use that was permitted; remember what is noted of it where the next one will be permitted as well."""
@@ -220,7 +222,7 @@ class DataKeys:
         trail.uses += uses
 
     def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
-        if outer[0] != _custody_number(protection):
+        if outer[0] != protection.custody:
             raise SealBrokenError("an object is sealed under a key of another custody than its key has")
         return self._custodies[outer[0]]
 
@@ -274,7 +276,3 @@ class DataKeys:
             others={},
         )
         return KmsKeys(own, of_request, partial(self._directory.aliases_of, view))
-
-
-def _custody_number(protection: Protection) -> int:
-    return EXTERNAL_CUSTODY if protection.view.key.is_external else LOCAL_CUSTODY

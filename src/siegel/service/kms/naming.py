@@ -40,7 +40,7 @@ class KeyNames:
             self._generation = generation
         place = wish.key_name, account_id, wish.is_dsse, wish.with_bucket_key
         known = None if wish.context else self._found.get(place)
-        if known is None or self._directory.has_expired(known.view):
+        if known is None or not known.is_lasting:
             known = self._data_keys.protection(await self._look_up(wish, account_id, trail))
             if not wish.context and known.generation == generation:
                 self._found[place] = known

@@ -104,6 +104,30 @@ def test_t93_rustfs_cve_2025_68926_no_start_with_a_root_key_that_is_none(tmp_pat
     if content is not None:
         key.write_bytes(content)
         key.chmod(0o600)
+    assert b"root key" in refused_start(directory)
+
+
+def test_no_start_with_a_key_chest_of_another_day_than_the_database(tmp_path: Path) -> None:
+    """It may open the database, and then nobody's keys: each request would be an error, and each write might be lost."""
+    directory = tmp_path / "data"
+    make_deployment(directory)
+    chest = directory / "keychest"
+    before = chest.read_bytes() if chest.exists() else None
+    done = subprocess.run(
+        [SIEGEL, "root", "rotate", str(directory), "--to-file", str(directory / "second.key")],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    chest.unlink()
+    if before is not None:
+        chest.write_bytes(before)
+    assert b"put back database and key chest from one and the same copy" in refused_start(directory)
+
+
+def refused_start(directory: Path) -> bytes:
+    """Try to serve a directory, in vain; return what was said."""
     ended = subprocess.run(
         [SIEGEL, "serve", str(directory), "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
         capture_output=True,
@@ -111,8 +135,8 @@ def test_t93_rustfs_cve_2025_68926_no_start_with_a_root_key_that_is_none(tmp_pat
         check=False,
     )
     assert ended.returncode == 253
-    assert b"root key" in ended.stderr
     assert b"Traceback" not in ended.stderr
+    return ended.stderr
 
 
 def test_t93_rustfs_cve_2026_45039_no_two_deployments_share_a_secret_and_none_is_everybodys(

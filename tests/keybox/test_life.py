@@ -163,7 +163,7 @@ def test_a_log_that_was_tampered_with_names_its_first_broken_line(box):
     log = box.folder / "log.jsonl"
     whole = log.read_bytes()
     found = json.loads(done("log", box.folder, "--verify", "--json"))
-    assert (found["whole"], found["lines"]) == (True, 7)
+    assert (found["whole"], found["lines"], found["is_from_the_beginning"]) == (True, 7, True)
     lines = whole.splitlines(keepends=True)
     for changed, place in (
         (b"".join([*lines[:2], lines[2].replace(b'"ok"', b'"OK"'), *lines[3:]]), 4),
@@ -180,6 +180,13 @@ def test_a_log_that_was_tampered_with_names_its_first_broken_line(box):
     assert keybox("log", box.folder, "--verify").returncode == 0
     shortened = keybox("log", box.folder, "--verify", "--head", found["head"])
     assert (shortened.returncode, shortened.stdout[:9]) == (1, "SHORTENED")
+    log.write_bytes(b"")
+    emptied = keybox("log", box.folder, "--verify")
+    assert (emptied.returncode, emptied.stdout[:6]) == (1, "EMPTY:")
+    # An emptied log that goes on looks like one that its owner has begun anew: it says so.
+    box.create_key("again")
+    assert "it does not begin with the making of the box" in done("log", box.folder, "--verify")
+    assert json.loads(done("log", box.folder, "--verify", "--json"))["is_from_the_beginning"] is False
     log.write_bytes(whole)
     box.create_key("four")
     assert keybox("log", box.folder, "--verify", "--head", found["head"]).returncode == 0

@@ -15,8 +15,8 @@ from msgspec import Struct
 from siegel.app.serve import LOCK_NAME, check_certificate
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
-from siegel.app.wiring import database_release, left_databases, open_deployment
-from siegel.domain.errors import SealBrokenError, SiegelError
+from siegel.app.wiring import check_account_keys, database_release, left_databases, open_deployment
+from siegel.domain.errors import SiegelError
 from siegel.domain.moments import encode_time
 from siegel.service.lockclock import LAG_MS_WARN
 
@@ -35,9 +35,6 @@ HOURS_PER_DAY: Final = 24
 _HALF_COPY: Final = """\
 {path} is not the database: it is half a copy, of a change of the key that was interrupted, or the key chest is an older one
 try: siegel root rekey-database {directory}, which removes it, unless the key chest that belongs to it is to be put back"""
-_NOT_OF_ONE_TIME: Final = """\
-the database opens, and the keys of an account in it do not: {error}
-try: put back database and key chest from one and the same copy of {directory}"""
 _FORGETFUL: Final = frozenset({"tmpfs", "ramfs", "overlay"})
 
 
@@ -128,19 +125,14 @@ def _filesystem(directory: Path) -> str:
 
 
 def _key_and_database(settings: Settings) -> Finding:
-    """Open all there is to open; a root key file that others may read is refused here.
-
-    A key chest of another day than the database may well open it, and then nothing that is in it.
-    """
+    """Open all there is to open; a root key file that others may read is refused here."""
     try:
         deployment = open_deployment(settings)
         try:
-            deployment.accounts.check_keys()
+            check_account_keys(deployment, settings, of_all=True)
             places, (former, halves) = deployment.custodian.root_places(), left_databases(settings, deployment)
         finally:
             deployment.close()
-    except SealBrokenError as error:
-        return Finding("root key and database", Verdict.FAIL, _NOT_OF_ONE_TIME.format(error=error, directory=settings.directory))
     except SiegelError as error:
         return Finding("root key and database", Verdict.FAIL, str(error))
     if len(places) > 1:

@@ -1,8 +1,8 @@
 """Starting the service: everything that can be wrong is found here, before the first process begins.
 
-In this order: the instance lock, the root key, the database (SQLite version, key, schema), the certificate, the ports. Then this
-process becomes the supervisor; the lock and the reserved ports stay open in it. Root key, database and certificate are looked at
-by a process of its own, since from this one all others are forked.
+In this order: the instance lock, the root key, the database (SQLite version, key, schema, keys of accounts), the certificate, the
+ports. Then this process becomes the supervisor; the lock and the reserved ports stay open in it. Root key, database and
+certificate are looked at by a process of its own, since from this one all others are forked.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from siegel.app.orders import Orders
 from siegel.app.settings import Address, Settings
 from siegel.app.sockets import reserve
 from siegel.app.tls import check_pair
-from siegel.app.wiring import open_deployment
+from siegel.app.wiring import check_account_keys, open_deployment
 from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
 
 LOCK_NAME: Final = "instance.lock"
@@ -71,7 +71,11 @@ def check_apart(settings: Settings) -> None:
 def _check(settings: Settings, answering: Connection) -> None:
     found = None
     try:
-        open_deployment(settings).close()
+        deployment = open_deployment(settings)
+        try:
+            check_account_keys(deployment, settings, of_all=False)
+        finally:
+            deployment.close()
         check_certificate(settings)
     except SiegelError as error:
         found = error

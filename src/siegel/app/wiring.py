@@ -20,6 +20,7 @@ from typing import Final, Protocol
 
 from siegel.app.settings import Settings, TokenKey
 from siegel.domain.addresses import parse_allowed
+from siegel.domain.errors import ConfigurationError, SealBrokenError
 from siegel.domain.ports import BlobStore, Clock, HeadMarks, Journal, KeyCustodian, MetaStore, Outbound, Randomness
 from siegel.drivers.blob.files import FileBlobStore
 from siegel.drivers.custody.finder import RootFinder
@@ -149,6 +150,20 @@ def open_deployment(settings: Settings, *, is_held: bool = False) -> Deployment:
         if use is not None:
             use.close()
         raise
+
+
+def check_account_keys(deployment: Deployment, settings: Settings, *, of_all: bool) -> None:
+    """See that the key chest is of the same day as the database: one of another day may well open it, and then no keys in it.
+
+    Raises ConfigurationError.
+    """
+    try:
+        deployment.accounts.check_keys(of_all=of_all)
+    except SealBrokenError as error:
+        raise ConfigurationError(
+            f"the database opens, and the keys of an account in it do not: {error}\n"
+            f"try: put back database and key chest from one and the same copy of {settings.directory}"
+        ) from None
 
 
 def create_deployment(settings: Settings) -> Deployment:

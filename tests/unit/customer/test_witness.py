@@ -221,6 +221,30 @@ def test_it_signs_nothing_once_its_memory_is_damaged(witness, place):
         witness.add(ask(LOG, 3))
 
 
+def test_it_signs_nothing_for_a_log_once_what_it_has_signed_is_gone(witness, place):
+    """Else it would sign a second history from the beginning."""
+    witness.add(ask(log_of(3), 0))
+    (place.path / "state" / hash_origin(ORIGIN)).unlink()
+    for again in witness, Witness(WitnessFolder(place.path)):
+        for old_size in 0, 3:
+            with pytest.raises(StorageError, match="is gone"):
+                again.add(ask(LOG, old_size))
+
+
+def test_a_log_whose_first_note_was_kept_before_it_was_noted_is_noted_with_the_next(witness, place):
+    witness.add(ask(log_of(3), 0))
+    (place.path / "signed").unlink()
+    Witness(WitnessFolder(place.path)).add(ask(LOG, 3))
+    assert (place.path / "signed").read_text() == f"{hash_origin(ORIGIN)}\n"
+
+
+def test_a_list_of_what_was_signed_that_cannot_be_read_begins_no_witness(witness, place):
+    witness.add(ask(LOG, 0))
+    (place.path / "signed").write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="signed cannot be read"):
+        WitnessFolder(place.path)
+
+
 @pytest.mark.parametrize("text", ["log nonsense\n", "quorum none\n", "witness w x\n"])
 def test_a_list_of_logs_that_cannot_be_read_signs_nothing(witness, place, text):
     (place.path / "logs").write_text(text)

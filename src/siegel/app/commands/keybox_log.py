@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,9 +13,11 @@ from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_table, print_text
 from siegel.customer.keybox.chain import LINE_BYTES_MAX, check
 from siegel.customer.keybox.folder import LOG_NAME
-from siegel.customer.keybox.uses import PERSON, REASON
+from siegel.customer.keybox.uses import INIT, PERSON, REASON
 from siegel.domain.errors import ConfigurationError
 
+# The first line that a box writes.
+_INIT: Final = f'"operation":"{INIT}"'.encode()
 _COLUMNS: Final = ("seq", "at", "operation", "result", "key", "principal", PERSON, REASON, "object")
 
 
@@ -45,11 +48,14 @@ def log(
 
 
 def _verify(lines: Iterator[bytes], expected: str | None, *, as_json: bool) -> None:
-    finding = check(lines, expected)
+    first = next(lines, b"")
+    finding = check(chain([first] if first else [], lines), expected)
+    is_whole, is_beginning = finding.holds and bool(first), _INIT in first
     if as_json:
         print_json(
             {
-                "whole": finding.holds,
+                "whole": is_whole,
+                "is_from_the_beginning": is_beginning,
                 "lines": finding.head.seq,
                 "head": finding.head.hash,
                 "broken_at": finding.broken_at,
@@ -59,11 +65,15 @@ def _verify(lines: Iterator[bytes], expected: str | None, *, as_json: bool) -> N
         )
     elif finding.broken_at is not None:
         print_text(f"BROKEN at line {finding.broken_at}: {finding.problem}")
+    elif not first:
+        print_text("EMPTY: nothing is left of the log, or it was begun anew and the one before is elsewhere")
     elif not finding.expected_found:
         print_text(f"SHORTENED or another log: none of its {finding.head.seq} lines has the hash {expected}")
     else:
         print_text(f"the chain is whole: {finding.head.seq} lines, head {finding.head.hash}")
-    if not finding.holds:
+        if not is_beginning:
+            print_text("it does not begin with the making of the box: a log before it belongs to it")
+    if not is_whole:
         sys.exit(1)
 
 

@@ -22,7 +22,7 @@ from siegel.customer.keybox.logfile import LogFile
 from siegel.customer.keybox.token import Token
 from siegel.customer.keybox.tokensession import TokenPlace
 from siegel.customer.keybox.unlocking import Secret, make_key_file, read_key_file, read_passphrase
-from siegel.customer.keybox.uses import DONE, Use, system_ms
+from siegel.customer.keybox.uses import DONE, INIT, Use, system_ms
 from siegel.customer.keybox.xks import PATH
 from siegel.domain.errors import ConfigurationError, SiegelError, StorageError
 from siegel.domain.moments import encode_time_ms
@@ -106,7 +106,7 @@ def initialise(
     )
     replace_whole(folder / POLICY_NAME, _POLICY)
     create_box(folder, content, secret, effort=effort, random_bytes=random_bytes)
-    _write_down(folder, Use(encode_time_ms(now_ms()), "box.init", DONE))
+    _write_down(folder, Use(encode_time_ms(now_ms()), INIT, DONE))
     return content
 
 

@@ -14,6 +14,8 @@ from siegel.customer.keybox.content import Face
 PERSON: Final = "person"
 REASON: Final = "reason"
 DONE: Final = "ok"
+INIT: Final = "box.init"
+"""The operation of the first line of a box's log."""
 
 
 def _pairs_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

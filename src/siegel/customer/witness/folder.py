@@ -3,6 +3,7 @@
 witness.key      its name and keys
 logs             whose checkpoints it signs: lines `log VKEY`, as in a policy file; written by hand
 state/           for each log, the checkpoint that it signed last, by the SHA-256 of the log's origin
+signed           the SHA-256 of each log's origin that it has signed for: where one has no file in state, that was lost
 forks/           checkpoints that logs have signed beside others of the same size: proofs of what must never be
 serve.lock
 
@@ -28,6 +29,7 @@ from siegel.ledger.signed_checkpoints import open_checkpoint
 KEY_NAME: Final = "witness.key"
 LOGS_NAME: Final = "logs"
 STATE_NAME: Final = "state"
+SIGNED_NAME: Final = "signed"
 FORKS_NAME: Final = "forks"
 # Each is a proof by itself: whoever has so many needs no more.
 FORKS_MAX: Final = 1000
@@ -67,6 +69,7 @@ class WitnessFolder:
             raise ConfigurationError(
                 f"{folder / STATE_NAME} is gone: what this witness has signed is unknown, so it signs no more"
             )
+        self._signed = self._read_signed()
         self._seen: tuple[int, int, int] | None = None
         self._logs: dict[str, list[VerifierKey]] = {}
 
@@ -111,8 +114,11 @@ class WitnessFolder:
 
         Raises StorageError where the file is not what this witness has written: it signs nothing then.
         """
-        data = self.last_note(hash_origin(origin))
+        name = hash_origin(origin)
+        data = self.last_note(name)
         if data is None:
+            if name in self._signed:
+                raise StorageError(f"what was signed last for {origin} is gone: this witness signs no more for that log")
             return None
         try:
             opened = open_checkpoint(data, self.verifiers)
@@ -124,7 +130,21 @@ class WitnessFolder:
 
     def store(self, origin: str, note: bytes) -> None:
         """Put a signed note in the place of the last one, durably. Raises StorageError."""
-        replace_whole(self.path / STATE_NAME / hash_origin(origin), note)
+        name = hash_origin(origin)
+        replace_whole(self.path / STATE_NAME / name, note)
+        if name not in self._signed:
+            # Behind the note: a kill between the two leaves a note, and the next one is noted here.
+            signed = self._signed | {name}
+            replace_whole(self.path / SIGNED_NAME, "".join(f"{one}\n" for one in sorted(signed)).encode())
+            self._signed = signed
+
+    def _read_signed(self) -> frozenset[str]:
+        try:
+            return frozenset((self.path / SIGNED_NAME).read_text(encoding="ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{self.path / SIGNED_NAME} cannot be read: {error}") from None
 
     def keep_fork(self, note: bytes, text: str) -> None:
         """Keep a note that contradicts one that was signed, once for each `text`, up to FORKS_MAX. Raises StorageError."""

@@ -65,7 +65,9 @@ class ObjectKeys:
             return self._keyring.draft(keys, bucket, object_key, asker.customer_key)
         draft, bound = self._keyring.draft_under(keys, bucket, object_key, protection.encoded)
         inner, nonce = draft.wrapped_key, draft.layer_nonce
-        wrapped = await self._data_keys.seal(asker, protection, bucket, draft.place, inner, bound=bound, nonce=nonce)
+        wrapped = self._data_keys.seal_again(asker, protection, bucket, inner, bound=bound, nonce=nonce)
+        if wrapped is None:
+            wrapped = await self._data_keys.seal(asker, protection, bucket, draft.place, inner, bound=bound, nonce=nonce)
         return replace(draft, wrapped_key=wrapped)
 
     async def rewrap(

@@ -1,5 +1,6 @@
 """What S3 remembers of keys: for one generation, until its material expires, and in bounded memory."""
 
+import asyncio
 from os import urandom
 from types import SimpleNamespace
 
@@ -12,10 +13,10 @@ from siegel.access.evaluation import Asked, ResourceSide
 from siegel.access.remembered import NotedKeys
 from siegel.domain.errors import SealBrokenError
 from siegel.domain.wrapping_keys import Material, WrappingKey
-from siegel.envelope.objectkeys import Flags, Settings, Wrapped, encode_settings
+from siegel.envelope.objectkeys import Flags, Settings, Wrapped, encode_settings, split_wrapped
 from siegel.service.asker import Asker
 from siegel.service.kms import custody, datakeys
-from siegel.service.kms.custody import OPEN, Kept, Layer, LocalCustody
+from siegel.service.kms.custody import OPEN, SEAL, Kept, Layer, LocalCustody
 from siegel.service.kms.datakeys import REMEMBERED_BYTES_MAX, DataKeys
 from siegel.service.kms.views import KeyView
 from siegel.service.trail import Trail
@@ -153,12 +154,12 @@ def test_what_is_noted_is_remembered_by_caller_and_bucket_within_a_bound(monkeyp
         assert again.ask(bucket_id=bucket_id)
         [use] = again.trail.uses
         assert use.bucket_id == bucket_id
-        assert 0 < len(again.data_keys._noted) <= 2
+        assert 0 < len(again.data_keys._ready) <= 2
     again.ask(bucket_id=7)
     assert again.trail.uses[0] is use
     again.keys.number = 4
     again.data_keys.protection(again.protection.encoded)
-    assert again.data_keys._noted == {}
+    assert again.data_keys._ready == {}
 
 
 class Keeping:
@@ -214,6 +215,79 @@ def test_no_kept_layer_is_found_where_none_is_kept():
     assert find_kept(Again(), custody) is None
 
 
+class Sealing:
+    """A caller who has sealed once under a key that is held here."""
+
+    def __init__(self):
+        self.again = Again()
+        self.keys, self.data_keys, self.caller = self.again.keys, self.again.data_keys, self.again.caller
+        self.keys.view = KeyView(OWN, WrappingKey(key_id=KEY_ID, materials=(Material(1, b"", 1),)), None, (), {})
+        self.keys.material = lambda _view, number: bytes([number]) * 32
+        self.local = LocalCustody(self.keys)
+        self.data_keys._custodies = {1: self.local}
+        self.data_keys._known.clear()
+        self.encoded = self.again.protection.encoded
+        self.protection = self.data_keys.protection(self.encoded)
+        self.data_keys._settle(self.caller, Asked(SEAL, self.protection.arn, NotedKeys({})), ResourceSide(OWN))
+        asyncio.run(self.data_keys.seal(*self.asker(), None, b"inner", bound=b"bound", nonce=bytes(12)))
+
+    def asker(self, bucket_id=7, caller=None):
+        self.trail = Trail(1, "REQUEST", "", caller=caller or self.caller)
+        return Asker(None, self.trail), self.protection, SimpleNamespace(name="b", bucket_id=bucket_id)
+
+    def seal_again(self, **named):
+        return self.data_keys.seal_again(*self.asker(**named), b"inner", bound=b"bound", nonce=bytes(12))
+
+
+def test_who_has_sealed_under_a_key_seals_again_at_once_and_each_use_is_noted():
+    sealing = Sealing()
+    first = asyncio.run(sealing.data_keys.seal(*sealing.asker(), None, b"inner", bound=b"bound", nonce=bytes(12)))
+    assert sealing.seal_again() == first
+    [use] = sealing.trail.uses
+    assert (use.kind, use.account_id, use.bucket_id, use.key_ids) == ("kms.generate_data_key", OWN, 7, (KEY_ID,))
+    settings, outer = split_wrapped(first)
+    assert settings == sealing.encoded
+    use = SimpleNamespace(protection=sealing.protection, bucket=SimpleNamespace(bucket_id=7), bound=b"bound")
+    assert sealing.local.unwrap_now(use, outer).layer.inner == b"inner"
+
+
+def rotate(sealing):
+    sealing.keys.view = KeyView(
+        OWN, WrappingKey(key_id=KEY_ID, materials=(Material(1, b"", 1), Material(2, b"", 2))), None, (), {}
+    )
+    sealing.keys.number = 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(rotate, id="newer material"),
+        pytest.param(lambda sealing: setattr(sealing, "caller", root_caller(OWN, "SGL00000000000000001")), id="somebody else"),
+        pytest.param(lambda sealing: sealing.data_keys._ready.clear(), id="not remembered"),
+        pytest.param(
+            lambda sealing: setattr(sealing, "protection", replace(sealing.protection, is_lasting=False)), id="a key that ends"
+        ),
+        pytest.param(lambda sealing: setattr(sealing, "protection", replace(sealing.protection, arn="other")), id="another key"),
+    ],
+)
+def test_all_others_have_their_seal_decided_first(change):
+    sealing = Sealing()
+    change(sealing)
+    assert sealing.seal_again() is None
+    assert sealing.trail.uses == ()
+
+
+def test_in_another_bucket_a_seal_is_made_by_another_key():
+    assert Sealing().seal_again(bucket_id=8) is None
+
+
+def test_a_key_whose_custodian_has_to_be_asked_is_asked_each_time():
+    sealing = Sealing()
+    (key, ready), *_ = sealing.data_keys._ready.items()
+    sealing.data_keys._ready[key] = replace(ready, wrapper=None)
+    assert sealing.seal_again() is None
+
+
 def test_what_keys_derive_for_buckets_is_remembered_for_a_generation_and_within_one_bound_for_all(monkeypatch):
     monkeypatch.setattr(custody, "LAYERS_MAX", 5)
     keys = Keys()
@@ -246,7 +320,10 @@ def test_what_keys_have_opened_is_kept_for_a_generation_within_a_bound_and_for_i
         protection = data_keys.protection(encode_settings(Settings(OWN, KEY_ID, Flags.NONE, {})))
         return SimpleNamespace(protection=protection, bucket=SimpleNamespace(bucket_id=1), bound=bound)
 
-    outers = [local.wrap_now(use_of(b"%d" % number), b"inner %d" % number, urandom(12)) for number in range(20)]
+    outers = []
+    for number in range(20):
+        use = use_of(b"%d" % number)
+        outers.append(local.wrapper(use).wrap(b"inner %d" % number, use.bound, urandom(12)))
     for number, outer in enumerate(outers):
         layer = local.unwrap_now(use_of(b"%d" % number), outer).layer
         assert layer.inner == b"inner %d" % number

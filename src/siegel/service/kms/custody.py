@@ -150,18 +150,29 @@ class Lease:
         return f"Lease({self._protection.arn})"
 
 
+class Wrapper:
+    """Makes outer layers for one bucket under one material of a key that this deployment holds."""
+
+    __slots__ = ("_layer", "_number")
+
+    def __init__(self, layer: RecordKey, number: bytes) -> None:
+        self._layer = layer
+        self._number = number
+
+    def wrap(self, inner: bytes, bound: bytes, nonce: bytes) -> bytes:
+        """Return the outer layer, opened again and compared. `nonce`: 12 fresh random bytes. Raises SealBrokenError."""
+        return seal_local(self._layer, self._number, inner, bound, nonce)
+
+
 class Custody(Protocol):
     """Who makes outer layers and opens them. Rights and the key's state are decided before; each layer names its custody."""
 
-    def wrap_now(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes | None:
-        """Return the outer layer, opened again and compared; None where it has to be waited for. Raises S3Error.
-
-        `nonce`: 12 fresh random bytes.
-        """
+    def wrapper(self, use: KeyUse) -> Wrapper | None:
+        """Return what makes outer layers at once, until anything changes; None where each has to be waited for."""
         ...
 
     async def wrap(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes:
-        """Return the outer layer, opened again and compared. Raises S3Error."""
+        """Return the outer layer, opened again and compared. `nonce`: 12 fresh random bytes. Raises S3Error."""
         ...
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease | None:
@@ -192,14 +203,14 @@ class LocalCustody:
         # What they have opened, by what it is bound to and the outer layer.
         self._opened: dict[tuple[bytes, bytes], Layer] = {}
 
-    def wrap_now(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes:
-        """Return the outer layer under the key's newest material."""
+    def wrapper(self, use: KeyUse) -> Wrapper:
+        """Return what makes outer layers under the key's newest material."""
         number = encode_number(use.protection.view.key.materials[-1].number)
-        return seal_local(self._layer(use, number), number, inner, use.bound, nonce)
+        return Wrapper(self._layer(use, number), number)
 
     async def wrap(self, use: KeyUse, inner: bytes, nonce: bytes) -> bytes:
         """Return the outer layer under the key's newest material."""
-        return self.wrap_now(use, inner, nonce)
+        return self.wrapper(use).wrap(inner, use.bound, nonce)
 
     def unwrap_now(self, use: KeyUse, outer: bytes) -> Lease:
         """Return the inner layer."""

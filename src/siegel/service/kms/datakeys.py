@@ -10,6 +10,8 @@ keys for AWS KMS" (kms:ViaService).
 from functools import partial
 from typing import Final
 
+from msgspec import Struct
+
 from siegel.access.caller import Caller, CallerKind
 from siegel.access.decide import Permit, decide
 from siegel.access.evaluation import Asked, ResourceSide
@@ -41,6 +43,7 @@ from siegel.service.kms.custody import (
     Lease,
     Protection,
     Rekeying,
+    Wrapper,
     check_state,
     missing_key,
 )
@@ -58,7 +61,13 @@ _PREFIX: Final = f"{SERVICE}:"
 # The same in every request of one caller for one key.
 _STABLE: Final = frozenset({"kms:viaservice", "kms:calleraccount", *OF_EVERY_KEY})
 
-_NONE: Final[tuple[Permit | None, tuple[NotedUse, ...]]] = (None, ())
+
+class _Ready(Struct, frozen=True):
+    """What one more use of a key by the same caller in the same bucket needs; `permit` keeps the caller alive."""
+
+    permit: Permit
+    uses: tuple[NotedUse, ...]
+    wrapper: Wrapper | None
 
 
 class DataKeys:
@@ -74,8 +83,8 @@ class DataKeys:
         self._known: dict[bytes, Protection] = {}
         # Who may use which key without a further look, by caller, permission and key, as of the generation.
         self._admitted: dict[tuple[int, str, str], Permit] = {}
-        # What is noted of such a use that rests on no call, by the same and the bucket. The permit keeps the caller alive.
-        self._noted: dict[tuple[int, str, str, int], tuple[Permit | None, tuple[NotedUse, ...]]] = {}
+        # What the next use needs of such a one that rested on no call, by the same and the bucket.
+        self._ready: dict[tuple[int, str, str, int], _Ready] = {}
 
     def protection(self, encoded: bytes) -> Protection:
         """Return the key that encoded settings speak of. Raises KeyNotFoundError."""
@@ -83,7 +92,7 @@ class DataKeys:
         if generation != self._generation or len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
             self._admitted.clear()
-            self._noted.clear()
+            self._ready.clear()
             self._generation = generation
         known = self._known.get(encoded)
         if known is None or self._directory.has_expired(known.view):
@@ -135,14 +144,33 @@ class DataKeys:
         try:
             permit = self._admit(use, rekeying)
             custody = self._custodies[protection.custody]
-            outer = custody.wrap_now(use, inner, nonce)
-            if outer is None:
+            wrapper = custody.wrapper(use)
+            if wrapper is None:
                 call_id = use.call_id
                 outer = await custody.wrap(use, inner, nonce)
+            else:
+                outer = wrapper.wrap(inner, bound, nonce)
         except SiegelError as error:
             asker.trail.uses += (refused_use(use, error, call_id),)
             raise
-        self._note(use, permit, call_id)
+        self._note(use, permit, call_id, wrapper)
+        return join_wrapped(protection.encoded, outer)
+
+    def seal_again(
+        self, asker: Asker, protection: Protection, bucket: Bucket, inner: bytes, *, bound: bytes, nonce: bytes
+    ) -> bytes | None:
+        """Do what `seal` does, where a caller may do at once what he did before, as `use_again` tells; else return None.
+
+        Raises SealBrokenError.
+        """
+        if not self._stands(protection):
+            return None
+        trail = asker.trail
+        ready = self._ready.get((id(trail.caller), SEAL, protection.arn, bucket.bucket_id))
+        if ready is None or ready.wrapper is None:
+            return None
+        outer = ready.wrapper.wrap(inner, bound, nonce)
+        trail.uses += ready.uses
         return join_wrapped(protection.encoded, outer)
 
     async def open(
@@ -179,9 +207,9 @@ class DataKeys:
         if not self._stands(protection):
             return False
         trail = asker.trail
-        noted = self._noted.get((id(trail.caller), OPEN, protection.arn, bucket.bucket_id))
-        if noted is not None:
-            trail.uses += noted[1]
+        ready = self._ready.get((id(trail.caller), OPEN, protection.arn, bucket.bucket_id))
+        if ready is not None:
+            trail.uses += ready.uses
             return True
         permit = self._admitted.get((id(trail.caller), OPEN, protection.arn))
         if permit is None:
@@ -208,18 +236,15 @@ class DataKeys:
         """Tell whether nothing has changed since a key was found usable; then what is remembered of it stands too."""
         return protection.is_lasting and self._directory.generation() == protection.generation
 
-    def _note(self, use: KeyUse, permit: Permit, call_id: str) -> None:
-        """Note a use that was permitted; remember what is noted of it where the next one will be permitted as well."""
-        trail, arn = use.asker.trail, use.protection.arn
-        by = id(trail.caller), use.permission, arn, use.bucket.bucket_id
-        permitted, uses = self._noted.get(by, _NONE) if not call_id else _NONE
-        if permitted is not permit:
-            uses = (noted_use(use, call_id, permit=permit.because),)
-            if not call_id and self._admitted.get(by[:3]) is permit:
-                if len(self._noted) >= ADMITTED_MAX:
-                    self._noted.clear()
-                self._noted[by] = permit, uses
-        trail.uses += uses
+    def _note(self, use: KeyUse, permit: Permit, call_id: str, wrapper: Wrapper | None = None) -> None:
+        """Note a use that was permitted; remember what the next one needs, where it will be permitted as well."""
+        uses = (noted_use(use, call_id, permit=permit.because),)
+        use.asker.trail.uses += uses
+        by = id(use.asker.trail.caller), use.permission, use.protection.arn
+        if not call_id and self._admitted.get(by) is permit:
+            if len(self._ready) >= ADMITTED_MAX:
+                self._ready.clear()
+            self._ready[*by, use.bucket.bucket_id] = _Ready(permit, uses, wrapper)
 
     def _custody_of(self, protection: Protection, outer: bytes) -> Custody:
         if outer[0] != protection.custody:

@@ -61,7 +61,7 @@ class ExternalCustody:
         self._generation = directory.generation()
         self._sweep: asyncio.TimerHandle | None = None
 
-    def wrap_now(self, _use: KeyUse, _inner: bytes, _nonce: bytes) -> None:
+    def wrapper(self, _use: KeyUse) -> None:
         """Return None: a key server has to be asked."""
 
     async def wrap(self, use: KeyUse, inner: bytes, _nonce: bytes) -> bytes:

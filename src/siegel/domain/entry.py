@@ -58,10 +58,6 @@ class NotedUse(Struct, frozen=True, gc=False):
     reason: str = ""
     key_call_id: str = ""
 
-    def permit_behind(self, permit: str) -> str:
-        """Return the permit of an entry that carries this use and has been permitted by `permit` itself."""
-        return f"{permit}\n{self.permit}"
-
     def entry_beside(self, own: Entry) -> Entry:
         """Return the entry of this use, `own` being one of the same request."""
         return Entry(
@@ -101,30 +97,25 @@ DONE: Final = frozenset({200, 201, 204, 206, 303})
 
 
 def carrying(entry: Entry, uses: tuple[NotedUse, ...]) -> Entries:
-    """Return the entries of a request that is over and has used keys as `uses` say: its own, carrying the use where it can."""
-    use = carried(uses, entry.kind, entry.account_id, entry.bucket_id, entry.status)
-    if use is None:
-        return (entry, *(one.entry_beside(entry) for one in uses)) if uses else entry
-    return replace(entry, permit=use.permit_behind(entry.permit), key_ids=use.key_ids, key_call_id=use.key_call_id)
+    """Return the entries of a request that is over and has used keys as `uses` say.
 
-
-def carried(uses: tuple[NotedUse, ...], kind: str, account_id: str, bucket_id: int, status: int) -> NotedUse | None:
-    """Return the use that the entry of a request carries, None where each use has an entry of its own.
-
-    It carries the use where there is one alone, for the same account and bucket, and both were done. So whoever owns the key
-    learns of each use, and no status has two meanings.
+    Its own entry carries the use where there is one alone, for the same account and bucket, and both were done. So whoever owns
+    the key learns of each use, and no status has two meanings.
     """
-    if len(uses) != 1:
-        return None
+    if not uses:
+        return entry
     use = uses[0]
-    is_carried = (
-        use.status in DONE
-        and status in DONE
-        and CARRIED.get(kind) == use.kind
-        and use.bucket_id == bucket_id
-        and use.account_id == account_id
-    )
-    return use if is_carried else None
+    if (
+        len(uses) > 1
+        or use.status not in DONE
+        or entry.status not in DONE
+        or CARRIED.get(entry.kind) != use.kind
+        or use.bucket_id != entry.bucket_id
+        or use.account_id != entry.account_id
+    ):
+        return (entry, *(one.entry_beside(entry) for one in uses))
+    permit = f"{entry.permit}\n{use.permit}"
+    return replace(entry, permit=permit, key_ids=use.key_ids, key_call_id=use.key_call_id)
 
 
 def kind_of(service: str, name: str) -> str:

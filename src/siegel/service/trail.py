@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.decide import Permit
-from siegel.domain.entry import Entries, Entry, NotedUse, carried
+from siegel.domain.entry import Entries, Entry, NotedUse, carrying
 
 _NO_CONSENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -57,15 +57,12 @@ class Trail(Struct, eq=False):
         object_key: str | None = None,
         permit: str | None = None,
         manifest: bytes = b"",
-        use: NotedUse | None = None,
     ) -> Entry:
         """Return the entry of this request with its outcome.
 
-        `object_key` and `permit` are others than the request's own, `manifest` the hash of what a write has stored, `use` the
-        use of a key that it carries.
+        `object_key` and `permit` are others than the request's own, `manifest` the hash of what a write has stored.
         """
         self.has_entry = True
-        permit = self.permit if permit is None else permit
         return Entry(
             self.at_ms,
             self.request_id,
@@ -80,11 +77,10 @@ class Trail(Struct, eq=False):
             reason,
             self.source,
             self.bucket_id,
-            permit if use is None else use.permit_behind(permit),
+            self.permit if permit is None else permit,
             manifest,
-            () if use is None else use.key_ids,
+            (),
             self.consent_id,
-            "" if use is None else use.key_call_id,
         )
 
     def entry_of_use(self, use: NotedUse) -> Entry:
@@ -107,9 +103,5 @@ class Trail(Struct, eq=False):
         self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "", manifest: bytes = b""
     ) -> Entries:
         """Return the entry of this request with its outcome, and what is to be said of the keys that it has used so far."""
-        uses = self.uses
-        if not uses:
-            return self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason, manifest=manifest)
-        use = carried(uses, self.kind, self.account_id, self.bucket_id, status)
-        entry = self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason, manifest=manifest, use=use)
-        return entry if use is not None else (entry, *(one.entry_beside(entry) for one in uses))
+        entry = self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason, manifest=manifest)
+        return carrying(entry, self.uses)

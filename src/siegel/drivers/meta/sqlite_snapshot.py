@@ -17,6 +17,7 @@ from typing import Final
 
 import apsw
 
+from siegel.domain.errors import StorageError
 from siegel.drivers.meta.object_changes import ANY, ObjectChanges
 from siegel.drivers.meta.sqlite_connection import storage_error
 from siegel.drivers.meta.sqlite_statements import Row, Statements, Value
@@ -46,11 +47,10 @@ class HeldStatements(Statements):
             self._begin_anew()
         self._is_used = True
         try:
-            found: list[Row] = self._cursor.execute(sql, values).fetchall()
-        except apsw.Error as error:
+            return super().rows(sql, values)
+        except StorageError:
             self.release()
-            raise storage_error(error) from error
-        return found
+            raise
 
     def fresh_rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return all rows of a query over journal or logs, which end no held transaction as they grow. Raises StorageError."""

@@ -15,7 +15,7 @@ from bench.service import Deployment
 from tests.fault.load import PLAIN, VERSIONED
 from tests.fault.model import Violation
 from tests.fault.s3 import S3
-from tests.fault.syncs import BLOB, FOLDER, WAL, Reading
+from tests.fault.syncs import BLOB, FOLDER, WAL, Reading, process_of
 
 CALLS = "write,pwrite64,writev,sendto,fsync,fdatasync,link,linkat,rename,renameat,renameat2"
 # So long that the entries of the request before have come into the ledger, which writes too.
@@ -37,7 +37,7 @@ def run(folder: Path) -> tuple[list[str], list[Violation]]:
         offset = log.stat().st_size
         result = request()
         time.sleep(SETTLE_S)
-        reading = Reading(str(deployment.directory))
+        reading = Reading(str(deployment.directory), process_of)
         for text in log.read_bytes()[offset:].decode("latin-1").splitlines():
             reading.line(text)
         violations.extend(reading.faults(what, wanted))

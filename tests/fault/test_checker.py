@@ -1,5 +1,7 @@
 """The check itself is checked: every planted violation is reported by its name, and no honest history is."""
 
+from typing import ClassVar
+
 import pytest
 
 from tests.fault.model import Content, Model, Observation, OpenUpload, PlainKey, Version, VersionedKey, compare, settle
@@ -241,8 +243,10 @@ class TestUploads:
 class TestSyncOrder:
     """Records of system calls, as strace writes them."""
 
+    PROCESSES: ClassVar[dict[str, str]] = {"7": "worker", "8": "worker", "4": "steward", "9": "worker"}
+
     def read(self, *lines: str) -> list[str]:
-        reading = Reading("/d")
+        reading = Reading("/d", self.PROCESSES.get)
         for line in lines:
             reading.line(line)
         return [violation.kind for violation in reading.faults("PUT", [WAL])]
@@ -273,11 +277,22 @@ class TestSyncOrder:
     def test_a_write_after_the_sync_is_reported(self) -> None:
         assert self.read(self.WRITE, self.SYNC, self.WRITE, self.ANSWER) == ["unsynced"]
 
+    def test_what_the_steward_has_under_way_is_not_the_answers(self) -> None:
+        heads = '4 pwrite64(5</d/heads>, ""..., 48, 32) = 48'
+        assert self.read(self.WRITE, self.SYNC, heads, self.ANSWER) == []
+        assert self.read(self.WRITE, self.SYNC, heads.replace("4 ", "7 ", 1), self.ANSWER) == ["unsynced"]
+
+    def test_a_write_of_both_is_still_the_answers(self) -> None:
+        assert self.read(self.WRITE, self.SYNC, self.WRITE, self.WRITE.replace("7 ", "4 ", 1), self.ANSWER) == ["unsynced"]
+
+    def test_what_a_thread_wrote_that_is_gone_is_reported(self) -> None:
+        assert self.read(self.WRITE, self.SYNC, self.WRITE.replace("7 ", "12 ", 1), self.ANSWER) == ["unsynced"]
+
     def test_a_request_without_an_answer_proves_nothing(self) -> None:
         assert self.read(self.WRITE, self.SYNC) == ["no-fault"]
 
     def test_a_folder_that_got_a_name_must_be_synced(self) -> None:
-        reading = Reading("/d")
+        reading = Reading("/d", self.PROCESSES.get)
         name = "ab" + "0" * 30
         for line in (f'7 linkat(4</d/blobs/ab>, "{name}.unfinished", 4</d/blobs/ab>, "{name}", 0) = 0', self.ANSWER):
             reading.line(line)

@@ -117,7 +117,7 @@ def remembered(store):
             return store.reader.objects.find_current(*args, **named)
 
     recent = RecentObjects(Objects(), store.object_changes)
-    return lambda: recent.find(BUCKET, "counter"), reads
+    return lambda: recent.find(BUCKET, "counter", with_body=True), reads
 
 
 def fresh_counter(store):

@@ -174,7 +174,7 @@ class RememberedObjects(RuleBasedStateMachine):
                 for name in NAMES:
                     truth = process.truth.objects.find_current(BUCKET, name, with_body=True)
                     assert process.session.objects.find_current(BUCKET, name, with_body=True) == truth
-                    assert process.recent.find(BUCKET, name) == truth
+                    assert process.recent.find(BUCKET, name, with_body=True) == truth
 
 
 TestRememberedObjects = RememberedObjects.TestCase

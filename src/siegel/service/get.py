@@ -101,11 +101,11 @@ class Getter:
         self._executor = executor
         self._slabs = Slabs()
 
-    def find(self, bucket: Bucket, object_key: str, version_id: str | None) -> ObjectVersion:
-        """Return a version with its body; see `find_object`. A current one may come from memory."""
+    def find(self, bucket: Bucket, object_key: str, version_id: str | None, *, with_body: bool = True) -> ObjectVersion:
+        """Return a version, with its body where that is asked for; see `find_object`. A current one may come from memory."""
         if version_id is not None:
-            return find_object(self._objects, bucket, object_key, version_id, with_body=True)
-        version = self._recent.find(bucket.bucket_id, object_key)
+            return find_object(self._objects, bucket, object_key, version_id, with_body=with_body)
+        version = self._recent.find(bucket.bucket_id, object_key, with_body=with_body)
         if version is None:
             raise _no_such_key(self._objects, bucket, object_key)
         return version
@@ -175,7 +175,7 @@ class Getter:
         Raises SealBrokenError, InvalidArgumentError.
         """
         if version_id is None:
-            version = self._recent.find(bucket.bucket_id, object_key)
+            version = self._recent.find(bucket.bucket_id, object_key, with_body=False)
         else:
             version = self._objects.find_version(bucket.bucket_id, object_key, decode_version_id(version_id))
         if version is None:

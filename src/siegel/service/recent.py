@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Final
 
 from siegel.domain.limits import INLINE_BYTES_MAX, KIB, MIB
-from siegel.domain.objects import ObjectVersion
+from siegel.domain.objects import ObjectVersion, Storage
 from siegel.domain.ports import ObjectChanges, Objects
 from siegel.envelope.context import Place
 from siegel.envelope.objectkeys import Wrapped, parse_wrapped
@@ -46,12 +46,16 @@ class Memo:
 
 
 class _Kept:
-    """A version as it was read at `as_of`; `place` tells of later changes of its key."""
+    """A version as it was read at `as_of`; `place` tells of later changes of its key.
 
-    __slots__ = ("as_of", "memo", "place", "size_bytes", "version")
+    `is_whole`: with the body, where one lies beside its row.
+    """
 
-    def __init__(self, version: ObjectVersion, place: int, as_of: int) -> None:
+    __slots__ = ("as_of", "is_whole", "memo", "place", "size_bytes", "version")
+
+    def __init__(self, version: ObjectVersion, place: int, as_of: int, *, with_body: bool) -> None:
         self.version = version
+        self.is_whole = with_body or version.storage is Storage.BLOB
         self.place = place
         self.as_of = as_of
         self.memo: Memo | None = None
@@ -60,7 +64,7 @@ class _Kept:
 
 
 class RecentObjects:
-    """Current versions with their bodies; of those that do not fit, the least recently used go first."""
+    """Current versions, with their bodies where those were asked for; where room is short, the least recently used go first."""
 
     def __init__(self, objects: Objects, changes: ObjectChanges, bytes_max: int = RECENT_BYTES_MAX) -> None:
         """Read `objects`, of which `changes` tell; keep up to `bytes_max`."""
@@ -71,14 +75,14 @@ class RecentObjects:
         self._kept: OrderedDict[tuple[int, str], _Kept] = OrderedDict()
         self.size_bytes = 0
 
-    def find(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
-        """Return what `Objects.find_current` returns with the body. Raises what it raises."""
+    def find(self, bucket_id: int, object_key: str, *, with_body: bool) -> ObjectVersion | None:
+        """Return what `Objects.find_current` returns; the body may come along unasked. Raises what it raises."""
         name = bucket_id, object_key
         kept = self._kept.get(name)
-        if kept is not None and self._last_change(kept.place) <= kept.as_of:
+        if kept is not None and self._last_change(kept.place) <= kept.as_of and (kept.is_whole or not with_body):
             self._kept.move_to_end(name)
             return kept.version
-        return self._read(bucket_id, object_key)
+        return self._read(name, with_body=with_body)
 
     def memo(self, version: ObjectVersion, account_id: str) -> Memo:
         """Return what is remembered of a version that `find` has returned; of any other nothing is."""
@@ -89,14 +93,13 @@ class RecentObjects:
             kept.memo = Memo(version, account_id)
         return kept.memo
 
-    def _read(self, bucket_id: int, object_key: str) -> ObjectVersion | None:
+    def _read(self, name: tuple[int, str], *, with_body: bool) -> ObjectVersion | None:
         # The number first: what is committed from here on is newer than what is said to have been read.
         as_of = self._changes.now()
-        version = self._objects.find_current(bucket_id, object_key, with_body=True)
-        name = bucket_id, object_key
+        version = self._objects.find_current(*name, with_body=with_body)
         self._drop(self._kept.pop(name, None))
         if version is not None:
-            kept = _Kept(version, self._changes.place(bucket_id, object_key), as_of)
+            kept = _Kept(version, self._changes.place(*name), as_of, with_body=with_body)
             if kept.size_bytes <= _OBJECT_BYTES_MAX:
                 self._kept[name] = kept
                 self.size_bytes += kept.size_bytes

@@ -36,7 +36,7 @@ async def put_bucket_acl(cases: UseCases, call: Call, exchange: Exchange) -> Non
 
 async def get_object_acl(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetObjectAcl."""
-    version = cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"))
+    version = cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"), with_body=False)
     text = version_text(version)
     await cases.journal.append(call.trail.entry(200, version_id=text))
     headers = [XML, *version_headers(call.bucket, text)]
@@ -45,7 +45,7 @@ async def get_object_acl(cases: UseCases, call: Call, exchange: Exchange) -> Non
 
 async def put_object_acl(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """PutObjectAcl."""
-    version = cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"))
+    version = cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"), with_body=False)
     await _check_wanted(cases, call, exchange)
     text = version_text(version)
     await cases.journal.append(call.trail.entry(200, version_id=text))

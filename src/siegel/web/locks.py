@@ -112,7 +112,7 @@ def _find_locked(cases: UseCases, call: Call) -> ObjectVersion:
     """Return the version that the request names. Raises InvalidRequestError in a bucket that locks nothing."""
     if _object_lock(cases, call.bucket) is None:
         raise missing_lock()
-    return cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"))
+    return cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"), with_body=False)
 
 
 async def get_object_retention(cases: UseCases, call: Call, exchange: Exchange) -> None:

@@ -16,7 +16,7 @@ from siegel.web.objects import version_headers
 
 async def get_object_tagging(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetObjectTagging; an object without tags has an empty set."""
-    version = cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"))
+    version = cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"), with_body=False)
     tags = cases.amender.tags(cases.putter.target(call.bucket), version)
     await cases.journal.append(call.trail.entry(200, version_id=version_text(version)))
     await exchange.answer(200, [XML, *_version(call, version)], render_tag_set(tags))

@@ -336,7 +336,10 @@ def _checksum_of(opened: Opened, selection: _Selection) -> HeaderList:
 async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetObject, and HeadObject, which differs in sending no body."""
     request, bucket, getter = call.request, call.bucket, cases.getter
-    version = getter.find(bucket, request.object_key, request.query.get("versionId"))
+    query = request.query
+    # A head needs of the body only where its parts lie, and that where one of them is asked for.
+    with_body = request.method != "HEAD" or "partNumber" in query
+    version = getter.find(bucket, request.object_key, query.get("versionId"), with_body=with_body)
     refuse_in_read(request.headers)
     key = customer_key(cases, call)
     opened = await getter.open(bucket, version, asked_by(call, key))

@@ -34,8 +34,8 @@ class Scene:
     def put(self, version, body=b"body"):
         return write(self.store, lambda writer: writer.objects.insert(version, body))
 
-    def find(self, object_key="a"):
-        return self.recent.find(BUCKET, object_key)
+    def find(self, object_key="a", *, with_body=True):
+        return self.recent.find(BUCKET, object_key, with_body=with_body)
 
 
 @pytest.fixture
@@ -48,6 +48,24 @@ def test_what_was_read_is_not_read_again(scene):
     first = scene.find()
     assert first.body == b"body"
     assert scene.find() is first
+    assert scene.reads.count == 1
+
+
+def test_a_body_is_read_when_it_is_asked_for(scene):
+    scene.put(a_version(storage=Storage.INLINE))
+    head = scene.find(with_body=False)
+    assert head.body is None
+    assert scene.find(with_body=False) is head
+    assert scene.reads.count == 1
+    whole = scene.find()
+    assert whole.body == b"body"
+    assert scene.find(with_body=False) is whole
+    assert scene.reads.count == 2
+
+
+def test_what_has_no_body_beside_its_row_is_whole_without_one(scene):
+    scene.put(a_version(storage=Storage.BLOB, size_bytes=10**9), None)
+    assert scene.find(with_body=False) is scene.find()
     assert scene.reads.count == 1
 
 
@@ -72,7 +90,7 @@ def test_what_is_committed_during_a_read_is_seen_by_the_next(scene):
 def test_keys_of_two_buckets_are_two(scene):
     scene.put(a_version())
     assert scene.find() is not None
-    assert scene.recent.find(BUCKET + 1, "a") is None
+    assert scene.recent.find(BUCKET + 1, "a", with_body=True) is None
 
 
 def test_an_older_version_that_comes_back_is_seen(scene):

@@ -144,7 +144,7 @@ def test_what_root_makes_beside_the_database_belongs_to_the_owner_of_the_folder(
     """An older release, or a backup, may be without these files, and the first to miss them may be a command that root runs."""
     directory, store = filled
     store.close()
-    names = {"commit.lock", "generation", "changes"}
+    names = {"commit.lock", "generation", "changes", "entry-counts"}
     for name in names:
         (directory / name).unlink()
     given = {}

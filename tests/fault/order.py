@@ -1,7 +1,7 @@
 """(f) What SIGKILL cannot show, because the kernel keeps what was written: that each sync has returned before the answer leaves.
 
-The service runs under strace. For one request of each kind the calls are read in order: whatever was written to blobs, folders
-and the write-ahead log must have been synced, with success, between its last write and the first byte of the answer.
+The service runs under strace. For one request of each kind the calls are read in order: whatever was written to blobs, folders,
+the write-ahead log and entry files must have been synced, with success, between its last write and the first byte of the answer.
 """
 
 import os
@@ -12,10 +12,11 @@ from pathlib import Path
 
 from bench.service import Deployment
 
+from siegel.drivers.meta.own_entry_file import ENTRIES_MIN
 from tests.fault.load import PLAIN, VERSIONED
 from tests.fault.model import Violation
 from tests.fault.s3 import S3
-from tests.fault.syncs import BLOB, FOLDER, WAL, Reading, process_of
+from tests.fault.syncs import BLOB, ENTRIES, FOLDER, WAL, Reading, process_of
 
 CALLS = "write,pwrite64,writev,sendto,fsync,fdatasync,link,linkat,rename,renameat,renameat2"
 # So long that the entries of the request before have come into the ledger, which writes too.
@@ -53,10 +54,13 @@ def run(folder: Path) -> tuple[list[str], list[Violation]]:
         traced("PUT of 200 KB", lambda: s3.must("PUT", f"/{PLAIN}/blob", large), WAL, BLOB, FOLDER)
         traced("overwrite", lambda: s3.must("PUT", f"/{PLAIN}/blob", large), WAL, BLOB, FOLDER)
         traced("copy", lambda: s3.must("PUT", f"/{PLAIN}/c", headers={"x-amz-copy-source": f"/{PLAIN}/blob"}), WAL, BLOB, FOLDER)
-        traced("GET of 1 KB", lambda: s3.must("GET", f"/{PLAIN}/inline"), WAL)
-        traced("GET of 200 KB", lambda: s3.must("GET", f"/{PLAIN}/blob"), WAL)
-        traced("HEAD", lambda: s3.must("HEAD", f"/{PLAIN}/blob"), WAL)
-        traced("LIST", lambda: s3.must("GET", f"/{PLAIN}"), WAL)
+        traced("GET of a process that has few", lambda: s3.must("GET", f"/{PLAIN}/inline"), WAL)
+        for _ in range(2 * ENTRIES_MIN):
+            s3.must("HEAD", f"/{PLAIN}/inline")
+        traced("GET of 1 KB", lambda: s3.must("GET", f"/{PLAIN}/inline"), ENTRIES)
+        traced("GET of 200 KB", lambda: s3.must("GET", f"/{PLAIN}/blob"), ENTRIES)
+        traced("HEAD", lambda: s3.must("HEAD", f"/{PLAIN}/blob"), ENTRIES)
+        traced("LIST", lambda: s3.must("GET", f"/{PLAIN}"), ENTRIES)
         traced("DELETE", lambda: s3.must("DELETE", f"/{PLAIN}/blob"), WAL)
         traced("DELETE with a marker", lambda: s3.must("DELETE", f"/{VERSIONED}/x"), WAL)
         upload = s3.create_upload(f"/{PLAIN}/m")
@@ -69,7 +73,7 @@ def run(folder: Path) -> tuple[list[str], list[Violation]]:
 
 
 def _kind(name: str) -> str:
-    for pattern, kind in ((WAL, "log"), (BLOB, "blob"), (FOLDER, "folder")):
+    for pattern, kind in ((WAL, "log"), (BLOB, "blob"), (FOLDER, "folder"), (ENTRIES, "entry file")):
         if re.fullmatch(pattern, name):
             return kind
     return name

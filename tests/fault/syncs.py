@@ -94,3 +94,4 @@ def process_of(thread: str) -> str | None:
 
 
 WAL, BLOB, FOLDER = r"siegel\.db-wal", r"[0-9a-f]{32}(\.unfinished)?", r"[0-9a-f]{2}"
+ENTRIES = r"entries-\d+"

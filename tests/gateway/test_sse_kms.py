@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -70,6 +71,7 @@ def waiting(service: Service, request_id: str) -> bool:
     root_key = LocalCustodian.load(Path(service.directory) / "root.key")
     store = open_store(Path(service.directory), root_key.database_key(), SystemClock())
     try:
+        asyncio.run(store.collect())
         return any(entry.request_id == request_id for _, batch in store.entries(0, 1_000_000) for entry in batch)
     finally:
         store.close()

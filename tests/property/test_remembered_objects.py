@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from siegel.drivers.meta.entry_files import EntryFiles
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.object_changes import SharedObjectChanges
 from siegel.drivers.meta.sqlite import CHANGES_NAME, DATABASE_NAME, GENERATION_NAME, create_store
@@ -48,7 +49,8 @@ class Process:
         self.fresh = self._connect()
         self.truth = SqliteSession(Statements(self.fresh), self._clock, self.generation, self.changes)
         self.recent = RecentObjects(self.session.objects, self.changes, 20_000)
-        self.engine = SqliteEngine(self._connect, self._clock, self.generation, self.changes)
+        self.files = EntryFiles(directory, KEY, self._clock)
+        self.engine = SqliteEngine(self._connect, self._clock, self.generation, self.changes, self.files)
 
     def _connect(self):
         return connect(self._path, KEY, cache_kib=100)
@@ -66,6 +68,7 @@ class Process:
         self.fresh.close()
         self.generation.close()
         self.changes.close()
+        self.files.close()
 
 
 class RememberedObjects(RuleBasedStateMachine):

@@ -21,6 +21,8 @@ FAULT_POINTS: Final = (
     "blob.after_dirsync",  # the blob is durable, no row names it yet
     "meta.before_commit",  # a batch of changes is applied, its commit has not begun
     "meta.after_commit",  # a batch is durable, nobody has been told
+    "entries.before_sync",  # the entries of reads are sealed, none is written to its file
+    "entries.after_sync",  # they are durable beside the journal, nobody has been told
     "put.before_commit",  # PutObject: the body is durable, its row is not
     "overwrite.before_commit",  # PutObject onto a key that has a current version
     "part.before_commit",  # UploadPart: the part's blob is durable, its row is not

@@ -490,6 +490,10 @@ class Journal(Protocol):
         """Return when the entry is durable, or all of them are. Raises StorageError: then the access must be refused (503)."""
         ...
 
+    async def collect(self) -> None:
+        """Have `entries` and `oldest` show every entry that is durable by now. Raises StorageError."""
+        ...
+
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
         ...

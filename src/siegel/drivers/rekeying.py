@@ -17,8 +17,9 @@ from siegel.domain.faultpoints import reach
 from siegel.drivers.custody.rootfile import RandomBytes
 from siegel.drivers.custody.rotation import ChestRotation
 from siegel.drivers.meta.process_lock import UseLock
-from siegel.drivers.meta.sqlite import database_path, other_databases
+from siegel.drivers.meta.sqlite import collect_entries, database_path, other_databases
 from siegel.drivers.meta.sqlite_copy import Progress, copy_database, remove_database
+from siegel.drivers.system import SystemClock
 from siegel.envelope.derive import KEY_BYTES
 
 
@@ -52,6 +53,8 @@ class DatabaseRekeying:
         """Copy the database under a fresh key, and let the copy be it; `progress` is told how many pages of how many."""
         key, number = self._chest.database()
         fresh = self._random_bytes(KEY_BYTES)
+        # Entry files are sealed under a key that is made of the database's.
+        collect_entries(self._directory, key, SystemClock(), number)
         source, target = database_path(self._directory, number), database_path(self._directory, number + 1)
         copy_database((source, key), (target, fresh), progress)
         reach("rekey.after_copy")

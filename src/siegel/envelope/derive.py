@@ -34,6 +34,7 @@ class Label(Enum):
     CLIENT_MANIFEST = b"client manifest"  # from the data key of an object that a customer sealed before sending: its manifest
     KEY_SERVICE = b"key service"  # from the material of a customer's key; context: the salt of one ciphertext
     KEY_SERVICE_BUCKET = b"key service bucket"  # from the material of a customer's key; context: the bucket id
+    ENTRY_FILE = b"entry file"  # from the key of the database; context: the salt of the file: seals journal entries beside it
 
 
 def expand(key: bytes, info: bytes, length: int) -> bytes:

@@ -111,7 +111,7 @@ class DyingStore:
     def __init__(self, inner, deaths_at, *, behind):
         self._inner, self._left, self._behind = inner, deaths_at, behind
         self.reader = inner.reader
-        self.oldest = inner.oldest
+        self.oldest, self.collect = inner.oldest, inner.collect
 
     async def write(self, change, entry):
         self._left -= 1
@@ -159,7 +159,7 @@ class LateStore:
     def __init__(self, books):
         self._books = books
         self.reader = books.store.reader
-        self.oldest = books.store.oldest
+        self.oldest, self.collect = books.store.oldest, books.store.collect
 
     async def write(self, change, entry):
         await self._books.steward.run_once()

@@ -303,7 +303,7 @@ def test_a_steward_that_was_about_to_enter_what_is_withdrawn_enters_nothing(chan
         """The store as a steward sees it before whose transaction the change is withdrawn."""
 
         reader = change.books.store.reader
-        oldest = change.books.store.oldest
+        oldest, collect = change.books.store.oldest, change.books.store.collect
 
         async def write(self, work, entry):
             await change.changes.withdraw(ACCOUNT)
@@ -365,7 +365,7 @@ def test_no_head_is_stored_under_keys_that_were_handed_over_meanwhile(change):
         """The store as a steward sees it before each of whose transactions the keys go over."""
 
         reader = change.books.store.reader
-        oldest = change.books.store.oldest
+        oldest, collect = change.books.store.oldest, change.books.store.collect
 
         async def write(self, work, entry):
             await change.changes.settle()

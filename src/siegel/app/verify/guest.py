@@ -107,6 +107,10 @@ class GuestStore:
         """Append to the journal: the guest's accesses are entries like all others."""
         await self._inner.append(entry)
 
+    async def collect(self) -> None:
+        """Have the journal show every entry."""
+        await self._inner.collect()
+
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return batches of the journal."""
         return self._inner.entries(after, limit)

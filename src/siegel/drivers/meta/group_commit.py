@@ -22,7 +22,6 @@ from typing import Any, Final, Protocol, cast
 from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
 from siegel.domain.ports import Writer
-from siegel.drivers.meta.process_lock import ProcessLock
 
 # A batch blocks the event loop for as long as its statements take: about 40 us each.
 BATCH_CHANGES_MAX: Final = 128
@@ -74,6 +73,36 @@ class Engine(Protocol):
     def checkpoint(self) -> None:
         """Fold the log into the database, as far as readers allow. Never raises. Blocking."""
         ...
+
+
+class Lock(Protocol):
+    """What a batch holds from its begin until it is durable."""
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free, and say so; never waits."""
+        ...
+
+    def acquire(self) -> None:
+        """Take the lock; waits as long as another process has it."""
+        ...
+
+    def release(self) -> None:
+        """Give the lock back. Harmless where it is not held."""
+        ...
+
+
+class Unlocked:
+    """The lock of an engine that nobody shares."""
+
+    def try_acquire(self) -> bool:
+        """Say that it is free."""
+        return True
+
+    def acquire(self) -> None:
+        """Go on."""
+
+    def release(self) -> None:
+        """Go on."""
 
 
 class _Job:
@@ -135,7 +164,7 @@ class GroupCommit:
     `commits`, `changes` and `entries` count what has become durable.
     """
 
-    def __init__(self, engine: Engine, lock: ProcessLock) -> None:
+    def __init__(self, engine: Engine, lock: Lock) -> None:
         """Write through `engine` while holding `lock`."""
         self.commits = 0
         self.changes = 0

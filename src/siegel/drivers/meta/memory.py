@@ -106,6 +106,9 @@ class MemoryStore:
             self._tables.record(made)
         return result
 
+    async def collect(self) -> None:
+        """Nothing is kept elsewhere."""
+
     async def append(self, entry: Entries) -> None:
         """Keep the entry, or all of them."""
         self._require_open()

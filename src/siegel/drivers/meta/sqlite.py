@@ -1,10 +1,11 @@
 """Metadata and journal in one encrypted SQLite database: the embedded default.
 
-A directory holds `siegel.db` (with its `-wal` and `-shm`), `commit.lock`, `generation` and `changes`; a database that was copied
-to have another key has a number in its name. Any number of processes may have it open. Reads run on a connection of their own
-and see what is committed; a commit is seen only once its log is synced.
+A directory holds `siegel.db` (with its `-wal` and `-shm`), `commit.lock`, `generation`, `changes`, and the entry files of the
+processes that serve; a database that was copied to have another key has a number in its name. Any number of processes may have
+it open. Reads run on a connection of their own and see what is committed; a commit is seen only once its log is synced.
 """
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,15 +19,18 @@ from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.logs import Batch
 from siegel.domain.ports import Clock, Reader, Writer
 from siegel.drivers.custody.rootfile import sync_folder
+from siegel.drivers.meta.entry_files import EntryFiles, Marks
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import GroupCommit
 from siegel.drivers.meta.object_changes import SharedObjectChanges
+from siegel.drivers.meta.own_entry_file import OwnEntryFile
 from siegel.drivers.meta.process_lock import ProcessLock
 from siegel.drivers.meta.sqlite_connection import connect, require_sqlite, storage_error
-from siegel.drivers.meta.sqlite_engine import SqliteEngine
+from siegel.drivers.meta.sqlite_engine import SqliteEngine, read_marks
 from siegel.drivers.meta.sqlite_schema import STEPS, migrate, require_known_schema, schema_version
 from siegel.drivers.meta.sqlite_session import SqliteSession
 from siegel.drivers.meta.sqlite_snapshot import HeldStatements
+from siegel.drivers.meta.sqlite_statements import Statements
 
 T = TypeVar("T")
 
@@ -95,13 +99,24 @@ def open_store(directory: Path, key: bytes, clock: Clock, number: int = 0) -> "S
         _bring_up_to_date(connection, lock)
         generation = Generation(directory / GENERATION_NAME)
         changes = SharedObjectChanges(directory / CHANGES_NAME)
-        engine = SqliteEngine(lambda: connect(path, key, cache_kib=WRITE_CACHE_KIB), clock, generation, changes)
+        files = EntryFiles(directory, key, clock)
+        files.look(read_marks(Statements(connection)))
+        engine = SqliteEngine(lambda: connect(path, key, cache_kib=WRITE_CACHE_KIB), clock, generation, changes, files)
     except BaseException:
         connection.close()
         raise
     statements = HeldStatements(connection, changes)
     session = SqliteSession(statements, clock, generation, changes)
-    return SqliteStore(connection, statements, session, engine, lock, generation, changes)
+    return SqliteStore(connection, statements, session, engine, lock, generation, changes, files)
+
+
+def collect_entries(directory: Path, key: bytes, clock: Clock, number: int = 0) -> None:
+    """Bring what waits in the entry files of a directory into the journal. Raises what `open_store` raises."""
+    store = open_store(directory, key, clock, number)
+    try:
+        asyncio.run(store.collect())
+    finally:
+        store.close()
 
 
 def _bring_up_to_date(connection: apsw.Connection, lock: ProcessLock) -> None:
@@ -137,6 +152,7 @@ class SqliteStore:
         lock: ProcessLock,
         generation: Generation,
         changes: SharedObjectChanges,
+        files: EntryFiles,
     ) -> None:
         """Read by `session` with its `statements` on `connection`, write by `engine`; all parts are closed with the store."""
         self._connection = connection
@@ -149,6 +165,8 @@ class SqliteStore:
         self._decoder = msgpack.Decoder(list[Entry])
         self.reader = session
         self.group_commit = GroupCommit(engine, lock)
+        self._files = files
+        self._own = OwnEntryFile(files, self._marks)
         self._is_closed = False
 
     async def write(self, change: Callable[[Writer], T], entry: Callable[[T], Entries] | Entries | None) -> T:
@@ -157,7 +175,15 @@ class SqliteStore:
 
     async def append(self, entry: Entries) -> None:
         """Return when the entry is durable, or all of them are. Raises StorageError."""
-        await self.group_commit.submit(None, entry)
+        await (self._own.group_commit() or self.group_commit).submit(None, entry)
+
+    async def collect(self) -> None:
+        """Have `entries` and `oldest` show what waits in entry files. Raises StorageError."""
+        if self._files.has_waiting():
+            await self.group_commit.submit(None, ())
+
+    def _marks(self) -> Marks:
+        return read_marks(self._statements)
 
     def entries(self, after: int, limit: int) -> list[tuple[int, list[Entry]]]:
         """Return up to `limit` batches (number, entries) behind batch `after`, in order."""
@@ -189,8 +215,10 @@ class SqliteStore:
         if self._is_closed:
             return
         self._is_closed = True
+        self._own.close()
         self.group_commit.close()
         self._engine.close()
+        self._files.close()
         self._statements.release()
         self._connection.close()
         self._generation.close()

@@ -10,6 +10,7 @@ from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
 from siegel.domain.faultpoints import reach
 from siegel.domain.ports import Clock
+from siegel.drivers.meta.entry_files import Collected, EntryFiles, Mark, Marks
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import Change, EntryOf
 from siegel.drivers.meta.object_changes import ObjectChanges
@@ -23,6 +24,14 @@ CHECKPOINT_AGAIN_PAGES: Final = 1024 * 1024 // PAGE_BYTES
 # From so many on, nobody holds a transaction to read by: all have let go when it is folded in, and when it then begins anew.
 FULL_PAGES: Final = CHECKPOINT_PAGES * 15 // 16
 
+_INSERT: Final = "INSERT INTO journal (entries, recorded_at_ms) VALUES (?, ?)"
+
+
+def read_marks(statements: Statements) -> Marks:
+    """Return how far each entry file was collected. Raises StorageError."""
+    rows = statements.fresh_rows("SELECT slot, number, position FROM entry_file")
+    return {slot: Mark(number, position) for slot, number, position in rows}
+
 
 class SqliteEngine:
     """The `Engine` of group commit over SQLite.
@@ -32,10 +41,17 @@ class SqliteEngine:
     """
 
     def __init__(
-        self, connect: Callable[[], apsw.Connection], clock: Clock, generation: Generation, changes: ObjectChanges
+        self,
+        connect: Callable[[], apsw.Connection],
+        clock: Clock,
+        generation: Generation,
+        changes: ObjectChanges,
+        files: EntryFiles,
     ) -> None:
         """Open the write connection with `connect`. Raises what it raises."""
         self._connect = connect
+        self._files = files
+        self._collected: Collected | None = None
         self._clock = clock
         self._generation = generation
         self._changes = changes
@@ -61,6 +77,22 @@ class SqliteEngine:
         # A process that died between its commit and the count has left this to the next holder of the lock.
         self._generation.settle()
         self._changes.begin()
+        self._collected = None
+        if self._files.has_waiting():
+            try:
+                self._collect(session.statements)
+            except BaseException:
+                self.rollback()
+                raise
+
+    def _collect(self, statements: Statements) -> None:
+        """Bring what waits in entry files into the journal: before all that this transaction brings."""
+        found = self._files.waiting(read_marks(statements))
+        for record in found.records:
+            statements.rows(_INSERT, (record.entries, record.recorded_at_ms))
+        for slot, mark in found.marks.items():
+            statements.rows("INSERT OR REPLACE INTO entry_file VALUES (?, ?, ?)", (slot, mark.number, mark.position))
+        self._collected = found
 
     def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entries | None]:
         """Run one change and build its entry or entries; an exception of either undoes this change alone and is raised."""
@@ -88,9 +120,7 @@ class SqliteEngine:
 
     def record(self, entries: list[Entry]) -> None:
         """Add the batch's journal row. Raises StorageError."""
-        self._session.statements.rows(
-            "INSERT INTO journal (entries, recorded_at_ms) VALUES (?, ?)", (self._encoder.encode(entries), self._clock.now_ms())
-        )
+        self._session.statements.rows(_INSERT, (self._encoder.encode(entries), self._clock.now_ms()))
 
     def commit(self) -> None:
         """Make the transaction durable. Raises StorageError; then it is rolled back and the connection is given up."""
@@ -103,6 +133,8 @@ class SqliteEngine:
         try:
             connection.execute("COMMIT")
             reach("meta.after_commit")
+            if self._collected is not None:
+                self._files.note_collected(self._collected.marks)
         except apsw.Error as error:
             named = storage_error(error, connection.system_errno)
             self.rollback()

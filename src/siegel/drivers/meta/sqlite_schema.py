@@ -196,8 +196,17 @@ ALTER TABLE ledger ADD COLUMN witnessed_at_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE ledger ADD COLUMN witnessed BLOB NOT NULL DEFAULT x'';
 """
 
+# How far each entry file was collected (`entry_files.py`).
+_FIFTH: Final = """
+CREATE TABLE entry_file (
+    slot INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL,
+    position INTEGER NOT NULL
+) STRICT;
+"""
+
 # Step number n brings a database of schema version n to version n + 1. Steps are only ever added at the end.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 
 
 def schema_version(connection: apsw.Connection) -> int:

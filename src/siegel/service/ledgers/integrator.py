@@ -97,6 +97,7 @@ class Integrator:
         taken_back = await self._take_back()
         if taken_back:
             done.heads += await self._sign(self._ledgers.unsigned(self._heads_max))
+        await self._store.collect()
         batches = self._store.oldest(BATCHES_MAX, ENTRIES_MAX)
         wanted = [account_id for account_id, found in scan_changes(self._store.reader).items() if found.index < 0]
         if batches or wanted:

@@ -50,7 +50,7 @@ class Report:
 
 
 # Reads reach these too, since each is journaled and answered: the check before the load runs on a service that is not armed.
-POINTS_OF_READS = {"answer.before", "meta.before_commit", "meta.after_commit"}
+POINTS_OF_READS = {"answer.before", "meta.before_commit", "meta.after_commit", "entries.before_sync", "entries.after_sync"}
 # Those of the ledger, of consents, of the key chest and of the database's key have parts of their own (ledger.py, consents.py,
 # rotation.py).
 POINTS = tuple(name for name in FAULT_POINTS if not name.startswith(("ledger.", "consent.", "chest.", "rekey.")))

@@ -14,12 +14,10 @@ ENTRY_BYTES_MAX: Final = 0xFFFF
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
     """Return the bytes of a bundle. Raises LedgerFormError for an entry of more than ENTRY_BYTES_MAX."""
-    pieces: list[bytes] = []
-    for entry in entries:
-        if len(entry) > ENTRY_BYTES_MAX:
-            raise LedgerFormError(f"an entry has at most {ENTRY_BYTES_MAX} bytes")
-        pieces += (len(entry).to_bytes(2), entry)
-    return b"".join(pieces)
+    try:
+        return b"".join([len(entry).to_bytes(2) + entry for entry in entries])
+    except OverflowError:
+        raise LedgerFormError(f"an entry has at most {ENTRY_BYTES_MAX} bytes") from None
 
 
 def entries_of(bundle: bytes) -> list[bytes]:

@@ -12,6 +12,7 @@ nothing can be guessed from the hashes, with it everybody can check that it is w
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct as Layout
 from typing import Final, TypeVar
@@ -34,6 +35,7 @@ _LENGTH: Final = Layout(">I")
 _TWO_LENGTHS: Final = Layout(">II")
 _THREE_LENGTHS: Final = Layout(">III")
 _REQUEST_DIGITS: Final = 16
+_PERSONS_KEPT_MAX: Final = 256
 
 T = TypeVar("T")
 
@@ -117,9 +119,15 @@ def decode_opening(stored: bytes) -> Opening | None:
 
 def commit_person(opening: Opening) -> bytes:
     """Return the commitment to who asked, from where, and by which permit."""
-    principal, source, permit = opening.principal.encode(), opening.source.encode(), opening.permit.encode()
-    lengths = _THREE_LENGTHS.pack(len(principal), len(source), len(permit))
-    return sha256(_PERSON + opening.salts[:SALT_BYTES] + lengths + principal + source + permit).digest()
+    person = _encode_person(opening.principal, opening.source, opening.permit)
+    return sha256(_PERSON + opening.salts[:SALT_BYTES] + person).digest()
+
+
+@lru_cache(maxsize=_PERSONS_KEPT_MAX)
+def _encode_person(principal: str, source: str, permit: str) -> bytes:
+    """Return what is hashed of a person: that of all entries of a caller who comes again and again."""
+    encoded = principal.encode(), source.encode(), permit.encode()
+    return b"".join((_THREE_LENGTHS.pack(*map(len, encoded)), *encoded))
 
 
 def commit_name(opening: Opening) -> bytes:

@@ -272,7 +272,7 @@ class EntryFile:
     def begin(self) -> None:
         """Nothing needs to be begun."""
 
-    def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entries | None]:  # noqa: ARG002
+    def apply(self, _change: Change, _entry: EntryOf, /) -> tuple[Any, Entries | None]:
         """Refuse: a change belongs into the database, and its entry with it."""
         raise StorageError("an entry file takes no changes")
 

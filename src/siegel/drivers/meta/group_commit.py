@@ -43,7 +43,7 @@ class Engine(Protocol):
         """Begin a transaction. Raises StorageError; then none is open."""
         ...
 
-    def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entries | None]:
+    def apply(self, change: Change, entry: EntryOf, /) -> tuple[Any, Entries | None]:
         """Run one change and build its entry or entries. An exception of either undoes this change alone and is raised.
 
         Raises StorageError too where the whole transaction was lost: then `is_open` says False.

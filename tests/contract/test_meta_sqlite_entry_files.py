@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from tests.contract.meta_fixtures import BUCKET, ManualClock, a_version, entry, write
@@ -13,7 +15,7 @@ from tests.contract.meta_fixtures import BUCKET, ManualClock, a_version, entry, 
 from siegel.domain.errors import StorageError, StorageFullError
 from siegel.domain.faultpoints import VARIABLE
 from siegel.drivers.meta import entry_files, own_entry_file
-from siegel.drivers.meta.entry_files import FILES_MAX, HEADER_BYTES, EntryFiles
+from siegel.drivers.meta.entry_files import HEADER_BYTES, EntryFiles
 from siegel.drivers.meta.sqlite import collect_entries, create_store, open_store
 
 KEY = bytes(range(32))
@@ -163,7 +165,7 @@ def test_where_all_files_are_held_entries_go_into_the_journal(store, directory, 
     append(other, "1")
     assert journaled(other) == ["1"]
     other.close()
-    assert FILES_MAX > 1
+    assert [path.name for path in directory.glob("entries-*")] == ["entries-1"]
 
 
 def test_what_was_answered_outlives_a_kill_and_the_machine(store, directory, tmp_path):
@@ -281,6 +283,45 @@ def test_a_failed_sync_is_an_error_and_the_next_entries_go_another_way(store, di
         store._own.take().join()
     append(store, "3")
     assert [name for name in collected(store) if name != "refused"] == ["1", "2", "3"]
+
+
+def test_after_a_failed_sync_no_number_serves_twice(store, directory, monkeypatch):
+    """What was queued behind the batch that failed is refused as well: another record under its number would undo the cipher."""
+    writes = []
+    pwrite, has_begun = os.pwrite, threading.Event()
+
+    def fail(_descriptor):
+        raise OSError(5, "injected")
+
+    async def two_batches():
+        first = asyncio.ensure_future(store.append(entry("1")))
+        await asyncio.to_thread(has_begun.wait)
+        return await asyncio.gather(first, store.append(entry("2")), return_exceptions=True)
+
+    def note(descriptor, data, at):
+        writes.append(at)
+        has_begun.set()
+        time.sleep(0.05)
+        return pwrite(descriptor, data, at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", fail)
+        patched.setattr(os, "pwrite", note)
+        results = asyncio.run(two_batches())
+    assert [type(result) for result in results] == [StorageError, StorageError]
+    assert len(writes) == 1
+
+
+def test_a_file_behind_one_that_is_gone_is_read_too(store, directory, tmp_path):
+    other = with_file(directory)
+    append(other, "1")
+    partly = copied(directory, tmp_path / "partly")
+    (partly / "entries-1").unlink()
+    (partly / "entry-counts").unlink()
+    survivor = open_here(partly)
+    assert collected(survivor) == ["1"]
+    survivor.close()
+    other.close()
 
 
 def test_a_directory_without_room_leaves_entries_to_the_journal(directory, monkeypatch):

@@ -17,10 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from siegel.domain.errors import StorageError, StorageFullError
+from siegel.domain.errors import StorageError
 from siegel.domain.faultpoints import reach
 from siegel.drivers.blob.handle import Handle
 from siegel.drivers.blob.writeout import EARLY_WRITE_BYTES, begin_writing
+from siegel.drivers.disk_errors import disk_error
 
 _BLOB_ID_BYTES: Final = 16
 _BLOB_NAME: Final = re.compile(r"[0-9a-f]{32}")
@@ -30,7 +31,6 @@ _OPEN_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXE
 _OPEN_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK the open itself would hang on a planted FIFO.
 _OPEN_BLOB: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +41,7 @@ def _disk_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _disk_error(doing, error) from error
-
-
-def _disk_error(doing: str, error: OSError) -> StorageError:
-    kind = StorageFullError if error.errno in _FULL else StorageError
-    return kind(f"{doing}: {os.strerror(error.errno or 0)}")
+        raise disk_error(doing, error) from error
 
 
 def _name_of(blob_id: bytes) -> str:
@@ -179,7 +174,7 @@ class FileBlobReader:
                 except BlockingIOError:  # the rest is not in memory
                     break
                 except OSError as error:  # not `_disk_errors`: this is the way of every byte of a large download
-                    raise _disk_error("a blob cannot be read", error) from error
+                    raise disk_error("a blob cannot be read", error) from error
                 if not count:
                     break
                 done += count

@@ -13,7 +13,6 @@ not the machine: a file that no process holds is read as far as its records go w
 """
 
 import errno
-import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,13 +21,15 @@ from typing import Any, Final
 from msgspec import Struct, msgpack
 
 from siegel.domain.entry import Entries, Entry
-from siegel.domain.errors import StorageError, StorageFullError
+from siegel.domain.errors import StorageError
 from siegel.domain.faultpoints import reach
 from siegel.domain.ports import Clock
-from siegel.drivers.custody.rootfile import open_shared, sync_folder
+from siegel.drivers.custody.rootfile import sync_folder
+from siegel.drivers.disk_errors import disk_error
 from siegel.drivers.meta.entry_records import HEADER_BYTES, SALT_BYTES, Record, RecordCipher, read_salt
 from siegel.drivers.meta.group_commit import Change, EntryOf
 from siegel.drivers.meta.mapped import MappedCells
+from siegel.drivers.meta.process_lock import ProcessLock
 
 COUNTS_NAME: Final = "entry-counts"
 FILES_MAX: Final = 64
@@ -129,19 +130,17 @@ class EntryFiles:
     def look(self, marks: Marks) -> None:
         """Count what is in the files that no process holds: what their processes left, or the machine. Raises StorageError."""
         for slot in range(FILES_MAX):
-            path, mark = self._path(slot), marks.get(slot, Mark())
-            if not path.exists():
-                if slot >= self._counts.files():
-                    break
-                self._counts.note(slot, mark.number, mark.number)
+            path = self._path(slot)
+            # What was counted of a file that is gone is to be forgotten: it is made anew, and is empty.
+            if slot >= self._counts.files() and not path.exists():
                 continue
-            descriptor = self._hold(path)
-            if descriptor is None:
+            lock = self._hold(path)
+            if lock is None:
                 continue
             try:
-                self._count(slot, mark)
+                self._count(slot, marks.get(slot, Mark()))
             finally:
-                os.close(descriptor)
+                lock.close()
 
     def take(self, marks: Marks) -> "EntryFile | None":
         """Take a file that no process holds, for as long as this one lives; None where there is none to be had now.
@@ -149,16 +148,16 @@ class EntryFiles:
         So it is where all are held, or what another process has left has to be collected first. Blocking. Raises StorageError.
         """
         for slot in range(FILES_MAX):
-            descriptor = self._hold(self._path(slot))
-            if descriptor is None:
+            lock = self._hold(self._path(slot))
+            if lock is None:
                 continue
             try:
-                own = self._take(slot, descriptor, marks.get(slot, Mark()))
+                own = self._take(slot, lock, marks.get(slot, Mark()))
             except BaseException:
-                os.close(descriptor)
+                lock.close()
                 raise
             if own is None:
-                os.close(descriptor)
+                lock.close()
             return own
         return None
 
@@ -172,22 +171,19 @@ class EntryFiles:
     def _path(self, slot: int) -> Path:
         return self._directory / f"entries-{slot + 1}"
 
-    def _hold(self, path: Path) -> int | None:
-        """Return a descriptor that holds a file, which is made if it is missing; None if another one holds it."""
-        try:
-            descriptor = open_shared(path)
-        except OSError as error:
-            raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return descriptor
+    @staticmethod
+    def _hold(path: Path) -> ProcessLock | None:
+        """Return a file, made if it is missing, as the lock that holds it; None if another one holds it."""
+        lock = ProcessLock(path)
+        if lock.try_acquire():
+            return lock
+        lock.close()
+        return None
 
-    def _take(self, slot: int, descriptor: int, mark: Mark) -> "EntryFile | None":
+    def _take(self, slot: int, lock: ProcessLock, mark: Mark) -> "EntryFile | None":
         if self._count(slot, mark):
             return None
+        descriptor = lock.fileno()
         cipher = RecordCipher(self._key, slot, os.urandom(SALT_BYTES))
         try:
             size = os.fstat(descriptor).st_size
@@ -196,8 +192,8 @@ class EntryFiles:
             os.fsync(descriptor)
             sync_folder(self._directory)
         except OSError as error:
-            raise _named(error, self._path(slot)) from error
-        return EntryFile(descriptor, self._path(slot), cipher, Held(slot, mark.number, self._counts), self._clock)
+            raise disk_error(f"taking {self._path(slot)}", error) from error
+        return EntryFile(lock, self._path(slot), cipher, Held(slot, mark.number, self._counts), self._clock)
 
     def _count(self, slot: int, mark: Mark) -> bool:
         """Count what is behind the mark of a file that is held; say whether there is something."""
@@ -249,9 +245,10 @@ class Held(Struct, frozen=True):
 class EntryFile:
     """The file of one process: an engine of group commit that takes entries alone."""
 
-    def __init__(self, descriptor: int, path: Path, cipher: RecordCipher, held: Held, clock: Clock) -> None:
-        """Write behind the header, from the number on that is behind the last one. The descriptor is closed with this."""
-        self._descriptor = descriptor
+    def __init__(self, lock: ProcessLock, path: Path, cipher: RecordCipher, held: Held, clock: Clock) -> None:
+        """Write behind the header, from the number on that is behind the last one. The lock is given back with this."""
+        self._lock = lock
+        self._descriptor = lock.fileno()
         self._path = path
         self._cipher = cipher
         self._slot, self._number, self._counts = held.slot, held.number, held.counts
@@ -270,7 +267,9 @@ class EntryFile:
         return self._counts.collected(self._slot) >= self._number
 
     def begin(self) -> None:
-        """Nothing needs to be begun."""
+        """Begin nothing. Raises StorageError after a failed sync: the number of what failed must not serve again."""
+        if self.is_broken:
+            raise StorageError(f"{self._path} is given up after a failed sync")
 
     def apply(self, _change: Change, _entry: EntryOf, /) -> tuple[Any, Entries | None]:
         """Refuse: a change belongs into the database, and its entry with it."""
@@ -297,7 +296,7 @@ class EntryFile:
             os.fdatasync(self._descriptor)
         except OSError as error:
             self.is_broken = True
-            raise _named(error, self._path) from error
+            raise disk_error(f"writing {self._path}", error) from error
         self._position += len(record)
         self._number += 1
         self._counts.note_durable(self._slot, self._number)
@@ -316,15 +315,9 @@ class EntryFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._descriptor)
+        self._lock.close()
 
 
 def _write(descriptor: int, data: bytes, at: int) -> None:
     if os.pwrite(descriptor, data, at) != len(data):
         raise OSError(errno.ENOSPC, "written in part")
-
-
-def _named(error: OSError, path: Path) -> StorageError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StorageFullError(f"no space is left for {path}")
-    return StorageError(f"{path} cannot be written: {error.strerror}")

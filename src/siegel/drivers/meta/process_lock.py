@@ -24,6 +24,10 @@ class ProcessLock:
         except OSError as error:
             raise StorageError(f"the lock file {path} cannot be opened: {error}") from error
 
+    def fileno(self) -> int:
+        """Return the descriptor of the lock file, which is open for reading and writing."""
+        return self._descriptor
+
     def try_acquire(self) -> bool:
         """Take the lock if it is free, and say so; never waits."""
         try:

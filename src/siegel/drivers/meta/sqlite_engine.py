@@ -10,7 +10,7 @@ from siegel.domain.entry import Entries, Entry
 from siegel.domain.errors import StorageError
 from siegel.domain.faultpoints import reach
 from siegel.domain.ports import Clock
-from siegel.drivers.meta.entry_files import Collected, EntryFiles, Mark, Marks
+from siegel.drivers.meta.entry_files import EntryFiles, Mark, Marks
 from siegel.drivers.meta.generation import Generation
 from siegel.drivers.meta.group_commit import Change, EntryOf
 from siegel.drivers.meta.object_changes import ObjectChanges
@@ -51,7 +51,7 @@ class SqliteEngine:
         """Open the write connection with `connect`. Raises what it raises."""
         self._connect = connect
         self._files = files
-        self._collected: Collected | None = None
+        self._collected: Marks = {}
         self._clock = clock
         self._generation = generation
         self._changes = changes
@@ -77,7 +77,7 @@ class SqliteEngine:
         # A process that died between its commit and the count has left this to the next holder of the lock.
         self._generation.settle()
         self._changes.begin()
-        self._collected = None
+        self._collected = {}
         if self._files.has_waiting():
             try:
                 self._collect(session.statements)
@@ -92,7 +92,7 @@ class SqliteEngine:
             statements.rows(_INSERT, (record.entries, record.recorded_at_ms))
         for slot, mark in found.marks.items():
             statements.rows("INSERT OR REPLACE INTO entry_file VALUES (?, ?, ?)", (slot, mark.number, mark.position))
-        self._collected = found
+        self._collected = found.marks
 
     def apply(self, change: Change, entry: EntryOf) -> tuple[Any, Entries | None]:
         """Run one change and build its entry or entries; an exception of either undoes this change alone and is raised."""
@@ -133,8 +133,7 @@ class SqliteEngine:
         try:
             connection.execute("COMMIT")
             reach("meta.after_commit")
-            if self._collected is not None:
-                self._files.note_collected(self._collected.marks)
+            self._files.note_collected(self._collected)
         except apsw.Error as error:
             named = storage_error(error, connection.system_errno)
             self.rollback()

@@ -1,10 +1,12 @@
 """From a journal's entry to what goes into a log: the entry that is hashed, and its opening."""
 
+from string import hexdigits
 from typing import Final
 
 from siegel.domain.entry import Entry
 from siegel.ledger.leaves import Facts, Leaf, Opening, commit_content, commit_name, commit_person, encode_leaf, encode_opening
 
+_HEX: Final = frozenset(hexdigits)
 _REQUEST_DIGITS: Final = 16
 _OF_KEYS: Final = "kms."
 
@@ -38,10 +40,4 @@ def _asked_key(entry: Entry) -> tuple[str, ...]:
 
 def _request_id(text: str) -> str:
     """Return a request's id; empty for what is none, so that no entry can ever keep those behind it out of the ledger."""
-    if len(text) != _REQUEST_DIGITS or not (text.isascii() and text.isalnum()):
-        return ""
-    try:
-        int(text, 16)
-    except ValueError:
-        return ""
-    return text
+    return text if len(text) == _REQUEST_DIGITS and _HEX.issuperset(text) else ""

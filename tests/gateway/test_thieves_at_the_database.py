@@ -16,6 +16,7 @@ from siegel.drivers.meta.process_lock import ProcessLock
 from siegel.drivers.meta.sqlite_connection import connect
 
 from .key_servers import connected, evil_server, external_key, patient
+from .log import Auditor
 from .service import Service
 from .shelf import Shelf, seeded
 from .test_kms_keys import make_key
@@ -213,3 +214,18 @@ def test_t83_minio_b181a693_chunks_that_are_moved_repeated_or_cut_are_never_serv
     assert len(got) < len(body)
     blob.write_bytes(sealed)
     assert bucket.get("k") == body
+
+
+def test_a_list_that_cannot_be_made_is_written_down_as_begun_and_as_failed(bucket: Shelf, thief: Thief) -> None:
+    name = f"{bucket.name}-listed"
+    bucket.put(name, seeded(INLINE))
+    with thief.having(name, "sealed_head", flipped(-1)(thief.read(name, "sealed_head"))):
+        answer = bucket.call("GET", query="list-type=2")
+    assert answer.status == INTERNAL_ERROR
+    assert name.encode() not in answer.body
+    entry_id = answer.header("x-siegel-entry")
+    # A change stands behind every read that was answered before it: under a head that has the one are all the others.
+    change = bucket.call("PUT", "after").header("x-siegel-entry")
+    auditor = Auditor(bucket.service.raw(), bucket.service.owner.account_id)
+    lines = auditor.await_entries([entry_id, change])[entry_id]
+    assert [(line.leaf.facts.kind, line.leaf.facts.status) for line in lines] == [("bucket.list", 200), ("bucket.list", 500)]

@@ -167,6 +167,27 @@ def test_a_batch_waits_shorter_after_each_wait_in_vain_and_longest_where_all_cam
     assert waits == [longest, longest / 2, shortest, shortest, shortest, longest]
 
 
+def test_clients_are_expected_from_when_their_answers_are_made(group, engine, monkeypatch):
+    now_s = 0.0
+    monkeypatch.setattr(group_commit, "time", SimpleNamespace(monotonic=lambda: now_s))
+
+    async def answered(number):
+        nonlocal now_s
+        await group.submit(value(number), ENTRY)
+        # A long answer: nobody can ask again while it is made.
+        now_s += 10 * group_commit.GATHER_S_MAX
+
+    async def story():
+        await asyncio.gather(*(answered(n) for n in range(3)))
+        first = group.submit(value(0), ENTRY)
+        await turns_of_the_loop()
+        assert not engine.open
+        await asyncio.gather(first, several(group, range(1, 3)))
+
+    asyncio.run(story())
+    assert [len(batch) for batch in engine.batches] == [3, 3]
+
+
 def test_a_batch_without_entries_has_no_journal_row(group, engine):
     async def story():
         return await group.submit(value(1), None)

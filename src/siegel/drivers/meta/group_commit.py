@@ -147,6 +147,10 @@ class _Expectation:
     def note(self, count: int) -> None:
         """Note that `count` have just been answered or are queued."""
         self._count = count
+        self.begin()
+
+    def begin(self) -> None:
+        """Expect them for a while from now on."""
         self._until_s = time.monotonic() + self.gap_s
 
     def count(self) -> int:
@@ -335,6 +339,8 @@ class GroupCommit:
     def _settle_and_start(self, jobs: list[_Job], failure: StorageError | None) -> None:
         self._settle(jobs, failure)
         self._expectation.note(len(jobs) + len(self._queue))
+        # Their answers are made now, and may take longer than anybody is expected: that begins when the loop has been round.
+        asyncio.get_running_loop().call_soon(self._expectation.begin)
         self._gather()
 
     # In the commit thread.

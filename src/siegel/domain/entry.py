@@ -58,6 +58,10 @@ class NotedUse(Struct, frozen=True, gc=False):
     reason: str = ""
     key_call_id: str = ""
 
+    def permit_behind(self, own: str) -> str:
+        """Return the permit of an entry that carries this use: its own, and on a second line that of the use."""
+        return f"{own}\n{self.permit}"
+
     def entry_beside(self, own: Entry) -> Entry:
         """Return the entry of this use, `own` being one of the same request."""
         return Entry(
@@ -96,26 +100,36 @@ DONE: Final = frozenset({200, 201, 204, 206, 303})
 """The statuses of what was done: 201 and 303 are answers to forms."""
 
 
-def carrying(entry: Entry, uses: tuple[NotedUse, ...]) -> Entries:
-    """Return the entries of a request that is over and has used keys as `uses` say.
+def carried_use(uses: tuple[NotedUse, ...], kind: str, status: int, account_id: str, bucket_id: int) -> NotedUse | None:
+    """Return the use that the entry of a request carries, which is over and has used keys as `uses` say.
 
-    Its own entry carries the use where there is one alone, for the same account and bucket, and both were done. So whoever owns
-    the key learns of each use, and no status has two meanings.
+    It carries the use where there is one alone, for the same account and bucket, and both were done. So whoever owns the key
+    learns of each use, and no status has two meanings.
     """
-    if not uses:
-        return entry
+    if len(uses) != 1:
+        return None
     use = uses[0]
-    if (
-        len(uses) > 1
-        or use.status not in DONE
-        or entry.status not in DONE
-        or CARRIED.get(entry.kind) != use.kind
-        or use.bucket_id != entry.bucket_id
-        or use.account_id != entry.account_id
-    ):
-        return (entry, *(one.entry_beside(entry) for one in uses))
-    permit = f"{entry.permit}\n{use.permit}"
-    return replace(entry, permit=permit, key_ids=use.key_ids, key_call_id=use.key_call_id)
+    is_carried = (
+        use.kind == CARRIED.get(kind)
+        and status in DONE
+        and use.status in DONE
+        and use.bucket_id == bucket_id
+        and use.account_id == account_id
+    )
+    return use if is_carried else None
+
+
+def carrying(entry: Entry, uses: tuple[NotedUse, ...]) -> Entries:
+    """Return the entries of a request that is over and has used keys as `uses` say: its own carries what it can."""
+    use = carried_use(uses, entry.kind, entry.status, entry.account_id, entry.bucket_id)
+    if use is None:
+        return beside(entry, uses)
+    return replace(entry, permit=use.permit_behind(entry.permit), key_ids=use.key_ids, key_call_id=use.key_call_id)
+
+
+def beside(entry: Entry, uses: tuple[NotedUse, ...]) -> Entries:
+    """Return the entry of a request, and one for each use of a key that it does not carry."""
+    return (entry, *(use.entry_beside(entry) for use in uses)) if uses else entry
 
 
 def kind_of(service: str, name: str) -> str:

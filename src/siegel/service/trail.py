@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from siegel.access.caller import ANONYMOUS, Caller
 from siegel.access.decide import Permit
-from siegel.domain.entry import Entries, Entry, NotedUse, carrying
+from siegel.domain.entry import Entries, Entry, NotedUse, beside, carried_use
 
 _NO_CONSENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -57,12 +57,15 @@ class Trail(Struct, eq=False):
         object_key: str | None = None,
         permit: str | None = None,
         manifest: bytes = b"",
+        carried: NotedUse | None = None,
     ) -> Entry:
         """Return the entry of this request with its outcome.
 
-        `object_key` and `permit` are others than the request's own, `manifest` the hash of what a write has stored.
+        `object_key` and `permit` are others than the request's own, `manifest` the hash of what a write has stored, `carried` a
+        use of a key that the entry carries.
         """
         self.has_entry = True
+        permit = self.permit if permit is None else permit
         return Entry(
             self.at_ms,
             self.request_id,
@@ -77,10 +80,11 @@ class Trail(Struct, eq=False):
             reason,
             self.source,
             self.bucket_id,
-            self.permit if permit is None else permit,
+            permit if carried is None else carried.permit_behind(permit),
             manifest,
-            (),
+            () if carried is None else carried.key_ids,
             self.consent_id,
+            "" if carried is None else carried.key_call_id,
         )
 
     def entry_of_use(self, use: NotedUse) -> Entry:
@@ -103,5 +107,7 @@ class Trail(Struct, eq=False):
         self, status: int, *, version_id: str = "", byte_range: str = "", reason: str = "", manifest: bytes = b""
     ) -> Entries:
         """Return the entry of this request with its outcome, and what is to be said of the keys that it has used so far."""
-        entry = self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason, manifest=manifest)
-        return carrying(entry, self.uses)
+        uses = self.uses
+        use = carried_use(uses, self.kind, status, self.account_id, self.bucket_id) if uses else None
+        entry = self.entry(status, version_id=version_id, byte_range=byte_range, reason=reason, manifest=manifest, carried=use)
+        return entry if use is not None else beside(entry, uses)

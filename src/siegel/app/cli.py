@@ -5,6 +5,7 @@
 Commands are named here and imported when they are called, so that `siegel --version` does not wait for a database.
 """
 
+import os
 import sys
 from typing import Final
 
@@ -129,7 +130,11 @@ add_sealing(app)
 def main() -> None:
     """Run the command line."""
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+        _run()
+    except BrokenPipeError:
+        # Who read the output has gone, as `head` does. What is left of it must not be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
     except CycloptsError as error:
         command = " ".join(["siegel", *(error.command_chain or ())])
         print_error(f"{error}\ntry: {command} --help")
@@ -142,3 +147,12 @@ def main() -> None:
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _run() -> None:
+    try:
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    finally:
+        # Here an error of it is still one that can be answered. Whoever starts this without an output gets none.
+        if sys.stdout:
+            sys.stdout.flush()

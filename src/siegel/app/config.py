@@ -63,7 +63,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outbound_allow: Annotated[
         tuple[str, ...],
         Meta(
-            description="What accounts may name as identity provider or external key store although it is not public: "
+            description="What accounts may name as identity provider, external key store or witness although it is not public: "
             "`HOST:PORT` and networks (CIDR). All else is asked over https at public addresses only. "
             "In the environment: separated by commas."
         ),

@@ -91,6 +91,42 @@ def test_what_is_missing_is_told(place, change, message):
         TokenRoot(TokenPlace(**{**fields, **change}))
 
 
+class Busy:
+    """A module that others log in to: it does not see its token, or not whole, until it has begun anew so many times."""
+
+    def __init__(self, inner, times, error):
+        self.inner, self.left, self.error = inner, times, error
+        self.looks = 0
+
+    def reinitialize(self):
+        self.inner.reinitialize()
+        self.left -= 1
+
+    def get_token(self, **which):
+        self.looks += 1
+        if self.left > 0:
+            raise self.error
+        return self.inner.get_token(**which)
+
+
+@pytest.mark.parametrize("error", [pkcs11.NoSuchToken, pkcs11.GeneralError, pkcs11.UserPinNotInitialized])
+def test_a_token_that_another_process_logs_in_to_is_looked_for_again(place, monkeypatch, error):
+    root_id = TokenRoot(place, is_made=True).root_id
+    busy = Busy(pkcs11.lib(place.module), 3, error)
+    monkeypatch.setattr(pkcs11, "lib", lambda so: busy)
+    assert TokenRoot(place).root_id == root_id
+    assert busy.looks == 4
+
+
+def test_a_wrong_pin_is_never_tried_again(place, tmp_path, monkeypatch):
+    busy = Busy(pkcs11.lib(place.module), 0, None)
+    monkeypatch.setattr(pkcs11, "lib", lambda so: busy)
+    write_pin(tmp_path, "0815")
+    with pytest.raises(ConfigurationError, match="PIN"):
+        TokenRoot(place)
+    assert busy.looks == 1
+
+
 @pytest.mark.parametrize("pin", ["0815", "", "x" * 300])
 def test_a_wrong_pin_is_told_and_not_shown(place, tmp_path, pin):
     write_pin(tmp_path, pin)

@@ -118,6 +118,17 @@ def test_a_token_that_another_process_logs_in_to_is_looked_for_again(place, monk
     assert busy.looks == 4
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(pkcs11.NoSuchToken, "knows no token called first"), (pkcs11.GeneralError, "cannot be used: GeneralError")],
+)
+def test_a_token_that_does_not_come_back_is_told_in_the_end(place, monkeypatch, error, message):
+    busy = Busy(pkcs11.lib(place.module), 100, error)
+    monkeypatch.setattr(pkcs11, "lib", lambda so: busy)
+    with pytest.raises(ConfigurationError, match=message):
+        TokenRoot(place)
+
+
 def test_a_wrong_pin_is_never_tried_again(place, tmp_path, monkeypatch):
     busy = Busy(pkcs11.lib(place.module), 0, None)
     monkeypatch.setattr(pkcs11, "lib", lambda so: busy)

@@ -9,14 +9,17 @@ from tests.command_line import SIEGEL
 from tests.process.running import initialise
 
 
-@pytest.mark.parametrize("words", [("--version",), ("serve", "--help"), ("account", "list", "--json")])
+@pytest.mark.parametrize("words", ["--version", "serve --help", "account list --json --data {data}"])
 def test_a_reader_who_has_gone_is_met_without_a_word(words, tmp_path):
-    initialise(tmp_path / "data")
-    where = ("--data", str(tmp_path / "data")) if words[0] == "account" else ()
+    data = tmp_path / "data"
+    if "{data}" in words:
+        initialise(data)
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        ended = subprocess.run([SIEGEL, *words, *where], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+        ended = subprocess.run(
+            [SIEGEL, *words.format(data=data).split()], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60
+        )
     finally:
         os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, b"")

@@ -7,6 +7,7 @@ again: nothing is lost with a session, and a token that was away is asked again,
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeVar
@@ -27,9 +28,12 @@ _KEY_ID_BYTES: Final = 8
 _VERSION: Final = b"\x01"
 _BODY_AT: Final = 1 + NONCE_BYTES
 _ATTEMPTS: Final = 2
-# While another process logs in, a module may not see its token, or not whole: SoftHSM writes the token's file anew then.
 _LOOKS: Final = 10
 _LOOK_AGAIN_S: Final = 0.05
+
+
+class _UnsettledError(ConfigurationError):
+    """A token is not to be had, and may be a moment later: while another process logs in, SoftHSM writes its file anew."""
 
 
 class TokenRoot:
@@ -40,7 +44,6 @@ class TokenRoot:
         self.place = place
         self._random_bytes = random_bytes
         self._pkcs11 = _library()
-        self._is_stale = False
         if is_made:
             self._with_session(self._ensure_key, rw=True)
         self.root_id = self._with_key(lambda key: _root_id(self._pkcs11, key))
@@ -121,21 +124,16 @@ class TokenRoot:
         """Return an open session. What may be there a moment later is looked for again; a wrong PIN is never tried again."""
         for _ in range(_LOOKS - 1):
             try:
-                return self._log_in_once(rw=rw)
-            except (self._pkcs11.NoSuchToken, *self._unsettled()):
+                return self._open(self._find_token(), rw=rw)
+            except _UnsettledError:
                 time.sleep(_LOOK_AGAIN_S)
-                self._is_stale = True
-        try:
-            return self._log_in_once(rw=rw)
-        except self._pkcs11.NoSuchToken:
-            raise ConfigurationError(f"the module {self.place.module} knows no token called {self.place.token}") from None
+                # Which tokens there are, a module may look for where it begins alone; that this fails, the next look tells.
+                with suppress(self._pkcs11.PKCS11Error):
+                    self._pkcs11.lib(self.place.module).reinitialize()
+        return self._open(self._find_token(), rw=rw)
 
-    def _unsettled(self) -> tuple[type[Exception], ...]:
-        return self._pkcs11.GeneralError, self._pkcs11.UserPinNotInitialized
-
-    def _log_in_once(self, *, rw: bool) -> Any:
+    def _open(self, token: Any, *, rw: bool) -> Any:
         pkcs11, label = self._pkcs11, self.place.token
-        token = self._find_token()
         if token.flags & pkcs11.TokenFlag.USER_PIN_LOCKED:
             raise ConfigurationError(f"the PIN of the token {label} is locked: its security officer can unlock it")
         if token.flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY:
@@ -147,25 +145,21 @@ class TokenRoot:
             raise ConfigurationError(f"the PIN of the token {label} is locked: its security officer can unlock it") from None
         except (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange):
             raise ConfigurationError(f"the PIN is not that of the token {label}") from None
+        except (pkcs11.GeneralError, pkcs11.UserPinNotInitialized) as error:
+            raise _UnsettledError(f"the token {label} refuses: {_name(error)}") from None
 
     def _find_token(self) -> Any:
-        """Return the token. Raises NoSuchToken and what is unsettled as they come."""
         pkcs11, place = self._pkcs11, self.place
         if not Path(place.module).is_file():
             raise ConfigurationError(f"the PKCS#11 module {place.module} is missing")
         try:
-            module = pkcs11.lib(place.module)
-            if self._is_stale:
-                # Which tokens there are, a module may look for where it begins alone.
-                module.reinitialize()
-                self._is_stale = False
-            return module.get_token(token_label=place.token)
+            return pkcs11.lib(place.module).get_token(token_label=place.token)
+        except pkcs11.NoSuchToken:
+            raise _UnsettledError(f"the module {place.module} knows no token called {place.token}") from None
         except pkcs11.MultipleTokensReturned:
             raise ConfigurationError(f"the module {place.module} knows several tokens called {place.token}") from None
-        except (pkcs11.NoSuchToken, *self._unsettled()):
-            raise
         except pkcs11.PKCS11Error as error:
-            raise ConfigurationError(f"the PKCS#11 module {place.module} cannot be used: {_name(error)}") from None
+            raise _UnsettledError(f"the PKCS#11 module {place.module} cannot be used: {_name(error)}") from None
 
 
 def _library() -> ModuleType:

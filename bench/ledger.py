@@ -6,13 +6,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 from bench.fill import exists, fill, make_bucket
-from bench.large import DOWNLOADS_PER_ROUND, STREAMS, source_file
+from bench.large import STREAMS, source_file
 from bench.load import Table, play, presigned_table, put_table, small_body, write_bodies
 from bench.million import LIST_CONNECTIONS
 from bench.report import Row
@@ -29,6 +30,9 @@ from siegel.service.ledgers.integrator import Integrator
 
 UNJOURNALED = {"PYTHONPATH": str(Path(__file__).with_name("unjournaled"))}
 OBJECTS = 2000
+CONNECTIONS = 32
+# Large bodies scatter by more than the ledger costs, and take a second or two.
+LARGE_TURNS = 6
 ENTRIES = 100_000
 PER_COMMIT = 64
 INTEGRATED_PER_S_MIN = 20_000
@@ -42,21 +46,31 @@ def ledger(plan: Plan) -> list[Row]:
 
 @dataclass(frozen=True)
 class _Workload:
-    """What is done with and without the ledger. `measure` returns a rate, and the processor time per request if it is known."""
+    """What is done with and without the ledger. `measure` returns a rate, and the processor time per request if it is known.
+
+    `turns`: how often in a round.
+    """
 
     name: str
     unit: str
     least: float
     measure: Callable[[Plan, Running, Signer], tuple[float, float]]
     aim: str = ""
+    turns: int = 1
 
 
 def _small(method: str, size: str, plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
+    keys = _filled(size, server, signer)
+    return _played(plan, server, presigned_table(plan.file("ledger.heads"), signer, method, keys))
+
+
+def _filled(size: str, server: Running, signer: Signer) -> list[str]:
+    """Return the keys of small objects that are there."""
     keys = [f"{size}/{index:06d}" for index in range(OBJECTS)]
     if not exists(server, signer, keys[-1]):
         bodies = (small_body(index) if size == "4k" else b"" for index in range(OBJECTS))
         fill(server, signer, list(zip(keys, bodies, strict=True)))
-    return _played(plan, server, presigned_table(plan.file("ledger.heads"), signer, method, keys))
+    return keys
 
 
 def _put(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
@@ -65,13 +79,14 @@ def _put(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
     return _played(plan, server, put_table(plan.file("ledger.heads"), bodies, signer, keys))
 
 
-def _list(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
+def _list(plan: Plan, server: Running, signer: Signer, *, connections: int = CONNECTIONS) -> tuple[float, float]:
+    _filled("4k", server, signer)
     queries = [f"list-type=2&start-after=4k%2F{index:06d}" for index in range(OBJECTS // 2)]
     table = presigned_table(plan.file("ledger.heads"), signer, "GET", [""], queries)
-    return _played(plan, server, table, connections=LIST_CONNECTIONS)
+    return _played(plan, server, table, connections=connections)
 
 
-def _played(plan: Plan, server: Running, table: Table, *, connections: int = 32) -> tuple[float, float]:
+def _played(plan: Plan, server: Running, table: Table, *, connections: int = CONNECTIONS) -> tuple[float, float]:
     play(server, table, connections=connections, seconds=1)
     load = play(server, table, connections=connections, seconds=plan.seconds)
     if load.failures:
@@ -85,11 +100,8 @@ def _put_large(plan: Plan, server: Running, signer: Signer) -> tuple[float, floa
 
 
 def _get_large(plan: Plan, server: Running, signer: Signer) -> tuple[float, float]:
-    def once() -> float:
-        keys = SharedKeys([f"64m/{number}" for number in range(STREAMS)] * 2 * plan.large_repeats)
-        return together([partial(download, server, signer, keys)] * STREAMS) / 1e6
-
-    return median(once() for _ in range(DOWNLOADS_PER_ROUND)), 0.0
+    keys = SharedKeys([f"64m/{number}" for number in range(STREAMS)] * 2 * plan.large_repeats)
+    return together([partial(download, server, signer, keys)] * STREAMS) / 1e6, 0.0
 
 
 WORKLOADS = (
@@ -97,22 +109,28 @@ WORKLOADS = (
     _Workload("HEAD", "/s", 0.65, partial(_small, "HEAD", "0k"), ", aim 0.80"),
     _Workload("PUT 4 KiB", "/s", 0.90, _put),
     _Workload("LIST 1,000 keys", "/s", 0.97, _list),
-    _Workload("PUT 64 MiB", " MB/s", 0.97, _put_large),
-    _Workload("GET 64 MiB", " MB/s", 0.97, _get_large),
+    _Workload(f"LIST 1,000 keys, {LIST_CONNECTIONS} connections", "/s", 0.97, partial(_list, connections=LIST_CONNECTIONS)),
+    _Workload("PUT 64 MiB", " MB/s", 0.97, _put_large, turns=LARGE_TURNS),
+    _Workload("GET 64 MiB", " MB/s", 0.97, _get_large, turns=LARGE_TURNS),
 )
 
 
 def _shares(plan: Plan) -> list[Row]:
-    deployment = Deployment.create(plan.folder / "ledger")
+    """Measure both in turn while both run: what disturbs the machine for some seconds disturbs both."""
+    deployments = {is_on: Deployment.create(plan.folder / f"ledger-{'on' if is_on else 'off'}") for is_on in (True, False)}
     measured: dict[tuple[str, bool], list[tuple[float, float]]] = {}
     for number in range(2 * plan.rounds):
-        # As A B B A, so that a machine that grows slower does so for both.
-        is_on = number % 4 in {0, 3}
-        with serving(deployment.start(plan.workers, environment={} if is_on else UNJOURNALED)) as server:
-            signer = deployment.signer(server)
-            make_bucket(server, signer)
+        order = (True, False) if number % 2 == 0 else (False, True)
+        with ExitStack() as stack:
+            running = {}
+            for is_on in order:
+                server = deployments[is_on].start(plan.workers, environment={} if is_on else UNJOURNALED)
+                running[is_on] = stack.enter_context(serving(server)), deployments[is_on].signer(server)
+                make_bucket(*running[is_on])
             for workload in WORKLOADS:
-                measured.setdefault((workload.name, is_on), []).append(workload.measure(plan, server, signer))
+                for turn in range(workload.turns):
+                    for is_on in order if turn % 2 == 0 else order[::-1]:
+                        measured.setdefault((workload.name, is_on), []).append(workload.measure(plan, *running[is_on]))
     return [_compared(workload, measured[workload.name, True], measured[workload.name, False]) for workload in WORKLOADS]
 
 

@@ -170,8 +170,8 @@ def test_a_map_that_lost_its_count_in_a_loss_of_power_is_trusted_again(directory
     store = open_here(directory)
     find, reads = remembered(store)
     write(store, lambda writer: None, entry())
-    assert find() == find() == fresh_counter(store)
-    assert len(reads) == 1
+    assert find() == find() == find() == fresh_counter(store)
+    assert len(reads) == 2
     store.close()
 
 
@@ -180,8 +180,8 @@ def test_a_missing_map_is_made_anew(directory):
     store = open_here(directory)
     find, reads = remembered(store)
     write(store, lambda writer: writer.objects.insert(a_version("counter"), b"0"))
-    assert find() == find() == fresh_counter(store)
-    assert len(reads) == 1
+    assert find() == find() == find() == fresh_counter(store)
+    assert len(reads) == 2
     store.close()
 
 

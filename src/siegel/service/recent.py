@@ -2,8 +2,11 @@
 
 Each worker has its own. What is kept is what rests in the database, sealed as it rests there: a row, and a body that is small
 enough to lie beside it; never content in clear. Every use asks first whether the key has changed since, in any process.
+
+What is asked for once is not kept, only that it was asked for: who reads everything pushes out nothing that is read often.
 """
 
+from array import array
 from collections import OrderedDict
 from typing import Final
 
@@ -22,6 +25,8 @@ _OBJECT_BYTES_MAX: Final = 2 * INLINE_BYTES_MAX
 # What one object costs beside its sealed bytes, which its opened head repeats in other forms: measured, rounded up.
 _ENTRY_BYTES: Final = 2 * KIB
 _HEAD_TIMES: Final = 4
+# Of about so many keys it is known that they were asked for lately.
+SEEN_MAX: Final = 16_384
 
 
 class Memo:
@@ -64,7 +69,10 @@ class _Kept:
 
 
 class RecentObjects:
-    """Current versions, with their bodies where those were asked for; where room is short, the least recently used go first."""
+    """Current versions that were asked for twice, with their bodies where those were.
+
+    Where room is short, the least recently used go first.
+    """
 
     def __init__(self, objects: Objects, changes: ObjectChanges, bytes_max: int = RECENT_BYTES_MAX) -> None:
         """Read `objects`, of which `changes` tell; keep up to `bytes_max`."""
@@ -73,6 +81,8 @@ class RecentObjects:
         self._last_change = changes.last
         self._bytes_max = bytes_max
         self._kept: OrderedDict[tuple[int, str], _Kept] = OrderedDict()
+        # Hashes of keys, each in its place: a new one takes that of an old one.
+        self._seen = array("q", bytes(8 * SEEN_MAX))
         self.size_bytes = 0
 
     def find(self, bucket_id: int, object_key: str, *, with_body: bool) -> ObjectVersion | None:
@@ -97,8 +107,10 @@ class RecentObjects:
         # The number first: what is committed from here on is newer than what is said to have been read.
         as_of = self._changes.now()
         version = self._objects.find_current(*name, with_body=with_body)
-        self._drop(self._kept.pop(name, None))
-        if version is not None:
+        known = self._kept.pop(name, None)
+        if known is not None:
+            self._drop(known)
+        if version is not None and (known is not None or self._is_seen(name)):
             kept = _Kept(version, self._changes.place(*name), as_of, with_body=with_body)
             if kept.size_bytes <= _OBJECT_BYTES_MAX:
                 self._kept[name] = kept
@@ -107,6 +119,14 @@ class RecentObjects:
                 self._drop(self._kept.popitem(last=False)[1])
         return version
 
-    def _drop(self, kept: _Kept | None) -> None:
-        if kept is not None:
-            self.size_bytes -= kept.size_bytes
+    def _is_seen(self, name: tuple[int, str]) -> bool:
+        """Tell whether a key was asked for lately, and note that it is."""
+        number = hash(name)
+        place = number % SEEN_MAX
+        if self._seen[place] == number:
+            return True
+        self._seen[place] = number
+        return False
+
+    def _drop(self, kept: _Kept) -> None:
+        self.size_bytes -= kept.size_bytes

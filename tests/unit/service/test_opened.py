@@ -78,6 +78,8 @@ class Scene:
         sealed_head = seal_head(draft.head_key(self.keys), draft.place, version, self.head, draft.head_nonce)
         body = seal_segment(draft.data_key, draft.place, draft.data_id, 0, salt=draft.salt, plaintext=BODY)
         write(self.store, lambda tx: tx.objects.insert(replace(version, sealed_head=sealed_head), body))
+        # What is asked for once is not remembered.
+        self.getter.find(BUCKET, "k", None)
 
     def read(self, customer_key=None):
         version = self.getter.find(BUCKET, "k", None)

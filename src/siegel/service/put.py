@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.domain.entry import Entries
+from siegel.domain.errors import NoSuchBucketError
 from siegel.domain.faultpoints import reach
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode
 from siegel.domain.ports import Clock, MetaStore, Writer
@@ -67,14 +68,23 @@ class Putter:
         self._lock_time = lock_time
 
     def target(self, bucket: Bucket, *, may_bypass: bool = False) -> Target:
-        """Fix the bucket as this request sees it. `may_bypass`: the caller may end a GOVERNANCE retention, and asks for it."""
+        """Fix the bucket as it is now. `may_bypass`: the caller may end a GOVERNANCE retention, and asks for it.
+
+        `bucket` is how the request found it, which may be long ago: since then its body was on its way. Raises NoSuchBucketError
+        if it is gone, also if another has its name.
+        """
         directory = self._directory
+        # The generation first: what is read behind it is as new or newer, so a transaction that trusts it trusts nothing old.
+        generation = directory.generation()
+        now = directory.bucket(bucket.name)
+        if now.bucket_id != bucket.bucket_id:
+            raise NoSuchBucketError(fields={"BucketName": bucket.name})
         return Target(
-            bucket=bucket,
-            generation=directory.generation(),
-            keys=directory.keys_of(bucket),
+            bucket=now,
+            generation=generation,
+            keys=directory.keys_of(now),
             guard=Guard(*self._lock_time.moment(), may_bypass),
-            object_lock=directory.document(bucket, Kind.OBJECT_LOCK, ObjectLock),
+            object_lock=directory.document(now, Kind.OBJECT_LOCK, ObjectLock),
         )
 
     def check_early(self, target: Target, request: PutRequest) -> None:

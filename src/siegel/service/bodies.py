@@ -92,7 +92,7 @@ class Sealer:
         return SealedBody(storage=Storage.BLOB, inline=None, facts=facts)
 
     async def discard(self, segment: Segment, sealed: SealedBody) -> None:
-        """Remove a sealed body that found no place; if this fails, the steward will."""
+        """Remove a sealed body that was refused its place; of those that are left behind by anything else, the steward does."""
         if sealed.storage is Storage.BLOB:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._blobs.remove, segment.data_id)
 

@@ -20,6 +20,7 @@ from siegel.domain.errors import (
     InvalidPartError,
     InvalidRequestError,
     NoSuchUploadError,
+    S3Error,
 )
 from siegel.domain.faultpoints import reach
 from siegel.domain.limits import OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, PART_BYTES_MIN, PART_NUMBER_MAX
@@ -236,7 +237,8 @@ class Multipart:
 
             reach("part.before_commit")
             await self._store.write(change, entry)
-        except BaseException:
+        except S3Error:
+            # Refused. Whatever else it was may turn out to be committed, by a crash that replays it: then the body must be there.
             await self._sealer.discard(segment, sealed)
             raise
         return part, head

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from siegel.domain.entry import Entries
-from siegel.domain.errors import NoSuchBucketError
+from siegel.domain.errors import NoSuchBucketError, S3Error
 from siegel.domain.faultpoints import reach
 from siegel.domain.objects import Bucket, ObjectVersion, SealingMode
 from siegel.domain.ports import Clock, MetaStore, Writer
@@ -114,7 +114,8 @@ class Putter:
                 return Stored(placed, stored.head, request.protection)
 
             return await self._store.write(change, entry)
-        except BaseException:
+        except S3Error:
+            # Refused. Whatever else it was may turn out to be committed, by a crash that replays it: then the body must be there.
             await self._sealer.discard(segment, sealed)
             raise
 

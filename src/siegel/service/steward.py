@@ -38,32 +38,48 @@ class Steward:
         self._grace_ms = grace_ms
 
     async def run_once(self) -> Swept:
-        """Remove what has become removable. Raises StorageError; then the next round goes on where this one ended."""
+        """Remove what has become removable.
+
+        Raises StorageError; then the next round goes on where this one ended. A blob that cannot be removed keeps no other one
+        from it: that is raised when all else is done, and tried again.
+        """
         before_ms = self._clock.now_ms() - self._grace_ms
         loop = asyncio.get_running_loop()
         swept = Swept()
-        swept.released_blobs = await self._remove_released(before_ms)
+        swept.released_blobs, failure = await self._remove_released(before_ms)
         swept.unfinished_files = await loop.run_in_executor(self._executor, self._blobs.sweep_unfinished, before_ms)
         swept.orphaned_blobs = await self._remove_orphans(before_ms)
         swept.completed_uploads = await self._store.write(
             lambda tx: tx.housekeeping.forget_completed(self._clock.now_ms() - COMPLETED_KEPT_MS), None
         )
+        if failure is not None:
+            raise failure
         return swept
 
-    async def _remove_released(self, before_ms: int) -> int:
+    async def _remove_released(self, before_ms: int) -> tuple[int, StorageError | None]:
+        """Remove released blobs; return how many, and why some are left, if any are."""
         loop = asyncio.get_running_loop()
         removed = 0
+        failure: StorageError | None = None
         while blob_ids := self._store.reader.housekeeping.released_blobs(before_ms, BATCH_MAX):
+            gone: list[bytes] = []
             # Files first, books second: a crash in between leaves books that name nothing, never files that nobody knows.
             for blob_id in blob_ids:
-                await loop.run_in_executor(self._executor, self._blobs.remove, blob_id)
+                try:
+                    await loop.run_in_executor(self._executor, self._blobs.remove, blob_id)
+                except StorageError as error:
+                    failure = error
+                else:
+                    gone.append(blob_id)
+            if not gone:
+                break
 
-            def change(tx: Writer, gone: list[bytes] = blob_ids) -> None:
+            def change(tx: Writer, gone: list[bytes] = gone) -> None:
                 tx.housekeeping.forget_blobs(gone)
 
-            await self._store.write(change, self._entry(len(blob_ids)))
-            removed += len(blob_ids)
-        return removed
+            await self._store.write(change, self._entry(len(gone)))
+            removed += len(gone)
+        return removed, failure
 
     async def _remove_orphans(self, before_ms: int) -> int:
         loop = asyncio.get_running_loop()

@@ -147,6 +147,7 @@ async def complete_multipart_upload(cases: UseCases, call: Call, exchange: Excha
         checksum_type=request.headers.get(_CHECKSUM_TYPE, "").upper(),
         size_bytes=_object_size(call),
     )
+    key = customer_key(cases, call)
     target = cases.putter.target(call.bucket)
     stored = await _complete(cases, call, target, upload_id, wanted)
     head = stored.head
@@ -159,8 +160,8 @@ async def complete_multipart_upload(cases: UseCases, call: Call, exchange: Excha
         checksum=head.checksum,
         checksum_type=head.checksum_type,
     )
-    headers = [XML, *encryption_headers(customer_key(cases, call), stored.protection)]
-    headers += version_headers(call.bucket, version_text(stored.version))
+    headers = [XML, *encryption_headers(key, stored.protection)]
+    headers += version_headers(target.bucket, version_text(stored.version))
     headers += expiration_headers(cases, call, stored.version)
     await exchange.answer(200, headers, xml)
 

@@ -432,3 +432,27 @@ def test_the_log_is_folded_in_while_others_read_all_the_time(directory, monkeypa
     store.close()
     assert largest < 120 * 4200
     assert not (directory / "siegel.db-wal").exists()
+
+
+@pytest.mark.parametrize("name", ["by its id", "the null version"])
+def test_a_version_that_becomes_the_current_one_is_seen_at_every_moment(directory, name):
+    reader, writer = open_here(directory), open_here(directory)
+    kept = write(writer, lambda tx: tx.objects.insert(a_version(number=1, is_null=name != "by its id"), b"kept"))
+    newest = write(writer, lambda tx: tx.objects.insert(a_version(number=2), b"newest"))
+    statements = reader.reader.objects._statements
+    read, happened = statements.rows, []
+
+    def read_and_change(*args):
+        rows = read(*args)
+        if not happened:
+            happened.append(write(writer, lambda tx: tx.objects.remove(newest, [])))
+        return rows
+
+    statements.rows = read_and_change
+    wanted = kept.version_id if name == "by its id" else None
+    found = reader.reader.objects.find_version(BUCKET, kept.object_key, wanted, with_body=True)
+    assert found is not None
+    assert (found.version_id, found.body) == (kept.version_id, b"kept")
+    assert happened
+    reader.close()
+    writer.close()

@@ -248,7 +248,9 @@ def test_the_sdk_speaks_it_too(bucket: Shelf):
 def test_a_complete_with_a_malformed_key_makes_no_object(bucket: Shelf) -> None:
     upload_id = bucket.start("k")
     part = bucket.part("k", upload_id, 1, b"1")
-    body = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{part['ETag']}</ETag></Part></CompleteMultipartUpload>"
+    body = (
+        f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{part['ETag']}</ETag></Part></CompleteMultipartUpload>"
+    )
     headers = [("x-amz-server-side-encryption-customer-algorithm", "AES256")]
     with bucket.unchanged():
         answer = bucket.call("POST", "k", query=f"uploadId={upload_id}", body=body.encode(), headers=headers)

@@ -15,12 +15,17 @@ _BY_ROOT: Final = "root of the account"
 
 
 class Permit(Struct, frozen=True):
-    """Evidence that `caller` may do `action` on something that `account_id` owns; `because` names what allowed it."""
+    """Evidence that `caller` may do `action` on something that `account_id` owns; `because` names what allowed it.
+
+    `tags_of` is the id of the version whose tags had a part in it, empty where there was none: of another version it says
+    nothing. None: tags had no part in it.
+    """
 
     caller: Caller
     action: str
     account_id: str
     because: str
+    tags_of: bytes | None = None
 
 
 def decide(caller: Caller, asked: Asked, resource: ResourceSide) -> Permit:

@@ -169,8 +169,8 @@ class Getter:
             memo.opened = opened
         return opened
 
-    def tags(self, bucket: Bucket, object_key: str, version_id: str | None) -> dict[str, str]:
-        """Return the tags of an object or version, none where there is no such thing.
+    def tags(self, bucket: Bucket, object_key: str, version_id: str | None) -> tuple[bytes, dict[str, str]]:
+        """Return the tags of an object or version, and its id; of neither there is any where there is no such thing.
 
         Raises SealBrokenError, InvalidArgumentError.
         """
@@ -179,9 +179,9 @@ class Getter:
         else:
             version = self._objects.find_version(bucket.bucket_id, object_key, decode_version_id(version_id))
         if version is None:
-            return {}
+            return b"", {}
         keys = self._directory.keys_of(bucket)
-        return dict(open_tags(keys.metadata, place_of(bucket.account_id, version), version.sealed_tags))
+        return version.version_id, dict(open_tags(keys.metadata, place_of(bucket.account_id, version), version.sealed_tags))
 
     @staticmethod
     def is_inline(version: ObjectVersion) -> bool:

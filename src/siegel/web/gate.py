@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec.structs import replace
+
 from siegel.access.bucket_policy import s3_arn
 from siegel.access.caller import Caller
 from siegel.access.decide import Permit, decide, permit_root
@@ -21,6 +23,7 @@ from siegel.service.get import Getter
 
 NO_VALUES: Final[Mapping[str, Values]] = MappingProxyType({})
 _NO_TAGS: Final[Tags] = MappingProxyType({})
+_NOTHING: Final = b"", _NO_TAGS
 # What these are about stands in their bodies: their handlers ask for the permits.
 _DECIDED_BY_BODY: Final = frozenset({"DeleteObjects", "PutObjectTagging", "PutBucketTagging", "TagResource"})
 
@@ -114,8 +117,12 @@ class Gate:
         if known is not None:
             return known
 
+        tags_of: bytes | None = None
+
         def existing_tags() -> Tags:
-            return self._getter.tags(bucket, object_key, version_id) if bucket is not None and object_key else _NO_TAGS
+            nonlocal tags_of
+            tags_of, tags = self._getter.tags(bucket, object_key, version_id) if bucket is not None and object_key else _NOTHING
+            return tags
 
         keys = RequestKeys(
             request,
@@ -128,7 +135,8 @@ class Gate:
         )
         # The side of no bucket is made for this request alone: what is remembered of it could never be found again.
         settle = decide if bucket is None else self._decisions.decide
-        return settle(caller, Asked(action, resource, keys), side)
+        permitted = settle(caller, Asked(action, resource, keys), side)
+        return permitted if tags_of is None else replace(permitted, tags_of=tags_of)
 
     def allows(
         self,

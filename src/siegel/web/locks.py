@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
+from siegel.access.decide import Permit
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     InvalidBucketStateError,
@@ -33,6 +36,7 @@ from siegel.service.opened import version_text
 from siegel.service.versions import Target
 from siegel.web.call import Call, UseCases, is_permitted, permit
 from siegel.web.configurations import answer_xml, read_body
+from siegel.web.decided import find_decided, require_decided_on
 from siegel.web.exchange import Exchange, HeaderList
 
 _BYPASS_ACTION: Final = "s3:BypassGovernanceRetention"
@@ -46,12 +50,12 @@ def wished_lock(cases: UseCases, call: Call) -> LockWish:
     return wish
 
 
-def _permit_retention(cases: UseCases, call: Call, wish: LockWish) -> None:
+def _permit_retention(cases: UseCases, call: Call, wish: LockWish) -> Permit:
     """Ask the policies again, now that it is known what the retention is to be: they may set bounds to it."""
     request = call.request
     others = retention_keys(wish, cases.clock.now_ms())
     version_id = request.query.get("versionId")
-    permit(cases, call, "s3:PutObjectRetention", object_key=request.object_key, version_id=version_id, others=others)
+    return permit(cases, call, "s3:PutObjectRetention", object_key=request.object_key, version_id=version_id, others=others)
 
 
 def require_digest(plan: BodyPlan, target: Target, *, is_locked: bool) -> None:
@@ -112,7 +116,7 @@ def _find_locked(cases: UseCases, call: Call) -> ObjectVersion:
     """Return the version that the request names. Raises InvalidRequestError in a bucket that locks nothing."""
     if _object_lock(cases, call.bucket) is None:
         raise missing_lock()
-    return cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"), with_body=False)
+    return find_decided(cases, call, with_body=False)
 
 
 async def get_object_retention(cases: UseCases, call: Call, exchange: Exchange) -> None:
@@ -128,10 +132,10 @@ async def put_object_retention(cases: UseCases, call: Call, exchange: Exchange) 
     request = call.request
     refuse_unsupported(request.headers)
     wish = parse_retention(await read_body(cases, call, exchange))
-    _permit_retention(cases, call, wish)
+    decided = replace(call, permits=(_permit_retention(cases, call, wish),))
     version_id = request.query.get("versionId")
     target = target_of(cases, call, request.object_key, version_id)
-    await cases.amender.set_retention(target, request.object_key, version_id, wish, _entry_of(call, 200))
+    await cases.amender.set_retention(target, request.object_key, version_id, wish, _entry_of(decided, 200))
     await exchange.answer(200)
 
 
@@ -157,6 +161,7 @@ async def put_object_legal_hold(cases: UseCases, call: Call, exchange: Exchange)
 
 def _entry_of(call: Call, status: int) -> MakeEntry:
     def entry(version: ObjectVersion) -> Entry:
+        require_decided_on(call.permits, version)
         return call.trail.entry(status, version_id=version_text(version))
 
     return entry

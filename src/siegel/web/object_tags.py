@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from siegel.domain.entry import Entry
 from siegel.domain.objects import ObjectVersion
 from siegel.s3wire.demands import action_of
@@ -10,13 +12,14 @@ from siegel.s3wire.tagsxml import parse_object_tags, render_tag_set
 from siegel.service.opened import version_text
 from siegel.web.call import Call, UseCases, permit, with_tags
 from siegel.web.configurations import read_body
+from siegel.web.decided import find_decided, require_decided_on
 from siegel.web.exchange import XML, Exchange, HeaderList
 from siegel.web.objects import version_headers
 
 
 async def get_object_tagging(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """GetObjectTagging; an object without tags has an empty set."""
-    version = cases.getter.find(call.bucket, call.request.object_key, call.request.query.get("versionId"), with_body=False)
+    version = find_decided(cases, call, with_body=False)
     tags = cases.amender.tags(cases.putter.target(call.bucket), version)
     await cases.journal.append(call.trail.entry(200, version_id=version_text(version)))
     await exchange.answer(200, [XML, *_version(call, version)], render_tag_set(tags))
@@ -28,8 +31,8 @@ async def put_object_tagging(cases: UseCases, call: Call, exchange: Exchange) ->
     tags = parse_object_tags(await read_body(cases, call, exchange))
     version_id = call.request.query.get("versionId")
     action = action_of(call.route, has_version=version_id is not None)
-    permit(cases, with_tags(call, tags), action, object_key=call.request.object_key, version_id=version_id)
-    await _set(cases, call, exchange, tuple(tags.items()), 200)
+    permitted = permit(cases, with_tags(call, tags), action, object_key=call.request.object_key, version_id=version_id)
+    await _set(cases, replace(call, permits=(permitted,)), exchange, tuple(tags.items()), 200)
 
 
 async def delete_object_tagging(cases: UseCases, call: Call, exchange: Exchange) -> None:
@@ -39,6 +42,7 @@ async def delete_object_tagging(cases: UseCases, call: Call, exchange: Exchange)
 
 async def _set(cases: UseCases, call: Call, exchange: Exchange, tags: tuple[tuple[str, str], ...], status: int) -> None:
     def entry(version: ObjectVersion) -> Entry:
+        require_decided_on(call.permits, version)
         return call.trail.entry(status, version_id=version_text(version))
 
     request = call.request

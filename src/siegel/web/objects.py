@@ -49,6 +49,7 @@ from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, is_permitted, permit, with_tags
 from siegel.web.consents import note_read, stream_watched
+from siegel.web.decided import find_decided, require_decided_on
 from siegel.web.encryption import Sealing, asked_by, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
@@ -135,6 +136,7 @@ async def open_source(cases: UseCases, call: Call) -> Source:
         if cases.gate.allows(call.verified, call.caller, "s3:ListBucket", bucket):
             raise
         raise AccessDeniedError from None
+    require_decided_on([permitted], version)
     key = customer_key(cases, call, of_copy_source=True)
     opened = await cases.getter.open(bucket, version, asked_by(call, key))
     parse_read_conditions(headers, COPY_SOURCE_PREFIX).check(opened.head.etag, version.modified_at_ms)
@@ -240,7 +242,8 @@ def _permit_copied_tags(cases: UseCases, call: Call, source: Source) -> None:
     named = parse_copy_source(call.request.headers["x-amz-copy-source"]).version_id
     read = "s3:GetObjectTagging" if named is None else "s3:GetObjectVersionTagging"
     source_key = source.opened.version.object_key
-    permit(cases, call, read, bucket=source.bucket, object_key=source_key, version_id=named)
+    permitted = permit(cases, call, read, bucket=source.bucket, object_key=source_key, version_id=named)
+    require_decided_on([permitted], source.opened.version)
     place = place_of(source.bucket.account_id, source.opened.version)
     tags = open_tags(source.opened.keys.metadata, place, source.opened.version.sealed_tags)
     permit(cases, with_tags(call, dict(tags)), "s3:PutObjectTagging", object_key=call.request.object_key)
@@ -339,7 +342,7 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     query = request.query
     # A head needs of the body only where its parts lie, and that where one of them is asked for.
     with_body = request.method != "HEAD" or "partNumber" in query
-    version = getter.find(bucket, request.object_key, query.get("versionId"), with_body=with_body)
+    version = find_decided(cases, call, with_body=with_body)
     refuse_in_read(request.headers)
     key = customer_key(cases, call)
     opened = await getter.open(bucket, version, asked_by(call, key))
@@ -379,7 +382,7 @@ async def get_object_attributes(cases: UseCases, call: Call, exchange: Exchange)
     request, bucket = call.request, call.bucket
     wanted = _attributes(request.headers.get("x-amz-object-attributes"))
     page = parse_attribute_part_query(request.headers)
-    version = cases.getter.find(bucket, request.object_key, request.query.get("versionId"))
+    version = find_decided(cases, call)
     opened = await cases.getter.open(bucket, version, asked_by(call, customer_key(cases, call)))
     parse_read_conditions(request.headers).check(opened.head.etag, version.modified_at_ms)
     head = opened.head
@@ -435,6 +438,8 @@ async def delete_object(cases: UseCases, call: Call, exchange: Exchange) -> None
     version_id = request.query.get("versionId")
 
     def entry(done: Deleted) -> Entry:
+        if done.version is not None and not done.made_marker:
+            require_decided_on(call.permits, done.version)
         return call.trail.entry(204, version_id="" if done.version is None else version_text(done.version))
 
     target = target_of(cases, call, request.object_key, version_id)

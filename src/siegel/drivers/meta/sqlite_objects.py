@@ -31,6 +31,14 @@ _FIND_PAST: Final = {
     False: f"SELECT {_PAST} FROM past WHERE {_OF_KEY}",
     True: f"SELECT {_PAST}, sealed FROM past LEFT JOIN body USING (body_id) WHERE {_OF_KEY}",
 }
+# One statement, which sees one moment: a version that becomes the current one meanwhile is in one table or in the other.
+_FIND_ANY: Final = {
+    (with_body, which): " UNION ALL ".join(
+        f"{find[with_body]} AND {which}".replace(_OF_KEY, "bucket_id = ?1 AND object_key = ?2") for find in (_FIND, _FIND_PAST)
+    )
+    for with_body in (False, True)
+    for which in ("is_null = 1", "version_id = ?3")
+}
 _NEXT_KEY: Final = f"SELECT CAST(object_key AS TEXT) FROM object WHERE {_IN_RANGE} ORDER BY object_key LIMIT 1"
 _SCAN_CURRENT: Final = f"""
     SELECT CAST(object_key AS TEXT), {_CURRENT} FROM object WHERE {_IN_RANGE} ORDER BY object_key LIMIT ?4"""
@@ -87,15 +95,11 @@ class SqliteObjects:
         self, bucket_id: int, object_key: str, version_id: bytes | None, *, with_body: bool = False
     ) -> ObjectVersion | None:
         """Return one version or marker by its id; None asks for the null version."""
-        which = "is_null = 1" if version_id is None else "version_id = ?"
         values: list[Value] = [bucket_id, key_bytes(object_key)]
         if version_id is not None:
             values.append(version_id)
-        for find in _FIND, _FIND_PAST:
-            row = self._statements.row(f"{find[with_body]} AND {which}", values)
-            if row:
-                return _version(bucket_id, object_key, *row)
-        return None
+        row = self._statements.row(_FIND_ANY[with_body, "is_null = 1" if version_id is None else "version_id = ?3"], values)
+        return _version(bucket_id, object_key, *row) if row else None
 
     def next_key(self, bucket_id: int, start: str, stop: str | None) -> str | None:
         """Return the first key of a current object with start <= key < stop, or None."""

@@ -367,3 +367,30 @@ def test_a_process_that_dies_at_its_sync_has_answered_nothing_that_is_lost(direc
     assert collected(store) == (["1"] if moment == "entries.before_sync" else ["1", "2"])
     assert store.reader.objects.find_current(BUCKET, "x") is None
     store.close()
+
+
+def test_a_file_that_others_have_held_since_the_marks_were_read_is_not_taken_by_them(directory):
+    late, other = open_here(directory), with_file(directory)
+    marks = late._marks()
+
+    async def serve():
+        for name in ("o1", "o2"):
+            await other.append(entry(name))
+        await other.collect()
+
+    asyncio.run(serve())
+    other.close()
+    with_file(directory).close()
+    late._own._take(marks)
+    assert late._own.group_commit() is None
+    late._own._take(late._marks())
+    assert late._own.group_commit() is not None
+
+    async def read():
+        await late.append(entry("l1"))
+        await late.write(lambda _: None, entry("l2"))
+
+    asyncio.run(read())
+    names = [found.request_id for _, batch in late.entries(0, 100) for found in batch]
+    assert names == ["o1", "o2", "l1", "l2"]
+    late.close()

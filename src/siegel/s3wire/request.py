@@ -55,6 +55,8 @@ _SINGULAR: Final = frozenset(
 )
 _PLURAL_AMZ: Final = ("x-amz-meta-", "x-amz-object-attributes", "x-amz-optional-object-attributes")
 _UTF8_BYTES_PER_CHAR_MAX: Final = 4
+# No bucket ever had a longer name; it goes into the entries of requests that are refused.
+_BUCKET_NAME_CHARS_MAX: Final = 255
 # SDKs name the operation they mean, nothing depends on it; S3 Control reads its repeated parameter from the raw query.
 _REPEATABLE_QUERY: Final = frozenset({"x-id", TAG_KEYS})
 
@@ -242,7 +244,7 @@ def _host_prefix(fields: dict[str, str], domains: tuple[str, ...]) -> str | None
 
 
 def _checked_bucket(name: str) -> str:
-    if not name:
+    if not name or len(name) > _BUCKET_NAME_CHARS_MAX:
         raise InvalidBucketNameError
     return name
 

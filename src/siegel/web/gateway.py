@@ -22,6 +22,7 @@ from siegel.domain.errors import (
     SiegelError,
     StorageError,
 )
+from siegel.domain.limits import OBJECT_KEY_BYTES_MAX
 from siegel.domain.objects import Bucket
 from siegel.s3wire.claims import Claim, parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
@@ -190,7 +191,7 @@ class Gateway:
         return Call(request, route, verified, caller, permits, trail, bucket, form)
 
     def _note_place(self, request: Request, trail: Trail) -> None:
-        trail.bucket, trail.object_key = request.bucket, request.object_key or request.ledger_path
+        trail.bucket, trail.object_key = request.bucket, request.object_key or request.ledger_path[:OBJECT_KEY_BYTES_MAX]
         if request.ledger_account and self._cases.directory.has_account(request.ledger_account):
             trail.account_id = request.ledger_account
 

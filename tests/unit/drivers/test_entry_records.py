@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from siegel.domain.errors import StorageError
 from siegel.drivers.meta.entry_records import HEADER_BYTES, SALT_BYTES, RecordCipher, read_salt
 
 KEY = bytes(range(32))
@@ -91,3 +92,16 @@ def test_another_file_salt_or_key_opens_nothing(cipher, scan):
 def test_nothing_of_the_entries_is_in_clear(cipher):
     assert b"secret-name" not in cipher.seal(1, 0, b"secret-name")
     assert repr(KEY)[2:-1] not in repr(cipher)
+
+
+def test_more_than_can_be_read_back_is_not_sealed(cipher, scan, monkeypatch):
+    monkeypatch.setattr("siegel.drivers.meta.entry_records._SEALED_BYTES_MAX", 1000)
+    sealed = 0
+    for size in range(900, 1001):
+        try:
+            record = cipher.seal(1, 1001, bytes(size))
+        except StorageError:
+            break
+        sealed += 1
+        assert scan(cipher, record) == [(1, 1001, bytes(size))]
+    assert 0 < sealed < 100

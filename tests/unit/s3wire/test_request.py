@@ -80,6 +80,13 @@ def test_an_empty_bucket_name_is_refused():
             place(target, host)
 
 
+def test_a_name_that_no_bucket_ever_had_is_refused():
+    assert place(f"/{255 * 'b'}/k", HOST) == (255 * "b", "k")
+    for target, host in ((f"/{256 * 'b'}/k", HOST), (f"/{256 * 'b'}", HOST), ("/k", f"{256 * 'b'}.{DOMAIN}")):
+        with pytest.raises(InvalidBucketNameError):
+            place(target, host)
+
+
 def test_t16_a_bucket_in_the_host_makes_the_whole_path_a_key():
     assert place("/other/key", f"photos.{DOMAIN}") == ("photos", "other/key")
 

@@ -145,7 +145,8 @@ class EntryFiles:
     def take(self, marks: Marks) -> "EntryFile | None":
         """Take a file that no process holds, for as long as this one lives; None where there is none to be had now.
 
-        So it is where all are held, or what another process has left has to be collected first. Blocking. Raises StorageError.
+        So it is where all are held, or what another process has left has to be collected first, or `marks` are older than that.
+        Blocking. Raises StorageError.
         """
         for slot in range(FILES_MAX):
             lock = self._hold(self._path(slot))
@@ -181,7 +182,8 @@ class EntryFiles:
         return None
 
     def _take(self, slot: int, lock: ProcessLock, mark: Mark) -> "EntryFile | None":
-        if self._count(slot, mark):
+        # A mark that was read before others held the file, and were collected, would count its first records as theirs.
+        if self._counts.collected(slot) > mark.number or self._count(slot, mark):
             return None
         descriptor = lock.fileno()
         cipher = RecordCipher(self._key, slot, os.urandom(SALT_BYTES))

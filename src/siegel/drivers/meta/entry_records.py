@@ -22,7 +22,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from siegel.domain.errors import SealBrokenError
+from siegel.domain.errors import SealBrokenError, StorageError
 from siegel.envelope.derive import Label, derive_key
 from siegel.envelope.record import NONCE_BYTES, RECORD_OVERHEAD_BYTES, RecordKey
 
@@ -64,7 +64,12 @@ class RecordCipher:
         return _MARKER + self.salt
 
     def seal(self, number: int, recorded_at_ms: int, entries: bytes) -> bytes:
-        """Return a record. `number` must never have served under this salt."""
+        """Return a record. `number` must never have served under this salt.
+
+        Raises StorageError for more than can be read back.
+        """
+        if len(entries) > _SEALED_BYTES_MAX - _OVERHEAD_BYTES:
+            raise StorageError("the entries of a batch are too large for one record")
         front = _FRONT.pack(len(entries) + _OVERHEAD_BYTES, number)
         nonce = number.to_bytes(NONCE_BYTES, "big")
         return front + self._key.seal(_TIME.pack(recorded_at_ms) + entries, front + self._slot, nonce)

@@ -97,7 +97,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sse_c_over_http: Annotated[
         bool, Meta(description="Accept SSE-C over plain HTTP, where the network can read the key. For tests.")
     ] = False
-    grace_s: Annotated[float, Meta(ge=0, description="Seconds from the release of a blob to the removal of its file.")] = 3600
+    grace_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Seconds from the release of a blob to the removal of its file. "
+            "A download of an object in parts that is overwritten or deleted meanwhile goes on for as long.",
+        ),
+    ] = 3600
     steward_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two rounds of the steward, who tidies up.")] = 60
     lifecycle_day_s: Annotated[
         float, Meta(gt=0, description="Seconds of a day as lifecycles count days. For tests; real deployments leave it alone.")

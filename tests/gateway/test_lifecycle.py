@@ -204,6 +204,28 @@ def test_an_abort_is_told_on_create_and_list_parts(bucket: Shelf):
     assert "AbortDate" not in bucket.s3.create_multipart_upload(Bucket=bucket.name, Key="other")
 
 
+def test_what_ends_after_the_year_9999_is_told_as_its_end(bucket: Shelf):
+    never = 2_147_483_647
+    put_rules(
+        bucket,
+        rule(
+            Expiration={"Days": never},
+            NoncurrentVersionExpiration={"NoncurrentDays": never},
+            AbortIncompleteMultipartUpload={"DaysAfterInitiation": never},
+        ),
+    )
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    put = bucket.put("k", b"1")["Expiration"]
+    assert told(put) == (end, "r")
+    assert bucket.head("k")["Expiration"] == bucket.s3.get_object(Bucket=bucket.name, Key="k")["Expiration"] == put
+    assert bucket.s3.copy_object(Bucket=bucket.name, Key="c", CopySource={"Bucket": bucket.name, "Key": "k"})["Expiration"] == put
+    made = bucket.s3.create_multipart_upload(Bucket=bucket.name, Key="m")
+    assert made["AbortDate"] == end
+    assert bucket.s3.list_parts(Bucket=bucket.name, Key="m", UploadId=made["UploadId"])["AbortDate"] == end
+    assert bucket.complete("m", made["UploadId"], [bucket.part("m", made["UploadId"], 1, b"1")])["Expiration"] == put
+    assert get_rules(bucket)[0]["Expiration"] == {"Days": never}
+
+
 # What the steward does.
 
 

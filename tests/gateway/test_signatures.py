@@ -179,6 +179,14 @@ def test_trap_06_a_request_without_a_date_is_refused(bucket: Shelf, raw: RawClie
         refused(raw.send(ask), 403, "AccessDenied")
 
 
+@pytest.mark.parametrize("scope", ["s3", "iam", "sts", "kms"])
+def test_trap_06_a_date_after_the_end_of_the_calendar_is_refused_to_whoever_sends_it(bucket: Shelf, raw: RawClient, scope):
+    ask = raw.sign(raw.ask("GET", bucket.name)).without_header("x-amz-date").set_header("Date", "Fri, 31 Dec 9999 23:59:60 GMT")
+    asked = ask.set_header("Authorization", ask.header("Authorization").replace("/s3/", f"/{scope}/"))
+    answer = raw.send(asked)
+    assert answer.status in {400, 403}, answer.body
+
+
 def test_trap_06_a_wrong_region_is_told_the_right_one(bucket: Shelf, raw: RawClient):
     signed, _ = signer.sign_header(raw.ask("GET", bucket.name), raw.keys, signer.EMPTY_SHA256, region="ap-east-1")
     answer = refused(raw.send(signed), 400, "AuthorizationHeaderMalformed")

@@ -1,6 +1,8 @@
 """Dates on the wire. Inside, a time is an integer of milliseconds since the Unix epoch, UTC.
 
 Headers carry the RFC 1123 form and XML the ISO 8601 form; both show whole seconds, so that they agree with each other.
+Both have four digits for the year: no date is read that could not be shown, and what ends after the year 9999, as an object that
+expires in millions of days, is shown as its last second.
 
 Sources: RFC 9110 section 5.6.7; RFC 3339.
 """
@@ -16,6 +18,8 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _MONTH_NUMBERS: Final = {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
 _TWO_DIGIT_YEAR_PIVOT: Final = 70
 _DAY_S: Final = 86_400
+_LAST_S: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z."""
 
 _CLOCK: Final = r"(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})"
 _FORMS: Final = tuple(
@@ -53,7 +57,7 @@ _LAST_OF_ISO: Final = tuple(f"{number:02}.000Z" for number in range(60))
 
 def format_http_date(at_ms: int) -> str:
     """Return the form of headers, for example `Sun, 06 Nov 1994 08:49:37 GMT`."""
-    day, second = divmod(at_ms // 1000, _DAY_S)
+    day, second = divmod(min(at_ms // 1000, _LAST_S), _DAY_S)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)
     return _http_day(day) + _TWO_DIGITS[hour] + _TWO_DIGITS[minute] + _LAST_OF_HTTP[second]
@@ -61,7 +65,7 @@ def format_http_date(at_ms: int) -> str:
 
 def format_iso(at_ms: int) -> str:
     """Return the form of XML, for example `1994-11-06T08:49:37.000Z`."""
-    day, second = divmod(at_ms // 1000, _DAY_S)
+    day, second = divmod(min(at_ms // 1000, _LAST_S), _DAY_S)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)
     return _iso_day(day) + _TWO_DIGITS[hour] + _TWO_DIGITS[minute] + _LAST_OF_ISO[second]
@@ -88,4 +92,5 @@ def _moment_ms(match: re.Match[str]) -> int | None:
         minute = datetime(year, month, int(match["day"]), int(match["hour"]), int(match["minute"]), tzinfo=UTC)
     except ValueError:
         return None
-    return (timegm(minute.timetuple()) + second) * 1000 if second <= 60 else None  # noqa: PLR2004  (seconds)
+    moment_s = timegm(minute.timetuple()) + second
+    return moment_s * 1000 if second <= 60 and moment_s <= _LAST_S else None  # noqa: PLR2004  (seconds)

@@ -265,6 +265,11 @@ def test_an_unreadable_x_amz_date_does_not_fall_back_to_date():
         claim_of(authorized(header(), **{"x-amz-date": "x", "date": "Sun, 01 Mar 2026 12:00:00 GMT"}))
 
 
+def test_a_date_after_the_end_of_the_calendar_is_none():
+    with pytest.raises(AccessDeniedError, match="x-amz-date"):
+        claim_of(authorized(header(), date="Fri, 31 Dec 9999 23:59:60 GMT").without_header("x-amz-date"))
+
+
 def test_dates_at_the_edge_of_the_calendar_stay_refusals():
     for date in ("99991231T235959Z", "00010101T000000Z", "19691231T235959Z"):
         day = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

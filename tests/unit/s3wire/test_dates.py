@@ -49,6 +49,8 @@ def test_a_leap_second_is_the_start_of_the_next_minute():
         "Sun, 06 Nov 1994 25:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:61 GMT",
         "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:60Z",
+        "Fri, 31 Dec 9999 23:59:60 GMT",
         "1994-13-06T08:49:37Z",
         "1994-11-06T08:49:37",
         "٣994-11-06T08:49:37Z",
@@ -57,6 +59,13 @@ def test_a_leap_second_is_the_start_of_the_next_minute():
 )
 def test_what_is_no_date(text):
     assert parse_date(text) is None
+
+
+def test_what_comes_after_the_last_year_of_four_digits_is_shown_as_its_end():
+    last_ms = parse_date("9999-12-31T23:59:59Z")
+    for at_ms in (last_ms, last_ms + 1000, last_ms + 2_147_483_647 * 86_400_000):
+        assert format_http_date(at_ms) == "Fri, 31 Dec 9999 23:59:59 GMT"
+        assert format_iso(at_ms) == "9999-12-31T23:59:59.000Z"
 
 
 @given(second=st.integers(0, 253_402_300_799))

@@ -158,6 +158,11 @@ def test_transitions_are_refused_with_the_reason(name):
         parse_lifecycle(one(f"<{name}><Days>1</Days><StorageClass>GLACIER</StorageClass></{name}>"))
 
 
+def test_a_date_after_the_end_of_the_calendar_is_none():
+    with pytest.raises(MalformedXMLError):
+        parse_lifecycle(one("<Expiration><Date>9999-12-31T23:59:60Z</Date></Expiration>"))
+
+
 def test_a_minimum_size_is_one_of_two():
     assert parse_lifecycle(one(DAYS), "all_storage_classes_128K").minimum_size == "all_storage_classes_128K"
     with pytest.raises(InvalidArgumentError):
@@ -173,3 +178,6 @@ def test_headers_quote_the_rule():
         (b"x-amz-abort-date", b"Tue, 01 Jan 2030 00:00:00 GMT"),
         (b"x-amz-abort-rule-id", b"%C3%BC"),
     ]
+    never_ms = 2_147_483_647 * 86_400_000
+    assert expiration_header(never_ms, "r")[1] == b'expiry-date="Fri, 31 Dec 9999 23:59:59 GMT", rule-id="r"'
+    assert abort_headers(never_ms, "r")[0][1] == b"Fri, 31 Dec 9999 23:59:59 GMT"

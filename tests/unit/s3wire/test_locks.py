@@ -48,6 +48,7 @@ def test_headers_say_how_a_version_is_locked(headers, wish):
         {MODE: "", UNTIL: DATE},
         {MODE: "GOVERNANCE", UNTIL: "tomorrow"},
         {MODE: "GOVERNANCE", UNTIL: ""},
+        {MODE: "GOVERNANCE", UNTIL: "9999-12-31T23:59:60Z"},
         {HOLD: "on"},
         {HOLD: ""},
     ],

@@ -159,6 +159,29 @@ def test_a_delete_may_be_conditional(bucket: Shelf):
     assert bucket.keys() == []
 
 
+@pytest.mark.parametrize("etag", ["*", quoted_md5(b"one")])
+def test_a_delete_that_wants_an_object_fails_where_there_is_none(versioned: Shelf, etag):
+    versioned.put("k", b"one")
+    marker = versioned.s3.delete_object(Bucket=versioned.name, Key="k")["VersionId"]
+    with versioned.unchanged():
+        for key, status, code in (("k", 412, "PreconditionFailed"), ("absent", 404, "NoSuchKey")):
+            with fails(status, code):
+                versioned.s3.delete_object(Bucket=versioned.name, Key=key, IfMatch=etag)
+        with fails(412, "PreconditionFailed"):
+            versioned.s3.delete_object(Bucket=versioned.name, Key="k", VersionId=marker, IfMatch=etag)
+        with fails(404, "NoSuchVersion"):
+            versioned.s3.delete_object(Bucket=versioned.name, Key="absent", VersionId=marker, IfMatch=etag)
+        objects = [{"Key": "k", "ETag": etag}, {"Key": "absent", "ETag": etag}]
+        done = versioned.s3.delete_objects(Bucket=versioned.name, Delete={"Objects": objects})
+        assert [(row["Key"], row["Code"]) for row in done["Errors"]] == [("k", "PreconditionFailed"), ("absent", "NoSuchKey")]
+
+
+def test_conditions_on_size_and_time_hold_where_there_is_no_object(bucket: Shelf):
+    headers = [("x-amz-if-match-size", "3"), ("x-amz-if-match-last-modified-time", "Sun, 06 Nov 1994 08:49:37 GMT")]
+    assert bucket.call("DELETE", "absent", headers=headers).status == 204
+    refused(bucket.call("DELETE", "absent", headers=[*headers, ("If-Match", "*")]), 404, "NoSuchKey")
+
+
 def test_a_delete_conditional_on_size_and_time(bucket: Shelf):
     bucket.put("k", b"one")
     at = stamp(bucket)

@@ -113,6 +113,20 @@ class BucketStory(RuleBasedStateMachine):
             marker = self.new_id(answer)
         self.model.delete(key, marker)
 
+    @rule(key=ANY_KEY, stale=st.booleans())
+    def delete_if_match(self, *, key: str, stale: bool) -> None:
+        current = self.model.current(key)
+        etag = '"stale"' if stale else "*" if current is None else self.call("HEAD", key).header("etag")
+        answer = self.call("DELETE", key, headers=[("If-Match", etag)])
+        if current is None:
+            # What is under a marker is no object either, but known.
+            assert answer.status == (412 if key in self.model.keys else 404)
+        elif stale:
+            assert answer.status == 412
+        else:
+            assert answer.status == 204
+            self.model.delete(key, self.new_id(answer) if self.model.versioning else "")
+
     @precondition(lambda self: self.model.keys)
     @rule(data=st.data())
     def delete_version(self, data: st.DataObject) -> None:

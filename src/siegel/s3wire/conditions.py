@@ -15,6 +15,7 @@ from siegel.domain.errors import (
     NoSuchKeyError,
     NotModifiedError,
     PreconditionFailedError,
+    S3Error,
     UnsupportedFeatureError,
 )
 from siegel.s3wire.dates import format_http_date, parse_date
@@ -173,16 +174,18 @@ class DeleteConditions(Struct, frozen=True):
         return self.if_match is not None or self.size_bytes is not None or self.modified_at_ms is not None
 
     def check(self, etag: str, size_bytes: int, modified_at_ms: int) -> None:
-        """Compare with an object that is there; what is absent needs no check, its delete succeeds.
-
-        Raises PreconditionFailedError.
-        """
+        """Compare with an object that is there. Raises PreconditionFailedError."""
         if self.if_match is not None and not _matches(self.if_match, etag):
             raise _failed("If-Match")
         if self.size_bytes is not None and self.size_bytes != size_bytes:
             raise _failed("x-amz-if-match-size")
         if self.modified_at_ms is not None and self.modified_at_ms // 1000 != modified_at_ms // 1000:
             raise _failed("x-amz-if-match-last-modified-time")
+
+    def check_absent(self, refusal: S3Error) -> None:
+        """Raise `refusal` if the conditions ask for an object: If-Match does, size and time hold where there is none."""
+        if self.if_match is not None:
+            raise refusal
 
 
 NO_DELETE_CONDITIONS: Final = DeleteConditions()

@@ -30,8 +30,8 @@ class Deleter:
     ) -> Deleted:
         """Delete a key (`version_id` None) or one version of it, named by its text form.
 
-        Raises PreconditionFailedError, AccessDeniedError (the version is locked), InvalidArgumentError, NoSuchBucketError,
-        StorageError: then nothing has changed.
+        Raises PreconditionFailedError, NoSuchKeyError and NoSuchVersionError (If-Match finds nothing), AccessDeniedError (the
+        version is locked), InvalidArgumentError, NoSuchBucketError, StorageError: then nothing has changed.
         """
         wanted = None if version_id is None else decode_version_id(version_id)
         marker = make_marker(target, object_key, self._randomness, self._clock.now_ms())

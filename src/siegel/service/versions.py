@@ -8,7 +8,7 @@ version where nothing is versioned.
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.domain.errors import NoSuchBucketError, NoSuchVersionError
+from siegel.domain.errors import NoSuchBucketError, NoSuchKeyError, NoSuchVersionError, PreconditionFailedError, S3Error
 from siegel.domain.faultpoints import reach
 from siegel.domain.objects import Bucket, ObjectVersion, Storage, Versioning
 from siegel.domain.ports import Reader, Writer
@@ -17,6 +17,7 @@ from siegel.s3wire.conditions import DeleteConditions, WriteConditions
 from siegel.service.heads import etag_of, open_layout, place_of
 from siegel.service.keys import BucketKeys
 from siegel.service.locks import Guard, object_lock_of, with_lock
+from siegel.service.rolling import behind
 
 
 class Target(Struct, frozen=True):
@@ -107,10 +108,14 @@ def remove_version(tx: Writer, target: Target, version: ObjectVersion) -> None:
 
 
 def delete_current(tx: Writer, target: Target, marker: ObjectVersion, conditions: DeleteConditions) -> Deleted:
-    """Delete a key without naming a version: put `marker` on top, or remove the null version where nothing is versioned."""
+    """Delete a key without naming a version: put `marker` on top, or remove the null version where nothing is versioned.
+
+    Raises PreconditionFailedError, NoSuchKeyError (If-Match without an object), NoSuchBucketError, AccessDeniedError (locked).
+    """
     bucket = bucket_now(tx, target)
     if conditions:
-        _check_delete(target, tx.objects.find_current(bucket.bucket_id, marker.object_key), conditions)
+        rows = tx.objects.scan_versions(bucket.bucket_id, marker.object_key, None, behind(marker.object_key), 1)
+        _check_delete(target, rows[0] if rows else None, conditions, NoSuchKeyError(fields={"Key": marker.object_key}))
     if bucket.versioning is Versioning.UNVERSIONED:
         return Deleted(_drop_null_version(tx, target, bucket, marker.object_key))
     if bucket.versioning is Versioning.SUSPENDED:
@@ -122,18 +127,26 @@ def delete_current(tx: Writer, target: Target, marker: ObjectVersion, conditions
 def delete_version(
     tx: Writer, target: Target, object_key: str, version_id: bytes | None, conditions: DeleteConditions
 ) -> Deleted:
-    """Delete one version or marker for good; a version that is not there counts as deleted."""
+    """Delete one version or marker for good; a version that is not there counts as deleted.
+
+    Raises PreconditionFailedError, NoSuchVersionError (If-Match without it), NoSuchBucketError, AccessDeniedError (locked).
+    """
     bucket = bucket_now(tx, target)
     version = tx.objects.find_version(bucket.bucket_id, object_key, version_id)
     if conditions:
-        _check_delete(target, version, conditions)
+        _check_delete(target, version, conditions, NoSuchVersionError(fields={"Key": object_key}))
     if version is not None:
         remove_version(tx, target, version)
     return Deleted(version)
 
 
-def _check_delete(target: Target, version: ObjectVersion | None, conditions: DeleteConditions) -> None:
-    if version is not None and not version.is_marker:
+def _check_delete(target: Target, version: ObjectVersion | None, conditions: DeleteConditions, missing: S3Error) -> None:
+    # A marker is no object, but its key is known: S3 tells the two apart (User Guide, "How to perform conditional deletes").
+    if version is None:
+        conditions.check_absent(missing)
+    elif version.is_marker:
+        conditions.check_absent(PreconditionFailedError(fields={"Condition": "If-Match"}))
+    else:
         etag = etag_of(target.keys, target.bucket.account_id, version)
         conditions.check(etag, version.size_bytes, version.modified_at_ms)
 

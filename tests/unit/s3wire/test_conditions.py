@@ -166,6 +166,14 @@ def test_conditions_of_a_delete(headers, holds):
             conditions.check(ETAG, 7, MODIFIED_MS)
 
 
+def test_only_if_match_of_a_delete_asks_for_an_object():
+    for asked in ("*", ETAG):
+        with pytest.raises(NoSuchKeyError):
+            parse_delete_conditions({"if-match": asked, "x-amz-if-match-size": "7"}).check_absent(NoSuchKeyError())
+    for name, value in (("size", "7"), ("last-modified-time", EXACTLY)):
+        parse_delete_conditions({f"x-amz-if-match-{name}": value}).check_absent(NoSuchKeyError())
+
+
 @pytest.mark.parametrize(
     ("size", "modified"), [("-1", None), ("9" * 20, None), ("²", None), ("", None), (None, "soon"), (None, "")]
 )

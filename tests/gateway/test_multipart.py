@@ -252,6 +252,19 @@ def test_uploads_are_listed_in_order_and_paged(bucket: Shelf):
     assert [u["Key"] for u in bucket.s3.list_multipart_uploads(Bucket=bucket.name, Prefix="a/")["Uploads"]] == ["a/1", "a/2"]
 
 
+def test_the_uploads_of_a_key_are_listed_as_they_were_begun(bucket: Shelf):
+    started = [bucket.start("k") for _ in range(6)]
+    assert len(set(map(len, started))) == 1
+    found, mark = [], ""
+    for _ in range(3):
+        page = bucket.s3.list_multipart_uploads(
+            Bucket=bucket.name, MaxUploads=2, KeyMarker="k" if mark else "", UploadIdMarker=mark
+        )
+        found += [upload["UploadId"] for upload in page["Uploads"]]
+        mark = page.get("NextUploadIdMarker", "")
+    assert found == started
+
+
 def test_an_upload_in_progress_is_no_object_and_keeps_its_bucket(bucket: Shelf):
     upload_id = bucket.start("k")
     bucket.part("k", upload_id, 1, b"1")

@@ -56,7 +56,8 @@ from siegel.service.objectkeys import ObjectKeys, Unwrapped
 from siegel.service.put import PutRequest, Stored, check_lock
 from siegel.service.versions import Target, bucket_now, check_write, place_version
 
-_UPLOAD_ID_BYTES: Final = 24
+_UPLOAD_ID_TIME_BYTES: Final = 6
+_UPLOAD_ID_RANDOM_BYTES: Final = 18
 
 
 class ChecksumChoice(Struct, frozen=True):
@@ -156,12 +157,13 @@ class Multipart:
         # Whoever completes an upload under a key of the key service may use that key: then the head can do without the bucket's.
         key = draft.head_key(target.keys) if draft.mode is SealingMode.SSE_KMS else target.keys.metadata
         upload_head = UploadHead(head=head, head_key=draft.head_secret if is_customers else b"")
+        now_ms = self._clock.now_ms()
         upload = Upload(
-            upload_id=self._randomness.bytes(_UPLOAD_ID_BYTES).hex(),
+            upload_id=self._upload_id(now_ms),
             bucket_id=target.bucket.bucket_id,
             object_key=request.object_key,
             version_id=draft.place.version_id,
-            initiated_at_ms=self._clock.now_ms(),
+            initiated_at_ms=now_ms,
             mode=draft.mode,
             wrapped_key=draft.wrapped_key,
             sealed_head=seal_upload_head(key, draft.place, upload_head, draft.head_nonce),
@@ -178,6 +180,10 @@ class Multipart:
             return upload
 
         return await self._store.write(change, entry())
+
+    def _upload_id(self, at_ms: int) -> str:
+        """Return an id that nobody guesses, and that sorts by its time: the uploads of a key are listed in that order."""
+        return (at_ms.to_bytes(_UPLOAD_ID_TIME_BYTES) + self._randomness.bytes(_UPLOAD_ID_RANDOM_BYTES)).hex()
 
     def find(self, bucket: Bucket, object_key: str, upload_id: str) -> Upload:
         """Return an upload in progress. Raises NoSuchUploadError, also where it belongs to another bucket or key."""

@@ -257,6 +257,24 @@ def test_trap_14_an_upload_without_an_algorithm_gets_a_full_crc64nvme(bucket: Sh
     assert head.header("x-amz-checksum-type") == "FULL_OBJECT"
 
 
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA256"])
+def test_trap_14_a_checksum_that_the_upload_was_not_created_for_is_neither_compared_nor_stored(bucket: Shelf, algorithm):
+    upload_id = bucket.call("POST", "k", query="uploads").xml.findtext("UploadId") or ""
+    query = f"uploadId={upload_id}"
+    etag = bucket.call("PUT", "k", query=f"partNumber=1&{query}", body=BODY).header("etag")
+    xml = (
+        f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>".encode()
+    )
+    with bucket.unchanged():
+        wrong = [(header_of("CRC64NVME"), value_of("CRC64NVME", b"else"))]
+        refused(bucket.call("POST", "k", query=query, headers=wrong, body=xml), 400, "BadDigest")
+    done = bucket.call("POST", "k", query=query, headers=[(header_of(algorithm), value_of(algorithm, b"else"))], body=xml)
+    assert done.status == 200, done.body
+    head = bucket.call("HEAD", "k", headers=[("x-amz-checksum-mode", "ENABLED")])
+    assert not head.has(header_of(algorithm))
+    assert head.header(header_of("CRC64NVME")) == value_of("CRC64NVME", BODY)
+
+
 def test_a_wrong_checksum_of_a_part_leaves_no_part(bucket: Shelf):
     upload_id = bucket.start("k", ChecksumAlgorithm="CRC32")
     with bucket.unchanged(), fails(400, "BadDigest"):

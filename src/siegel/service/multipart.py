@@ -440,6 +440,9 @@ def _check_expected(request: CompleteRequest, choice: ChecksumChoice, checksum: 
         return
     algorithm, text = request.checksum
     if algorithm is not choice.algorithm:
+        if not choice.declared:
+            # The upload was created for no checksum in particular: there is nothing of this one to compare with.
+            return
         raise InvalidRequestError(
             f"Checksum Type mismatch occurred, expected checksum Type: {choice.algorithm.lower()}, "
             f"actual checksum Type: {algorithm.lower()}"

@@ -9,6 +9,7 @@ import pytest
 import xxhash
 from awscrt import checksums
 
+from .raw import Answer
 from .shelf import MIB, Shelf, b64, fails, md5_b64, refused, seeded, sha256_b64
 from .signer import SIGNED_FRAMES_TRAILER, UNSIGNED_FRAMES_TRAILER
 
@@ -255,6 +256,29 @@ def test_trap_14_an_upload_without_an_algorithm_gets_a_full_crc64nvme(bucket: Sh
     head = bucket.call("HEAD", "k", headers=[("x-amz-checksum-mode", "ENABLED")])
     assert head.header(header_of("CRC64NVME")) == value_of("CRC64NVME", FIRST + SECOND)
     assert head.header("x-amz-checksum-type") == "FULL_OBJECT"
+
+
+@pytest.mark.parametrize(("algorithm", "kind"), [("CRC32", "COMPOSITE"), ("SHA256", "COMPOSITE"), ("CRC32", "FULL_OBJECT")])
+def test_trap_14_the_number_of_parts_in_a_checksum_is_compared_where_it_is_given(bucket: Shelf, algorithm, kind):
+    upload_id, parts = send_parts(bucket, algorithm, kind)
+    right = composite_of(algorithm) if kind == "COMPOSITE" else value_of(algorithm, FIRST + SECOND)
+    value = right.partition("-")[0]
+
+    def complete(text: str) -> Answer:
+        query, xml = f"uploadId={upload_id}", completion(algorithm, parts)
+        return bucket.call("POST", "k", query=query, headers=[(header_of(algorithm), text)], body=xml)
+
+    with bucket.unchanged():
+        for count in ("99", "1", "0", *(["2"] if kind == "FULL_OBJECT" else [])):
+            refused(complete(f"{value}-{count}"), 400, "BadDigest")
+        refused(complete(f"{value}-many"), 400, "InvalidRequest")
+    assert complete(right).status == 200
+
+
+def test_trap_14_the_number_of_parts_in_a_checksum_may_be_left_out(bucket: Shelf):
+    upload_id, parts = send_parts(bucket, "CRC32", "COMPOSITE")
+    headers = [(header_of("CRC32"), composite_of("CRC32").partition("-")[0])]
+    assert bucket.call("POST", "k", query=f"uploadId={upload_id}", headers=headers, body=completion("CRC32", parts)).status == 200
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA256"])

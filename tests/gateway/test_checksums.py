@@ -224,9 +224,9 @@ def test_trap_14_the_whole_objects_checksum_and_size_in_complete_are_verified(bu
         refused(bucket.call("POST", "k", query=query, headers=wrong, body=body), 400, "BadDigest")
         size = [("x-amz-mp-object-size", "17")]
         refused(bucket.call("POST", "k", query=query, headers=size, body=body), 400, "InvalidRequest")
-        for kind in ("COMPOSITE", "HALF"):
+        for kind, code in (("COMPOSITE", "BadDigest"), ("HALF", "InvalidRequest")):
             other_type = [(header_of("CRC32C"), value_of("CRC32C", FIRST + SECOND)), ("x-amz-checksum-type", kind)]
-            refused(bucket.call("POST", "k", query=query, headers=other_type, body=body), 400, "InvalidRequest")
+            refused(bucket.call("POST", "k", query=query, headers=other_type, body=body), 400, code)
         # The right text under the name of another algorithm of the same size is not right.
         other_name = [(header_of("CRC32"), value_of("CRC32C", FIRST + SECOND))]
         refused(bucket.call("POST", "k", query=query, headers=other_name, body=body), 400, "InvalidRequest")
@@ -234,6 +234,14 @@ def test_trap_14_the_whole_objects_checksum_and_size_in_complete_are_verified(bu
     right.append(("x-amz-mp-object-size", str(len(FIRST + SECOND))))
     done = bucket.call("POST", "k", query=query, headers=right, body=body)
     assert done.status == 200, done.body
+
+
+def test_trap_14_a_whole_checksum_where_one_of_checksums_was_begun_is_a_bad_digest(bucket: Shelf):
+    upload_id, parts = send_parts(bucket, "CRC32", "COMPOSITE")
+    headers = [(header_of("CRC32"), value_of("CRC32", FIRST + SECOND)), ("x-amz-checksum-type", "FULL_OBJECT")]
+    with bucket.unchanged():
+        answer = bucket.call("POST", "k", query=f"uploadId={upload_id}", headers=headers, body=completion("CRC32", parts))
+        refused(answer, 400, "BadDigest")
 
 
 def test_trap_14_a_part_of_another_algorithm_than_the_upload_is_refused(bucket: Shelf):

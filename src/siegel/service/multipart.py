@@ -432,8 +432,10 @@ def _same_checksum(asked: CompletedPart, item: _Found) -> bool:
 
 def _check_expected(request: CompleteRequest, choice: ChecksumChoice, checksum: str) -> None:
     """Compare an object's checksum with what the request expects. Raises InvalidRequestError, BadDigestError."""
+    if request.checksum_type not in {"", *ChecksumType}:
+        raise InvalidRequestError("Value for x-amz-checksum-type header is invalid.")
     if request.checksum_type not in {"", choice.type}:
-        raise InvalidRequestError(
+        raise BadDigestError(
             f"The upload was created using the {choice.type} checksum mode. The complete request must use the same checksum mode."
         )
     if request.checksum is None:

@@ -143,6 +143,20 @@ def test_part_number_one_of_a_plain_object_is_all_of_it(bucket: Shelf):
     refused(bucket.call("GET", "k", query="partNumber=2"), 416, "InvalidPartNumber")
 
 
+def test_a_part_without_bytes_is_read_as_such_and_not_as_a_range(bucket: Shelf):
+    bucket.put("empty")
+    multipart(bucket, [seeded(5 * MIB, 1), b""])
+    for key, number in (("k", 2), ("empty", 1)):
+        for method in ("GET", "HEAD"):
+            answer = bucket.call(method, key, query=f"partNumber={number}")
+            assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "0")
+            assert not answer.has("content-range")
+    assert bucket.head("k", PartNumber=2)["PartsCount"] == 2
+    upload_id = bucket.start("none", ChecksumAlgorithm="CRC32")
+    bucket.complete("none", upload_id, [bucket.part("none", upload_id, 1, b"", ChecksumAlgorithm="CRC32")])
+    assert bucket.get("none", PartNumber=1, ChecksumMode="ENABLED") == b""
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "10001", "x", "", "1.0", "9" * 30])
 def test_part_numbers_that_are_none_are_refused(bucket: Shelf, number):
     bucket.put("k", b"hello")

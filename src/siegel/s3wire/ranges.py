@@ -17,7 +17,7 @@ _BEYOND: Final = 1 << 63
 
 
 class ByteRange(Struct, frozen=True):
-    """A range that exists: 0 <= start < stop <= size_bytes, which is the size of the whole object."""
+    """A range that exists: 0 <= start <= stop <= size_bytes, which is the size of the whole object. Only a part may be empty."""
 
     start: int
     stop: int

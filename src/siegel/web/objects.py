@@ -268,6 +268,11 @@ class _Selection(Struct, frozen=True):
     byte_range: ByteRange | None
     part_number: int = 0
 
+    @property
+    def shown(self) -> ByteRange | None:
+        """The range that the answer shows, by which it is a 206. An empty part has none: Content-Range cannot say "no byte"."""
+        return self.byte_range if self.byte_range is not None and self.byte_range.length else None
+
 
 _WHOLE: Final = _Selection(None)
 
@@ -290,7 +295,7 @@ def _select(call: Call, opened: Opened) -> _Selection:
         raise InvalidPartNumberError(fields={"PartNumberRequested": part_text, "ActualPartCount": str(len(parts))})
     start = sum(part.size_bytes for part in parts[: number - 1])
     stop = start + parts[number - 1].size_bytes
-    return _Selection(ByteRange(start, stop, size) if stop > start else None, number)
+    return _Selection(ByteRange(start, stop, size), number)
 
 
 def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selection, key: CustomerKey | None) -> HeaderList:
@@ -311,12 +316,10 @@ def _read_headers(cases: UseCases, call: Call, opened: Opened, selection: _Selec
         headers += shown_lock(cases, call, version)
     if version_id is None:
         headers += expiration_headers(cases, call, version)
-    byte_range = selection.byte_range
-    if byte_range is None:
-        headers.append((b"content-length", b"%d" % version.size_bytes))
-    else:
-        headers.append((b"content-length", b"%d" % byte_range.length))
-        headers.append((b"content-range", byte_range.content_range.encode()))
+    length = version.size_bytes if selection.byte_range is None else selection.byte_range.length
+    headers.append((b"content-length", b"%d" % length))
+    if selection.shown is not None:
+        headers.append((b"content-range", selection.shown.content_range.encode()))
     if request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
         headers += _checksum_of(opened, selection)
     if request.raw_query.find(b"response-") >= 0:
@@ -349,12 +352,12 @@ async def get_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     parse_read_conditions(request.headers).check(opened.head.etag, version.modified_at_ms)
     selection = _select(call, opened)
     headers = _read_headers(cases, call, opened, selection, key)
-    byte_range = selection.byte_range
-    status = 206 if byte_range is not None or selection.part_number else 200
+    byte_range, shown = selection.byte_range, selection.shown
+    status = 200 if shown is None else 206
     entry = call.trail.entries(
         status,
         version_id=opened.version_text,
-        byte_range="" if byte_range is None else f"{byte_range.start}-{byte_range.stop - 1}",
+        byte_range="" if shown is None else f"{shown.start}-{shown.stop - 1}",
     )
     if request.method == "HEAD":
         await note_read(cases, call, entry)

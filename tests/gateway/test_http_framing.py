@@ -72,6 +72,24 @@ def test_t57_gunicorn_cve_2024_1135_lengths_that_can_be_read_in_two_ways(bucket:
         refused_by(bucket.raw, head + b"0\r\n\r\n" + hidden_delete(bucket))
 
 
+@pytest.mark.parametrize("length", ["0", "5", "10000"])
+@pytest.mark.parametrize("length_first", [True, False])
+def test_t57_a_length_beside_chunks_is_ignored_and_ends_the_connection(bucket: Shelf, length, length_first):
+    """The HTTP server drops the length. Whoever went by it in front of us has nothing of the rest carried out."""
+    bucket.put("victim", b"1")
+    raw = bucket.raw
+    ask = raw.put_frames(bucket.name, "k", b"hello", signer.UNSIGNED_FRAMES_TRAILER, transfer_chunked=True)
+    chunked, headers = ("Transfer-Encoding", "chunked"), ask.without_header("Transfer-Encoding").headers
+    both = (("Content-Length", length), chunked) if length_first else (chunked, ("Content-Length", length))
+    with raw.connect() as wire:
+        with contextlib.suppress(OSError):
+            wire.send(replace(ask, headers=(*headers, *both)).wire() + hidden_delete(bucket))
+        answer = wire.read(method="PUT")
+        assert (answer.status, answer.header("connection")) == (200, "close")
+        assert final(wire) is None
+    assert (bucket.get("k"), bucket.get("victim")) == (b"hello", b"1")
+
+
 BAD_CHUNKS = {
     "0x prefix": b"0x5\r\nhello\r\n0\r\n\r\n",
     "underscore": b"0_5\r\nhello\r\n0\r\n\r\n",

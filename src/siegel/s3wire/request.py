@@ -170,6 +170,7 @@ def _check_framing(fields: dict[str, str]) -> None:
     if encoding is None:
         return
     if length is not None:
+        # granian never hands both on: it drops the length and ends the connection after the answer (RFC 9112 section 6.3).
         raise BadRequestError("Content-Length and Transfer-Encoding exclude each other.")
     if encoding.lower() != "chunked":
         raise BadRequestError("The only Transfer-Encoding that is understood is chunked.")

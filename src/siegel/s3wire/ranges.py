@@ -67,6 +67,20 @@ def parse_range(value: str | None, size_bytes: int) -> ByteRange | None:
     return ByteRange(start, stop, size_bytes)
 
 
+def named_range(value: str | None) -> str:
+    """Return the range that a header asks for, of an object whose size nobody has looked up: `0-99`, `100-`, `-5`.
+
+    It is empty where all is asked for, also by a header that `parse_range` ignores.
+    """
+    match = _RANGE.fullmatch(value) if value is not None else None
+    if match is None or not any(match.groups()):
+        return ""
+    first, last = (_number(digits) if digits else None for digits in match.groups())
+    if first is not None and last is not None and last < first:
+        return ""
+    return f"{'' if first is None else first}-{'' if last is None else last}"
+
+
 def parse_copy_range(value: str | None, size_bytes: int) -> ByteRange | None:
     """Return the range of a copy's source, or None for all of it.
 

@@ -28,6 +28,8 @@ class Trail(Struct, eq=False):
     object_key: str = ""
     # Uses of customers' keys on behalf of this request that are not written down yet.
     uses: tuple[NotedUse, ...] = ()
+    # The read of the source that a copy names, as its owner is to know of it: until it is written down.
+    tried: Entry | None = None
     # What allowed it: the name of a statement, once it is decided.
     permit: str = ""
     # The consent that an operator acts under, and what key servers are told of it.
@@ -86,6 +88,17 @@ class Trail(Struct, eq=False):
             self.consent_id,
             "" if carried is None else carried.key_call_id,
         )
+
+    def refusal(self, status: int, reason: str) -> Entries:
+        """Return the entry of this request as it is refused, and what is to be said beside it.
+
+        That is of the keys that it has used so far, and of the source of a copy, which it has named and not read.
+        """
+        entries = beside(self.entry(status, reason=reason), self.uses)
+        if self.tried is None:
+            return entries
+        tried = replace(self.tried, status=status, reason=reason)
+        return (*entries, tried) if isinstance(entries, tuple) else (entries, tried)
 
     def entry_of_use(self, use: NotedUse) -> Entry:
         """Return the entry of a use of a key on behalf of this request, where it has to be written down by itself."""

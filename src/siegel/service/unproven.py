@@ -73,8 +73,8 @@ class Unproven:
         """
         window = None if trail.permit or _is_proven(trail) else self._window(trail, status)
         if window is None:
-            entries = trail.entries_of_keys if of_keys else trail.entries
-            await self._journal.append(entries(status, reason=reason))
+            entries = trail.entries_of_keys(status, reason=reason) if of_keys else trail.refusal(status, reason)
+            await self._journal.append(entries)
         elif window.is_told:
             window.counts[reason or ALLOWED] += 1
         else:

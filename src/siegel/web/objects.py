@@ -6,7 +6,6 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.access.decide import Permit
 from siegel.domain.entry import Entries, Entry, carrying
 from siegel.domain.errors import (
     AccessDeniedError,
@@ -34,7 +33,7 @@ from siegel.s3wire.encryption import ENCRYPTION_HEADER, CustomerKey, refuse_in_r
 from siegel.s3wire.listquery import PartQuery, parse_attribute_part_query, parse_part_number
 from siegel.s3wire.locks import WRITE_HEADERS
 from siegel.s3wire.metadata import Directive, parse_directive, parse_kept_headers, parse_response_overrides
-from siegel.s3wire.names import parse_copy_source
+from siegel.s3wire.names import CopySource, parse_copy_source
 from siegel.s3wire.ranges import ByteRange, parse_range
 from siegel.s3wire.refusals import check_expected_owner, refuse_unsupported
 from siegel.s3wire.tags import parse_tagging
@@ -45,6 +44,7 @@ from siegel.service.kms.custody import Protection
 from siegel.service.manifests import manifest_of
 from siegel.service.opened import Opened, version_text
 from siegel.service.put import PutRequest, Stored
+from siegel.service.trail import Trail
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, is_permitted, permit, with_tags
@@ -112,20 +112,26 @@ async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
 
 
 class Source(Struct, frozen=True):
-    """The source of a copy, opened: the caller may read it and its conditions hold."""
+    """The source of a copy, opened: the caller may read it and its conditions hold. `entry` tells its owner of that."""
 
     bucket: Bucket
     opened: Opened
-    permit: Permit
+    entry: Entry
 
 
-async def open_source(cases: UseCases, call: Call) -> Source:
-    """Open the object that `x-amz-copy-source` names, once the caller is allowed to read it and its conditions hold."""
-    headers = call.request.headers
+async def open_source(cases: UseCases, call: Call, byte_range: str = "") -> Source:
+    """Open the object that `x-amz-copy-source` names, once the caller is allowed to read it and its conditions hold.
+
+    From the moment on that it is known whose it is, the trail has the entry of this read: what is refused from then on, its
+    owner knows too.
+    """
+    headers, trail = call.request.headers, call.trail
     source = parse_copy_source(headers["x-amz-copy-source"])
     bucket = cases.directory.bucket(source.bucket)
+    trail.tried = _source_entry(trail, bucket, source, byte_range)
     action = "s3:GetObject" if source.version_id is None else "s3:GetObjectVersion"
     permitted = permit(cases, call, action, bucket=bucket, object_key=source.object_key, version_id=source.version_id)
+    trail.tried = replace(trail.tried, permit=permitted.because)
     check_expected_owner(headers, bucket.account_id, of_copy_source=True)
     try:
         version = cases.getter.find(bucket, source.object_key, source.version_id)
@@ -139,8 +145,9 @@ async def open_source(cases: UseCases, call: Call) -> Source:
     require_decided_on([permitted], version)
     key = customer_key(cases, call, of_copy_source=True)
     opened = await cases.getter.open(bucket, version, asked_by(call, key))
+    trail.tried = entry = replace(trail.tried, version_id=opened.version_text)
     parse_read_conditions(headers, COPY_SOURCE_PREFIX).check(opened.head.etag, version.modified_at_ms)
-    return Source(bucket, opened, permitted)
+    return Source(bucket, opened, entry)
 
 
 async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
@@ -185,29 +192,28 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     await exchange.answer(200, answer, xml)
 
 
-async def note_source(cases: UseCases, call: Call, source: Source, byte_range: str = "") -> None:
+async def note_source(cases: UseCases, call: Call, source: Source) -> None:
     """Write down the read that a copy is for its source, and the use of the source's key. Raises StorageError."""
-    await cases.journal.append(carrying(_source_entry(call, source, byte_range), call.trail.uses))
-    call.trail.uses = ()
+    trail = call.trail
+    await cases.journal.append(carrying(source.entry, trail.uses))
+    trail.uses, trail.tried = (), None
 
 
-def _source_entry(call: Call, source: Source, byte_range: str) -> Entry:
-    trail, version = call.trail, source.opened.version
+def _source_entry(trail: Trail, bucket: Bucket, source: CopySource, byte_range: str) -> Entry:
     return Entry(
         trail.at_ms,
         trail.request_id,
         "object.read",
-        source.bucket.account_id,
+        bucket.account_id,
         trail.caller.arn,
-        source.bucket.name,
-        version.object_key,
-        source.opened.version_text,
+        bucket.name,
+        source.object_key,
+        source.version_id or "",
         byte_range,
         200,
         "copy source",
         trail.source,
-        source.bucket.bucket_id,
-        source.permit.because,
+        bucket.bucket_id,
     )
 
 

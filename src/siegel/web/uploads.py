@@ -20,7 +20,7 @@ from siegel.s3wire.checksums import (
 )
 from siegel.s3wire.conditions import parse_write_conditions
 from siegel.s3wire.listquery import parse_part_number, parse_part_query
-from siegel.s3wire.ranges import parse_copy_range
+from siegel.s3wire.ranges import named_range, parse_copy_range
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.s3wire.sigv4 import VerifiedRequest
 from siegel.s3wire.xml_read import parse_complete_upload
@@ -106,16 +106,17 @@ async def upload_part_copy(cases: UseCases, call: Call, exchange: Exchange) -> N
     part_number = parse_part_number(request.query["partNumber"])
     upload = _find(cases, call)
     key = customer_key(cases, call)
-    source = await open_source(cases, call)
+    asked_range = request.headers.get("x-amz-copy-source-range")
+    source = await open_source(cases, call, named_range(asked_range))
     size = source.opened.version.size_bytes
-    byte_range = parse_copy_range(request.headers.get("x-amz-copy-source-range"), size)
+    byte_range = parse_copy_range(asked_range, size)
     start, stop = (0, size) if byte_range is None else (byte_range.start, byte_range.stop)
     if stop - start > COPY_BYTES_MAX:
         raise InvalidRequestError(
             f"The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}"
         )
     target = cases.putter.target(call.bucket)
-    await note_source(cases, call, source, "" if byte_range is None else f"{start}-{stop - 1}")
+    await note_source(cases, call, source)
     opened = await cases.multipart.open(target, upload, asked_by(call, key), for_part=True)
     check_same_seal(call, encryption_headers(key, opened.protection))
     choice = opened.checksum

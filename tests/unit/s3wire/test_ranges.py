@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siegel.domain.errors import InvalidArgumentError, InvalidRangeError, InvalidRequestError
-from siegel.s3wire.ranges import ByteRange, parse_copy_range, parse_range
+from siegel.s3wire.ranges import ByteRange, named_range, parse_copy_range, parse_range
 from tests.unit.s3wire.finite import finite
 
 
@@ -103,3 +103,22 @@ def test_a_copy_range_must_lie_within_its_source(value):
 def test_a_copy_range_must_begin_within_its_source(value):
     with pytest.raises(InvalidRequestError, match="invalid for the source object size"):
         parse_copy_range(value, 10)
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (None, ""),
+        ("bytes=0-99", "0-99"),
+        ("Bytes=007-8", "7-8"),
+        ("bytes=100-", "100-"),
+        ("bytes=-5", "-5"),
+        ("bytes=5-" + "9" * 60_000, f"5-{1 << 63}"),
+        ("bytes=9-3", ""),
+        ("bytes=-", ""),
+        ("bytes=0-1,3-4", ""),
+        ("lines=0-1", ""),
+    ],
+)
+def test_a_range_is_named_without_the_size_of_anything(value, named):
+    assert named_range(value) == named

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from .log import Auditor
 from .service import Service
 from .shelf import Shelf, fails, new_name, sdk
 from .signer import REGION, Keys
@@ -246,3 +247,34 @@ def test_t21_keystone_cve_2025_65073_without_a_signature_there_is_nothing(servic
         answer = raw.send(raw.ask("POST", headers=headers, body=body))
         assert answer.status == 403
         assert b"MissingAuthenticationToken" in answer.body
+
+
+def test_who_asks_for_a_role_is_in_the_log_of_its_account_and_in_that_of_his_own(service: Service) -> None:
+    here, abroad = service.with_own_account(new_name()), service.with_own_account(new_name())
+    user, keys = make_user(sdk(abroad, name="iam"), allow("sts:AssumeRole"))
+    principal = f"arn:aws:iam::{abroad.owner.account_id}:user/{user}"
+    _, arn = make_role(sdk(here, name="iam"), here, trusted=principal)
+    outsider = sdk(abroad, keys, name="sts")
+    taken = outsider.assume_role(RoleArn=arn, RoleSessionName="ann")["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    none = f"{arn}-none"
+    with fails(403, "AccessDenied") as refused:
+        outsider.assume_role(RoleArn=none, RoleSessionName="bob")
+    denied = refused.value.response["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    for side in (here, abroad):
+        found = Auditor(side.raw(), side.owner.account_id).await_entries([taken, denied])
+        for entry, told in {taken: (200, "", f"{arn} ann"), denied: (403, "AccessDenied", f"{none} bob")}.items():
+            (line,) = found[entry]
+            assert line.opening is not None
+            facts = line.leaf.facts
+            assert (facts.kind, facts.status, facts.reason, line.opening.object_key) == ("sts.assume_role", *told)
+            assert line.opening.principal == principal
+
+
+def test_who_takes_on_a_role_of_his_own_account_is_in_its_log_once(service: Service) -> None:
+    here = service.with_own_account(new_name())
+    _, arn = make_role(sdk(here, name="iam"), here)
+    taken = sdk(here, name="sts").assume_role(RoleArn=arn, RoleSessionName="ann")
+    entry = taken["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
+    (line,) = Auditor(here.raw(), here.owner.account_id).await_entries([entry])[entry]
+    assert line.opening is not None
+    assert line.opening.object_key == f"{arn} ann"

@@ -87,7 +87,7 @@ class Sessions:
             result = await self._assume_by_token(spoken.ask, request, trail)
         else:
             result = self._work[type(spoken.ask)](spoken.ask, request, trail)
-        await self._journal.append(trail.entry(200))
+        await self._journal.append(trail.entries_of_keys(200))
         return result
 
     @staticmethod
@@ -121,8 +121,12 @@ class Sessions:
         return {"Credentials": _credentials(issued)}
 
     def _assume_role(self, ask: AssumeRole, request: Request, trail: Trail) -> Result:
-        _refuse_mfa(ask.serial_number, ask.token_code)
         caller = trail.caller
+        trail.object_key = _name_of(ask)
+        # The role's account is to know who asks for it, and the caller's what its people ask for abroad.
+        asked = dict.fromkeys((caller.account_id, parse_role_arn(ask.role_arn).account_id))
+        trail.keys += [(account_id, trail.object_key) for account_id in asked if self._has_account(account_id)]
+        _refuse_mfa(ask.serial_number, ask.token_code)
         found = self.find_role(ask.role_arn)
         tags = _session_tags(caller, ask)
         others = _role_keys(ask, tags, ask.transitive_tag_keys, ask.source_identity, ask.external_id)
@@ -148,8 +152,8 @@ class Sessions:
         if ask.provider_id:
             raise ValidationError("ProviderId is for OAuth 2.0 access tokens, which are not taken here: leave it out.")
         account_id = parse_role_arn(ask.role_arn).account_id
-        if self._store.reader.identities.find_account(account_id) is not None:
-            trail.account_id, trail.object_key = account_id, ask.role_arn
+        if self._has_account(account_id):
+            trail.account_id, trail.object_key = account_id, _name_of(ask)
         identity = await self._web_identities.prove(account_id, ask.web_identity_token)
         trail.caller = replace(ANONYMOUS, arn=identity.name, federated_provider=identity.provider_arn, keys=identity.keys)
         try:
@@ -183,6 +187,9 @@ class Sessions:
         if identity.source_identity:
             self._decide(trail, "sts:SetSourceIdentity", found.arn, side, request, others=others)
         return found
+
+    def _has_account(self, account_id: str) -> bool:
+        return self._store.reader.identities.find_account(account_id) is not None
 
     def find_role(self, arn: str) -> Found:
         """Return the role of an ARN. Raises AccessDeniedError if there is none: nobody learns which roles there are."""
@@ -283,6 +290,11 @@ class Sessions:
             others=others,
         )
         trail.note(decide(trail.caller, Asked(action, resource, keys), side))
+
+
+def _name_of(ask: SessionLimits) -> str:
+    """Return what entries call a session of a role that is asked for: no part of it can hold a blank."""
+    return f"{ask.role_arn} {ask.role_session_name}"
 
 
 def _refuse_mfa(serial_number: str, token_code: str) -> None:

@@ -37,7 +37,8 @@ class Trail(Struct, eq=False):
     consent: Mapping[str, str] = _NO_CONSENT
     # Whether an entry was made: none is where nobody's data was asked for.
     has_entry: bool = False
-    # Account and ARN of every key that a call of the key service is about, in the order in which they were found.
+    # Account and name of everything that a call is about and that accounts are to know of, in the order in which it was found:
+    # ARNs of keys at the key service, the role at STS, whatever is named by who proves nothing.
     keys: list[tuple[str, str]] = []
     # ARNs of those of them whose key server was asked.
     called: list[str] = []
@@ -105,7 +106,7 @@ class Trail(Struct, eq=False):
         return use.entry_beside(self.entry(use.status))
 
     def entries_of_keys(self, status: int, *, reason: str = "") -> Entries:
-        """Return the entry of this request with its outcome, once for each key that it is about: who owns it learns of it."""
+        """Return the entry of this request with its outcome, once for each thing that it is about: who owns it learns of it."""
         entry = self.entry(status, reason=reason)
         calls = dict.fromkeys(self.called, self.request_id)
         return (

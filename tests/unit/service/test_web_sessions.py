@@ -92,7 +92,7 @@ def test_what_was_given_to_whom_is_written_down_in_the_roles_account(store, toke
     }
     assert session.expires_at_ms - session.issued_at_ms == 3_600_000
     (entry,) = [entry for _, batch in store.entries(0, 10) for entry in batch]
-    assert (entry.kind, entry.account_id, entry.object_key) == ("sts.assume_role_with_web_identity", ACCOUNT, ROLE_ARN)
+    assert (entry.kind, entry.account_id, entry.object_key) == ("sts.assume_role_with_web_identity", ACCOUNT, f"{ROLE_ARN} build")
     assert (entry.principal, entry.status) == ("idp.example/a:ann", 200)
     assert signed(CLAIMS)[:20] not in repr(entry)
 

@@ -182,3 +182,24 @@ def test_names_and_persons_of_an_entry_can_go_and_the_tree_stands(bucket: Shelf,
     assert line.opening.object_key == f"opening/{numbers[first]}"
     for wrong, status in (("opening/999999999", 404), ("opening/01", 405), ("checkpoint", 405)):
         assert auditor.raw.call("DELETE", ".ledger", f"{auditor.account_id}/{wrong}").status == status, wrong
+
+
+def test_what_a_refused_request_names_is_in_its_entry(versioned: Shelf, auditor: Auditor) -> None:
+    put = versioned.put("k", b"0123456789")
+    version, etag = put["VersionId"], put["ETag"]
+    stranger = versioned.raw.as_caller(versioned.service.stranger)
+    of_version, at, name = f"versionId={version}", ("range", "bytes=1-3"), versioned.name
+    asked = {
+        stranger.call("GET", name, "k", query=of_version, headers=[at]): (403, version, "1-3"),
+        stranger.call("HEAD", name, "k", query=of_version): (403, version, ""),
+        stranger.call("DELETE", name, "k", query=of_version, headers=[at]): (403, version, ""),
+        versioned.raw.anonymous("GET", name, "k", query=of_version): (403, version, ""),
+        versioned.call("GET", "k", headers=[("range", "bytes=100-")]): (416, "", "100-"),
+        versioned.call("GET", "k", query=of_version, headers=[at, ("if-match", '"00"')]): (412, version, "1-3"),
+        versioned.call("GET", "k", query=of_version, headers=[("if-none-match", etag)]): (304, version, ""),
+        versioned.call("GET", "k", query="versionId=of-somebody", headers=[("range", "bytes=a-b")]): (400, "", ""),
+        versioned.call("GET", "none", query="versionId=null", headers=[("range", "bytes=-5")]): (404, "null", "-5"),
+    }
+    found = auditor.await_entries([answer.header("x-siegel-entry") for answer in asked])
+    told = {answer: found[answer.header("x-siegel-entry")][0].leaf.facts for answer in asked}
+    assert [(facts.status, facts.version_id, facts.byte_range) for facts in told.values()] == list(asked.values())

@@ -37,6 +37,11 @@ def decode_version_id(text: str) -> bytes | None:
     return urlsafe_b64decode(text + "==")
 
 
+def named_version(text: str | None) -> str:
+    """Return the version id that a request names, empty where it names none or what cannot be one."""
+    return text if text == NULL_VERSION or (text is not None and _VERSION_ID.fullmatch(text)) else ""
+
+
 class CopySource(Struct, frozen=True):
     """The object that a copy reads. `version_id` is text that `decode_version_id` accepts; None: the current version."""
 

@@ -26,6 +26,9 @@ class Trail(Struct, eq=False):
     bucket: str = ""
     bucket_id: int = 0
     object_key: str = ""
+    # The version and the bytes that a request names which is refused: of others it is known what they got.
+    version_id: str = ""
+    byte_range: str = ""
     # Uses of customers' keys on behalf of this request that are not written down yet.
     uses: tuple[NotedUse, ...] = ()
     # The read of the source that a copy names, as its owner is to know of it: until it is written down.
@@ -90,12 +93,16 @@ class Trail(Struct, eq=False):
             "" if carried is None else carried.key_call_id,
         )
 
+    def own_refusal(self, status: int, reason: str) -> Entry:
+        """Return the entry of this request as it is refused."""
+        return self.entry(status, version_id=self.version_id, byte_range=self.byte_range, reason=reason)
+
     def refusal(self, status: int, reason: str) -> Entries:
         """Return the entry of this request as it is refused, and what is to be said beside it.
 
         That is of the keys that it has used so far, and of the source of a copy, which it has named and not read.
         """
-        entries = beside(self.entry(status, reason=reason), self.uses)
+        entries = beside(self.own_refusal(status, reason), self.uses)
         if self.tried is None:
             return entries
         tried = replace(self.tried, status=status, reason=reason)

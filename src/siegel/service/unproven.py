@@ -79,7 +79,7 @@ class Unproven:
             window.counts[reason or ALLOWED] += 1
         else:
             window.own += 1
-            entry = trail.entry(status, reason=reason)
+            entry = trail.own_refusal(status, reason)
             if window.own <= EACH_MAX or window.is_being_told:
                 await self._journal.append(entry)
             else:

@@ -28,6 +28,8 @@ from siegel.s3wire.claims import Claim, parse_claim
 from siegel.s3wire.faults import render_fault, status_of, to_s3_error
 from siegel.s3wire.forms import Form, prove_form
 from siegel.s3wire.ledgerpath import WARNINGS
+from siegel.s3wire.names import named_version
+from siegel.s3wire.ranges import named_range
 from siegel.s3wire.refusals import check_control_account, check_expected_owner
 from siegel.s3wire.request import Request, parse_request
 from siegel.s3wire.route import find_route
@@ -82,6 +84,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **uploads.HANDLERS,
 }
 
+_READS: Final = frozenset({"GET", "HEAD"})
 _OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 
 _log = logging.getLogger(__name__)
@@ -102,10 +105,9 @@ class Gateway:
         address = scope["client"][0] if scope.get("client") else ""
         peer = self._cases.proxies.peer(address, scope["scheme"], scope["headers"])
         trail = exchange.trail = Trail(self._cases.clock.now_ms(), exchange.request_id, peer.address)
-        of_control = False
+        request = None
         try:
             request = self._parse(scope, exchange, peer)
-            of_control = bool(request.control_account)
             if request.own_level == WARNINGS:
                 await ledgers.answer_warnings(self._cases, request, exchange)
                 return
@@ -125,7 +127,7 @@ class Gateway:
                 raise
             _log_failure(error, exchange.request_id)
             fault = to_s3_error(error) if isinstance(error, SiegelError) else InternalError()
-            await self._refuse(exchange, trail, fault, scope, of_control=of_control)
+            await self._refuse(exchange, trail, fault, scope, request)
 
     async def close(self) -> None:
         """Write down what is only counted yet; requests are over."""
@@ -253,14 +255,16 @@ class Gateway:
         """Let the account of a key know who uses its id without the key, where no bucket says whose data was asked for."""
         trail.account_id = trail.account_id or self._cases.directory.caller(claim).account_id
 
-    async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message, *, of_control: bool) -> None:
-        if trail.account_id:
+    async def _refuse(self, exchange: Exchange, trail: Trail, fault: S3Error, scope: Message, request: Request | None) -> None:
+        if request is not None and trail.account_id:
+            _note_named(request, trail)
             try:
                 await self._cases.unproven.append(trail, status_of(fault), fault.code)
             except StorageError as error:
                 _log_failure(error, exchange.request_id)
                 trail.has_entry = False
                 fault = to_s3_error(error)
+        of_control = request is not None and bool(request.control_account)
         resource = scope["raw_path"].decode("latin-1")
         status, headers, body = render_fault(fault, resource, exchange.request_id, exchange.host_id, of_control=of_control)
         await exchange.answer(status, encode_headers(headers), body)
@@ -281,6 +285,13 @@ def _expect_body(scope: Message, exchange: Exchange) -> None:
             expects_continue = value.lower() == b"100-continue"
     if length != 0 or expects_continue:
         exchange.expect_body(length, expects_continue=expects_continue)
+
+
+def _note_named(request: Request, trail: Trail) -> None:
+    """Note which version and which of its bytes a request names that is refused: what it got else says the same, and better."""
+    trail.version_id = named_version(request.query.get("versionId"))
+    if request.method in _READS:
+        trail.byte_range = named_range(request.headers.get("range"))
 
 
 def _log_failure(error: Exception, request_id: str) -> None:

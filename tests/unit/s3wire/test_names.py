@@ -14,6 +14,7 @@ from siegel.s3wire.names import (
     decode_version_id,
     encode_token,
     encode_version_id,
+    named_version,
     parse_copy_source,
 )
 from siegel.s3wire.uri import encode_path
@@ -125,3 +126,9 @@ def test_t70_a_forged_token_whose_check_is_right_is_still_only_text():
     forged = urlsafe_b64encode(b"\x01" + names._check_of("bucket", body) + body).rstrip(b"=").decode()
     with pytest.raises(InvalidArgumentError):
         decode_token("bucket", forged)
+
+
+@pytest.mark.parametrize("text", [None, "", "NULL", "zzz", "A" * 21, "A" * 23, "A" * 21 + "B", "A" * 21 + "é"])
+def test_what_cannot_be_a_version_id_names_no_version(text):
+    assert named_version(text) == ""
+    assert [named_version(named) for named in ("null", "A" * 22)] == ["null", "A" * 22]

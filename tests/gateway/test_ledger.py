@@ -14,7 +14,7 @@ from siegel.ledger.manifests import manifest_hash
 from .log import Auditor
 from .own_account import own_account
 from .service import Service
-from .shelf import Shelf, sdk
+from .shelf import Shelf, new_name, sdk
 from .signer import Keys
 
 service, s3 = own_account()
@@ -203,3 +203,12 @@ def test_what_a_refused_request_names_is_in_its_entry(versioned: Shelf, auditor:
     found = auditor.await_entries([answer.header("x-siegel-entry") for answer in asked])
     told = {answer: found[answer.header("x-siegel-entry")][0].leaf.facts for answer in asked}
     assert [(facts.status, facts.version_id, facts.byte_range) for facts in told.values()] == list(asked.values())
+
+
+def test_a_new_bucket_is_told_of_by_its_number(bucket: Shelf, auditor: Auditor) -> None:
+    name = new_name()
+    made = bucket.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    put = bucket.s3.put_object(Bucket=name, Key="k")
+    found = auditor.await_entries([entry_of(made), entry_of(put)])
+    ids = [found[entry_of(answer)][0].leaf.facts.bucket_id for answer in (made, put)]
+    assert ids[0] == ids[1] > 0

@@ -106,7 +106,7 @@ class Buckets:
                 store_document(tx, made.bucket_id, Kind.OBJECT_LOCK, ObjectLock())
             return made
 
-        return await self._store.write(change, entry)
+        return await self._store.write(change, lambda made: replace(entry, bucket_id=made.bucket_id))
 
     async def delete(self, target: Target, entry: Entry) -> None:
         """Delete an empty bucket. Raises BucketNotEmptyError, NoSuchBucketError."""

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from siegel.domain.entry import Entry
 from siegel.domain.lifecycle import Lifecycle, Rule, RuleFilter
 from siegel.domain.objects import Lock, SealingMode, Storage, Upload, Versioning
 from siegel.domain.records import Kind
@@ -26,6 +27,7 @@ from siegel.service.session_tokens import SessionTokens
 from siegel.service.versions import Target
 
 START_MS = 1_800_000_000_000 // DAY_MS * DAY_MS
+ENTRY = Entry(START_MS, "id", "bucket.create", "", "", "logs")
 
 
 class Machine:
@@ -67,7 +69,7 @@ class World:
 
     def bucket(self, *rules, versioning=Versioning.ENABLED):
         buckets = Buckets(self.store, self.machine, "eu-central-1")
-        self.run(buckets.create(self.account_id, "logs", BucketWish(), None))
+        self.run(buckets.create(self.account_id, "logs", BucketWish(), ENTRY))
         target = self.target()
         if versioning is not Versioning.UNVERSIONED:
             self.run(buckets.set_versioning(target, versioning, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from email.message import Message
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -21,7 +22,13 @@ from .signer import REGION, Keys
 Answer = tuple[int, dict[str, object]]
 
 
-def ask(
+def ask(service: Service, keys: Keys | None, *what: Any, **how: Any) -> Answer:
+    """Send a request as `send` does; return status and body of the answer."""
+    status, body, _ = send(service, keys, *what, **how)
+    return status, body
+
+
+def send(
     service: Service,
     keys: Keys | None,
     method: str = "GET",
@@ -31,7 +38,7 @@ def ask(
     sent: bytes | None = None,
     region: str = REGION,
     name: str = "siegel",
-) -> Answer:
+) -> tuple[int, dict[str, object], Message]:
     """Send a request signed by `keys`; `sent` replaces the signed body on the way."""
     request = AWSRequest(method, service.admin_url + path, data=body)
     if keys is not None:
@@ -39,10 +46,10 @@ def ask(
     data = body if sent is None else sent
     try:
         with urlopen(Request(service.admin_url + path, data or None, dict(request.headers.items()), method=method)) as answer:
-            return answer.status, json.loads(answer.read())
+            return answer.status, json.loads(answer.read()), answer.headers
     except HTTPError as error:
         with error:
-            return error.code, json.loads(error.read())
+            return error.code, json.loads(error.read()), error.headers
 
 
 def test_an_operator_lists_accounts_and_makes_one_that_works_at_once(service: Service) -> None:

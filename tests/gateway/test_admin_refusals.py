@@ -19,7 +19,7 @@ from .consenting import Parties, parties
 from .log import INTEGRATED_S, Line
 from .service import Service
 from .signer import Keys
-from .test_admin import ask
+from .test_admin import ask, send
 from .test_consent_forgeries import inside
 
 REQUESTS = "/-/support/requests"
@@ -129,3 +129,20 @@ def test_where_an_operator_came_from_is_in_every_entry(service: Service) -> None
         assert time.monotonic() < give_up
         time.sleep(0.2)
     assert {line.opening.source for line in lists if line.opening} == {"127.0.0.1"}
+
+
+def test_an_answer_names_its_entry_where_there_is_one(theirs: Parties) -> None:
+    service, operator = theirs.service, theirs.operator
+    consent_id = theirs.request("k")
+    nobody = Keys("SGOAAAAAAAAAAAAAAAAA", "x" * 40)
+    for keys, path, status, has_entry in (
+        (operator, "/-/accounts", 200, True),
+        (operator, "/-/sizes", 200, True),
+        (operator, f"{REQUESTS}/{consent_id}", 200, True),
+        (operator, "/-/nothing", 405, True),
+        (None, f"{REQUESTS}/{consent_id}", 403, True),
+        (None, REQUESTS, 403, False),
+        (nobody, REQUESTS, 403, False),
+    ):
+        answered, _, headers = send(service, keys, "GET", path)
+        assert (answered, headers["x-siegel-entry"]) == (status, headers["x-amz-request-id"] if has_entry else None)

@@ -136,16 +136,21 @@ class Desk:
 
     async def _answer(self, row: AdminRoute | None, request: Request) -> Response:
         source = request.client.host if request.client else ""
-        visit = _Visit(Trail(self._clock.now_ms(), self._ids.next(), source, kind="admin.refused"))
-        headers = {**_NEVER_STORED, "x-amz-request-id": visit.trail.request_id}
+        trail = Trail(self._clock.now_ms(), self._ids.next(), source, kind="admin.refused")
+        visit = _Visit(trail)
+        headers = {**_NEVER_STORED, "x-amz-request-id": trail.request_id}
         try:
             ask = await self._understand(row, request, visit)
             status, answer = await self._work[ask.row.operation](ask)
         except SiegelError as error:
             told = InvalidRequestError(str(error)) if isinstance(error, AccountError) else to_s3_error(error)
             told = await self._note_refusal(visit, told)
-            fault = {"code": told.code, "message": told.text, "request_id": visit.trail.request_id}
-            return JSONResponse(fault, status_code=status_of(told), headers=headers)
+            status, answer = status_of(told), {"code": told.code, "message": told.text, "request_id": trail.request_id}
+        else:
+            # Nothing is done here that its use case has not written down.
+            trail.has_entry = True
+        if trail.has_entry:
+            headers["x-siegel-entry"] = trail.request_id
         return JSONResponse(answer, status_code=status, headers=headers)
 
     async def _understand(self, row: AdminRoute | None, request: Request, visit: "_Visit") -> AdminAsk:
@@ -193,6 +198,7 @@ class Desk:
             try:
                 await self._unproven.append(visit.trail, status_of(told), told.code)
             except StorageError as error:
+                visit.trail.has_entry = False
                 return to_s3_error(error)
         return told
 
@@ -288,7 +294,8 @@ def render_admin_page() -> str:
         "`GET /-/live` and `GET /-/ready` need no signature. Everything else is signed by an operator's access key (Signature",
         "Version 4, service `siegel`, the deployment's region) and answers JSON; errors have a `code`, a `message` and a",
         "`request_id`. Customers' keys open nothing here, and operators' keys open nothing on the S3 port. What is refused is",
-        "an entry of the account that the request names, else of the deployment's log.",
+        "an entry of the account that the request names, else of the deployment's log. Answers name their entry in the header",
+        "`x-siegel-entry`; those that have none were counted, or name neither an account nor an operator's key that there is.",
         "",
         "| Operation | Request | | Ledger kind |",
         "|---|---|---|---|",

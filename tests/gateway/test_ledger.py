@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from siegel.ledger.manifests import manifest_hash
 
 from .log import Auditor
 from .own_account import own_account
+from .raw import with_length
 from .service import Service
 from .shelf import Shelf, new_name, sdk
 from .signer import Keys
@@ -212,3 +214,30 @@ def test_a_new_bucket_is_told_of_by_its_number(bucket: Shelf, auditor: Auditor) 
     found = auditor.await_entries([entry_of(made), entry_of(put)])
     ids = [found[entry_of(answer)][0].leaf.facts.bucket_id for answer in (made, put)]
     assert ids[0] == ids[1] > 0
+
+
+def test_a_path_that_names_nothing_is_an_entry_all_the_same(bucket: Shelf, auditor: Auditor) -> None:
+    raw, front = bucket.raw, f"/{bucket.name}/"
+    stranger = raw.as_caller(bucket.service.stranger)
+    asked = {
+        path: (sender.send(sender.sign(replace(sender.ask(method), path=path))), code)
+        for sender, method, path, code in (
+            (raw, "PUT", front + "k" * 1025, "KeyTooLongError"),
+            (raw, "OPTIONS", front + "k" * 1026, "KeyTooLongError"),
+            (stranger, "GET", front + "%FF", "InvalidURI"),
+            (stranger, "DELETE", front + "a%00b", "InvalidURI"),
+            (raw, "GET", "/%FF/k", "InvalidURI"),
+            (raw, "GET", f"/.consent/{auditor.account_id}", "InvalidURI"),
+        )
+    }
+    unsigned = raw.ask("PUT", bucket.name, "k" * 1025)
+    asked["unsigned"] = (raw.send(with_length(unsigned)), "AccessDenied")
+    found = auditor.await_entries([answer.header("x-siegel-entry") for answer, _ in asked.values()])
+    for path, (answer, code) in asked.items():
+        (line,) = found[answer.header("x-siegel-entry")]
+        facts, opening = line.leaf.facts, line.opening
+        assert opening is not None
+        assert (answer.code, facts.reason, facts.status) == (code, code, answer.status), path
+        named = bucket.name if path.startswith((front, "unsigned")) else ""
+        assert (facts.kind, opening.bucket, opening.object_key) == ("refused", named, ""), path
+    assert bucket.keys() == []

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from siegel.domain.errors import (
     AuthorizationQueryParametersError,
@@ -19,6 +20,7 @@ from siegel.domain.errors import (
     InvalidURIError,
     KeyTooLongError,
     RequestHeaderSectionTooLargeError,
+    S3Error,
     URITooLongError,
 )
 from siegel.domain.limits import HEADERS_BYTES_MAX, HEADERS_COUNT_MAX, OBJECT_KEY_BYTES_MAX, URL_BYTES_MAX
@@ -70,7 +72,8 @@ class Request(Struct, frozen=True, kw_only=True):
     `control_account`: the account whose S3 Control is asked, else empty; its requests name the bucket that they are about.
     `own_level`: "ledger" or one of "consents", "consent", "consent-keys" where a path is about an account's log or its consents,
     else empty; then `ledger_account` is the account and `ledger_path` the rest of the path, and there is no bucket. "warnings":
-    the public ones, of no account.
+    the public ones, of no account. `flaw`: what is wrong with the path, where that is not raised at once; then there is no key,
+    and the bucket only where it can be read.
     """
 
     method: str
@@ -88,6 +91,7 @@ class Request(Struct, frozen=True, kw_only=True):
     own_level: str = ""
     ledger_account: str = ""
     ledger_path: str = ""
+    flaw: S3Error | None = None
 
 
 def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which they arrive
@@ -98,10 +102,13 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
     headers: list[tuple[bytes, bytes]],
     peer: str,
     domains: tuple[str, ...],
+    *,
+    keeps_flaw: bool = False,
 ) -> Request:
     """Read a request's head. `domains` are the lower-case host names under which `<bucket>.<domain>` names a bucket.
 
-    Raises an S3Error of the 4xx kind for whatever is malformed, ambiguous or beyond a limit.
+    Raises an S3Error of the 4xx kind for whatever is malformed, ambiguous or beyond a limit. With `keeps_flaw` the request has
+    that of its path as its `flaw`: so it can be known first who sent it, and whose bucket it names.
     """
     if len(raw_path) + len(raw_query) >= URL_BYTES_MAX:
         raise URITooLongError
@@ -111,16 +118,26 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
     hoisted = _hoist(query, fields) if "X-Amz-Signature" in query and not query.keys() <= SIGNING_QUERY_NAMES else ()
     prefix = _host_prefix(fields, domains)
     control_account = find_account(prefix, raw_path, fields)
-    own_level, ledger_account, ledger_path = split_own_path(raw_path) if prefix is None else ("", "", "")
-    if own_level:
-        bucket, object_key = "", ""
-    elif control_account:
-        bucket, object_key = tagged_bucket(raw_path), ""
-    else:
-        bucket, object_key = (
-            _split_path(raw_path) if prefix is None else (_checked_bucket(prefix), _read_key(_relative(raw_path)))
-        )
-    return Request(
+    own_level = ledger_account = ledger_path = bucket = object_key = ""
+    flaw = None
+    try:
+        if prefix is None:
+            own_level, ledger_account, ledger_path = split_own_path(raw_path)
+        if own_level:
+            pass
+        elif control_account:
+            bucket = tagged_bucket(raw_path)
+        elif prefix is None:
+            bucket, raw_key = _split_path(raw_path)
+            object_key = _read_key(raw_key) if raw_key else ""
+        else:
+            bucket = _checked_bucket(prefix)
+            object_key = _read_key(_relative(raw_path))
+    except (InvalidBucketNameError, InvalidURIError, KeyTooLongError) as error:
+        if not keeps_flaw:
+            raise
+        flaw = error
+    request = Request(
         method=method,
         scheme=scheme,
         raw_path=raw_path,
@@ -137,6 +154,8 @@ def parse_request(  # noqa: PLR0917 - the parts of a head, in the order in which
         ledger_account=ledger_account,
         ledger_path=ledger_path,
     )
+    # Not said above: each argument there costs every request.
+    return request if flaw is None else replace(request, flaw=flaw)
 
 
 def _read_headers(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -256,11 +275,11 @@ def _relative(raw_path: bytes) -> bytes:
     return raw_path[1:]
 
 
-def _split_path(raw_path: bytes) -> tuple[str, str]:
+def _split_path(raw_path: bytes) -> tuple[str, bytes]:
     raw_bucket, slash, raw_key = _relative(raw_path).partition(b"/")
     if not raw_bucket and not slash:
-        return "", ""
-    return _checked_bucket(decode(raw_bucket)), _read_key(raw_key) if raw_key else ""
+        return "", b""
+    return _checked_bucket(decode(raw_bucket)), raw_key
 
 
 def _read_key(raw_key: bytes) -> str:

@@ -94,8 +94,10 @@ def find_route(request: Request) -> Route:
     """Return the one operation that the request means.
 
     Raises UnsupportedFeatureError for a sub-resource or parameter that is not built, MethodNotAllowedError for a method that
-    does not go with what the URL names, InvalidArgumentError for parameters that do not go together.
+    does not go with what the URL names, InvalidArgumentError for parameters that do not go together, and the request's flaw.
     """
+    if request.flaw is not None:
+        raise request.flaw
     level = "object" if request.object_key else "bucket" if request.bucket else "service"
     if request.own_level:
         level = request.own_level

@@ -30,7 +30,7 @@ def door_of(request: Request) -> str:
     Requests to STS may be unsigned: a form posted to the root, which is no request of S3. What names an operation of KMS is told
     by KMS that it must be signed. Only a POST can be meant for them where the request names a bucket.
     """
-    if request.bucket and request.method != "POST":
+    if (request.bucket and request.method != "POST") or request.flaw is not None:
         return ""
     service = signing_service(request)
     if not service and request.headers.get("x-amz-target", "").startswith(TARGET_PREFIX):

@@ -115,7 +115,7 @@ class Gateway:
             if service:
                 await self._doors()[service].answer(request, exchange, trail)
                 return
-            if request.method == "OPTIONS" and request.bucket:
+            if request.method == "OPTIONS" and request.bucket and request.flaw is None:
                 await answer_preflight(self._cases, request, exchange, trail)
                 return
             call = await self._understand(request, exchange, trail)
@@ -143,6 +143,7 @@ class Gateway:
             scope["headers"],
             peer.address,
             self._cases.rules.domains,
+            keeps_flaw=True,
         )
 
     async def _handle(self, call: Call, exchange: Exchange) -> None:

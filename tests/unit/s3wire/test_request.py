@@ -18,7 +18,9 @@ from siegel.domain.errors import (
 )
 from siegel.domain.limits import HEADERS_BYTES_MAX, HEADERS_COUNT_MAX, URL_BYTES_MAX
 from siegel.s3wire.request import parse_request
+from siegel.s3wire.route import find_route
 from siegel.s3wire.uri import encode, encode_path
+from siegel.web.door import door_of
 
 from .signing import HOST, plain
 
@@ -327,3 +329,23 @@ def test_t65_t100_whatever_arrives_is_read_or_refused_by_name(path, query, heade
 
 def test_the_operation_that_an_sdk_names_may_be_repeated():
     assert plain("GET", "/b/k?x-id=A&x-id=B").parse().query == {"x-id": "B"}
+
+
+@pytest.mark.parametrize(
+    ("path", "bucket", "error"),
+    [
+        (b"/b/" + b"k" * 1025, "b", KeyTooLongError),
+        (b"/b/%FF", "b", InvalidURIError),
+        (b"/b/a%00b", "b", InvalidURIError),
+        (b"/%FF/k", "", InvalidURIError),
+        (b"//k", "", InvalidBucketNameError),
+        (b"*", "", InvalidURIError),
+        (b"/.ledger/nothing", "", InvalidURIError),
+    ],
+)
+def test_a_flaw_of_the_path_can_wait_and_then_no_operation_is_meant(path, bucket, error):
+    request = parse_request("PUT", "http", path, b"", [(b"host", HOST.encode())], "192.0.2.7", (), keeps_flaw=True)
+    assert (request.bucket, request.object_key, request.own_level, type(request.flaw)) == (bucket, "", "", error)
+    with pytest.raises(error):
+        find_route(request)
+    assert door_of(request) == ""

@@ -16,7 +16,7 @@ from .log import Auditor
 from .own_account import own_account
 from .raw import with_length
 from .service import Service
-from .shelf import Shelf, new_name, sdk
+from .shelf import Shelf, md5_b64, new_name, sdk
 from .signer import Keys
 
 service, s3 = own_account()
@@ -241,3 +241,12 @@ def test_a_path_that_names_nothing_is_an_entry_all_the_same(bucket: Shelf, audit
         named = bucket.name if path.startswith((front, "unsigned")) else ""
         assert (facts.kind, opening.bucket, opening.object_key) == ("refused", named, ""), path
     assert bucket.keys() == []
+
+
+def test_a_delete_of_many_that_is_refused_names_each_version(versioned: Shelf, auditor: Auditor) -> None:
+    version = versioned.put("k", b"1")["VersionId"]
+    body = f"<Delete><Object><Key>k</Key><VersionId>{version}</VersionId><ETag>other</ETag></Object></Delete>".encode()
+    answer = versioned.call("POST", query="delete=", body=body, headers=[("content-md5", md5_b64(body))])
+    assert b"<Code>PreconditionFailed</Code>" in answer.body
+    [entry] = auditor.await_entries([answer.header("x-amz-request-id")])[answer.header("x-amz-request-id")]
+    assert (entry.leaf.facts.status, entry.leaf.facts.version_id) == (412, version)

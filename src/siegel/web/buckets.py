@@ -8,7 +8,7 @@ from siegel.domain.errors import InvalidArgumentError, NoSuchVersionError, S3Err
 from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
 from siegel.s3wire.locks import CREATION_HEADERS, asks_for_lock
-from siegel.s3wire.names import encode_token
+from siegel.s3wire.names import encode_token, named_version
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.s3wire.xml_read import DeleteTarget, parse_create_bucket, parse_delete, parse_versioning
 from siegel.s3wire.xml_write import (
@@ -123,7 +123,11 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
     except S3Error as refusal:
         # A version id that is none is refused here as one that there is not, unlike in DeleteObject.
         error = NoSuchVersionError() if isinstance(refusal, InvalidArgumentError) else refusal
-        await cases.journal.append(call.trail.entry(status_of(error), object_key=item.object_key, reason=error.code, permit=""))
+        version_id = named_version(item.version_id)
+        entry_of_refusal = call.trail.entry(
+            status_of(error), object_key=item.object_key, version_id=version_id, reason=error.code, permit=""
+        )
+        await cases.journal.append(entry_of_refusal)
         return DeleteFailure(item.object_key, item.version_id or "", error.code, error.text)
     is_marker = done.version is not None and done.version.is_marker
     marker_id = version_text(done.version) if is_marker and done.version is not None else ""

@@ -162,7 +162,7 @@ def test_only_what_is_in_the_interval_is_told(story):
     story.publish()
     assert len(story.balance(to_ms=middle_ms).mismatches) == 1
     assert story.balance(from_ms=middle_ms).mismatches == []
-    with pytest.raises(ConfigurationError, match="ends before it begins"):
+    with pytest.raises(ConfigurationError, match="there is nothing to compare from"):
         story.balance(from_ms=story.now_ms)
 
 
@@ -263,10 +263,13 @@ def test_what_cannot_be_compared_is_refused(story):
     with pytest.raises(ConfigurationError, match="cannot be read"):
         story.balance(log=story.folder / "nothing")
     state = story.desk.book.folder / "reconcile.json"
-    for text in ("{", '{"until_ms": "x"}'):
+    for text in ("{", '{"places": "x"}'):
         state.write_text(text)
         with pytest.raises(ConfigurationError, match="is damaged"):
             story.balance()
+    state.write_text('{"version": 3}')
+    with pytest.raises(ConfigurationError, match="is of version 3, and this release knows 2"):
+        story.balance()
 
 
 def test_a_ledger_without_its_quorum_is_not_compared(story):

@@ -1,6 +1,6 @@
 """A reconciliation from files to outcome: what is read, how far each book goes, and what is remembered for the next one.
 
-`DIR/reconcile.json` remembers up to when the books were compared, and where the log of each key server ended: a log that was cut
+`DIR/reconcile.json` remembers up to when each book was compared, and where the log of each key server ended: a log that was cut
 since does not pass for a whole one. Where a key server serves several accounts of one service, their ledgers are read as one.
 """
 
@@ -13,11 +13,12 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from siegel.customer.audit.balance import Balance, Kind
+from siegel.customer.audit.balance import Balance, Kind, moment_text
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.keylog import KeyLog, log_path, read_key_log
 from siegel.customer.audit.ledgerbook import Shelf, Span, read_ledger_book
+from siegel.customer.audit.places import Places, earliest, moved, names_of
 from siegel.customer.audit.reconcile import Books, Terms, reconcile
 from siegel.customer.audit.statefile import read_state, write_state
 from siegel.customer.audit.walk import CHECKPOINT, Progress, judge_head
@@ -39,20 +40,27 @@ class NothingNewError(ConfigurationError):
 
 
 class Memory(Struct):
-    """What is remembered. `heads` are hashes of the last lines of logs, by their paths."""
+    """What is remembered. `places`: up to when each book was compared; `heads`: hashes of the last lines of logs, by their paths.
 
-    version: int = 1
-    until_ms: int = 0
+    Version 1 had one place for whatever was compared: since it does not say which books that were, it counts for nothing.
+    """
+
+    version: int = 2
+    places: dict[str, int] = field(default_factory=dict)
     heads: dict[str, str] = field(default_factory=dict)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What is to be compared. `from_ms` None: where the last comparison ended; `to_ms` None: as far as the books go."""
+    """What is to be compared. `from_ms` None: where each book was compared last; `to_ms` None: as far as the books go.
+
+    `places` are those of whoever keeps his own, None where the memory's count.
+    """
 
     logs: Sequence[Path]
     receipts: Sequence[Path] = ()
     from_ms: int | None = None
     to_ms: int | None = None
+    places: Places | None = None
     terms: Terms = Terms(from_ms=0, to_ms=0)
 
 
@@ -71,21 +79,20 @@ def balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting: 
 
 
 def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting: Starting) -> Balance:
-    memory = _memory_of(books)
+    memories = [_memory_of(book) for book in books]
     reports = [_head_of(book) for book in books]
     origins = [report.origin for report in reports]
     _check_together(origins)
+    paths = [log_path(place) for place in wanted.logs]
+    of_logs, others = names_of(paths, wanted.receipts, wanted.terms.receipts_of)
+    known = [memory.places for memory in memories] if wanted.places is None else [wanted.places]
     heads_s = [report.head_at_s or 0 for report in reports]
     until_ms = min(at_s - book.settings.delay_s for at_s, book in zip(heads_s, books, strict=True)) * 1000
-    from_ms = memory.until_ms if wanted.from_ms is None else wanted.from_ms
-    terms = replace(wanted.terms, from_ms=from_ms, to_ms=until_ms if wanted.to_ms is None else wanted.to_ms)
-    if terms.to_ms < terms.from_ms:
-        raise NothingNewError(
-            "the interval ends before it begins: the ledger that is here goes no further\ntry: siegel audit sync"
-        )
+    terms = _terms(wanted, earliest([*of_logs, *others], *known), until_ms)
     balance = Balance(ledger=", ".join(origins), from_ms=terms.from_ms, to_ms=terms.to_ms, checked_at_s=now_ms // 1000)
     balance.head_at_s, balance.size = min(heads_s), sum(report.size for report in reports)
-    logs = _read_logs(wanted.logs, terms, memory, balance, starting)
+    heads = {path: head for memory in reversed(memories) for path, head in memory.heads.items()}
+    logs = _read_logs(paths, terms, heads, balance, starting)
     keys = frozenset[str]().union(*(log.key_ids for log in logs))
     span = Span(terms.ledger_since_ms, terms.to_ms + terms.clock_ms)
     shelves = [
@@ -93,7 +100,7 @@ def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting:
         for book, report in zip(books, reports, strict=True)
     ]
     ledger = read_ledger_book(shelves, keys, span, starting("entries", balance.size))
-    ends_ms = [now_ms if path.is_dir() else (log.last_ms or 0) for path, log in zip(wanted.logs, logs, strict=True)]
+    ends_ms = [now_ms if place.is_dir() else (log.last_ms or 0) for place, log in zip(wanted.logs, logs, strict=True)]
     receipts = [one for path in wanted.receipts for one in _read_receipts(path, balance)]
     if not terms.from_ms:
         # From the beginning: that nothing is there before it is no gap.
@@ -102,17 +109,32 @@ def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting:
     accounts = frozenset(origin.rpartition("/")[2] for origin in origins)
     reconcile(Books(ledger, logs, ends_ms, receipts, accounts), terms, until_ms, balance)
     if wanted.from_ms is None:
-        memory.until_ms = max(memory.until_ms, balance.until_ms)
-    for book in books:
-        write_state(book.folder / STATE_NAME, memory)
+        balance.places = dict.fromkeys(others, balance.until_ms)
+        for name, log, end_ms in zip(of_logs, logs, ends_ms, strict=True):
+            # Of a log that does not hold, nobody knows what was in it; what came behind the end of a copy was not there.
+            if log.finding.holds:
+                balance.places[name] = min(balance.until_ms, end_ms)
+    for book, memory in zip(books, memories, strict=True):
+        places = moved(memory.places, balance.places) if wanted.places is None else memory.places
+        write_state(book.folder / STATE_NAME, Memory(places=places, heads=heads))
     return balance
 
 
-def _memory_of(books: Sequence[Book]) -> Memory:
-    """Return what is remembered of all of these; a ledger that is new among them is compared from its beginning."""
-    some = [read_state(book.folder / STATE_NAME, Memory, _STATE_BYTES_MAX, "remove it, and say --from") for book in books]
-    heads = {path: head for memory in reversed(some) for path, head in memory.heads.items()}
-    return Memory(until_ms=min(memory.until_ms for memory in some), heads=heads)
+def _terms(wanted: Wanted, place_ms: int, until_ms: int) -> Terms:
+    """Return the terms with their interval. Raises NothingNewError where that is empty."""
+    from_ms = place_ms if wanted.from_ms is None else wanted.from_ms
+    to_ms = until_ms if wanted.to_ms is None else wanted.to_ms
+    if to_ms < from_ms:
+        raise NothingNewError(
+            f"there is nothing to compare from {moment_text(from_ms)} on: the ledger that is here goes to {moment_text(until_ms)}"
+            + (f", and you want no more than to {moment_text(to_ms)}" if to_ms < until_ms else "")
+            + "\ntry: siegel audit sync"
+        )
+    return replace(wanted.terms, from_ms=from_ms, to_ms=to_ms)
+
+
+def _memory_of(book: Book) -> Memory:
+    return read_state(book.folder / STATE_NAME, Memory, _STATE_BYTES_MAX, "remove it, and say --from")
 
 
 def _check_together(origins: Sequence[str]) -> None:
@@ -135,15 +157,15 @@ def _head_of(book: Book) -> Report:
     return report
 
 
-def _read_logs(places: Sequence[Path], terms: Terms, memory: Memory, balance: Balance, starting: Starting) -> list[KeyLog]:
+def _read_logs(paths: Sequence[Path], terms: Terms, heads: dict[str, str], balance: Balance, starting: Starting) -> list[KeyLog]:
     logs = []
-    for path in map(log_path, places):
+    for path in paths:
         progress = starting("bytes of the log", _size_of(path))
-        logs.append(read_key_log(path, terms.log_since_ms, memory.heads.get(str(path.absolute())), progress))
+        logs.append(read_key_log(path, terms.log_since_ms, heads.get(str(path.absolute())), progress))
     ends = {log.finding.head.hash for log in logs}
     for log in logs:
         name, finding = str(log.path.absolute()), log.finding
-        expected = memory.heads.get(name)
+        expected = heads.get(name)
         if finding.broken_at is not None:
             balance.add(Kind.ALTERED, f"the key server's log is broken: {finding.problem}", log=name, line=finding.broken_at)
         elif not finding.expected_found and expected not in ends:
@@ -151,7 +173,7 @@ def _read_logs(places: Sequence[Path], terms: Terms, memory: Memory, balance: Ba
             balance.add(Kind.ALTERED, message, log=name, hash=expected or "", lines=finding.head.seq)
         else:
             # Whole; or begun anew, and the one before is here too.
-            memory.heads[name] = finding.head.hash
+            heads[name] = finding.head.hash
     return logs
 
 

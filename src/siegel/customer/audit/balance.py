@@ -52,13 +52,15 @@ class Counts(Struct):
 class Balance(Struct):
     """The outcome. Times are in milliseconds since 1970. `said` are the gaps: what was not compared, and why.
 
-    `until_ms` is up to when everything is compared: the next interval begins there.
+    `until_ms` is up to when everything is compared: the next interval begins there. `places` is the same of each single book;
+    none is there of a book that was not compared from its place on.
     """
 
     ledger: str = ""
     from_ms: int = 0
     to_ms: int = 0
     until_ms: int = 0
+    places: dict[str, int] = field(default_factory=dict)
     checked_at_s: int = 0
     head_at_s: int | None = None
     size: int = 0

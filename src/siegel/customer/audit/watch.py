@@ -24,6 +24,7 @@ from siegel.customer.audit.balance import Mismatch
 from siegel.customer.audit.book import Book, BusyError
 from siegel.customer.audit.findings import Finding, Name, Report, asked_text
 from siegel.customer.audit.notices import ASKED, FINDING, WARNED, WARNING_OVER, WELL, Channel, Notice, NoticeError
+from siegel.customer.audit.places import moved
 from siegel.customer.audit.sources import Source, SourceError
 from siegel.customer.audit.statefile import read_state, write_state
 from siegel.customer.audit.sync import sync
@@ -59,14 +60,17 @@ class Waiting(Struct, frozen=True):
 class State(Struct):
     """What is known from round to round. `standing` are findings that may pass, `told` those that stay, by their names here.
 
+    `compared`: up to when the ledger was compared with each book. Version 1 had one time for whatever the books were, which
+    counts for nothing: what is then compared again is told no second time.
+
     `warned` is since when the provider warned in public that no quorum signs, as it was told last; empty where it did not.
     """
 
-    version: int = 1
+    version: int = 2
     ledger: str = ""
     verified_at_s: int = 0
     compared_at_s: int = 0
-    compared_until_ms: int = 0
+    compared: dict[str, int] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     warned: str = ""
@@ -189,12 +193,12 @@ class Watch:
         if comparing is None or done.at_s - state.compared_at_s < comparing.every_s:
             return []
         try:
-            balance = balance_books([book], replace(comparing.wanted, from_ms=state.compared_until_ms), done.at_s * 1000)
+            balance = balance_books([book], replace(comparing.wanted, places=state.compared), done.at_s * 1000)
         except NothingNewError:
             return []
         except (ConfigurationError, SourceError, LedgerError) as error:
             return [_Seen(BOOKS, BOOKS, f"the books cannot be compared here: {error}", {}, passes=True)]
-        state.compared_at_s, state.compared_until_ms = done.at_s, max(balance.until_ms, state.compared_until_ms)
+        state.compared_at_s, state.compared = done.at_s, moved(state.compared, balance.places)
         return [_differs(mismatch) for mismatch in balance.mismatches]
 
     def _compare(self, done: Round, seen: list[_Seen]) -> None:

@@ -37,7 +37,7 @@ must be"; whatever else is not 0 says that nobody knows.
 | `audit watch --once` | it holds, and all were told | 3: something stands, or was just found | 1: not checked, or not told |
 | `audit show` | all entries are what they should be | 3: some are not | 1 |
 | `audit visitors --known` | nobody else was there | 3: somebody was | 1 |
-| `audit reconcile` | the books agree | 1: they differ | 2: the ledger cannot be read, or goes no further |
+| `audit reconcile` | the books agree | 1: they differ | 2: the ledger cannot be read, or nothing is there to compare |
 | `consent keys show` | the store has the keys that are pinned | 3: it has others | 1 |
 | `keybox log --verify` | the chain is whole | 1: it is not | |
 | `open` | the object is what was sealed | 3: it is not, and nothing is written | 1 |

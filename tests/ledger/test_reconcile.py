@@ -28,6 +28,8 @@ def test_books_that_balance_and_books_that_do_not(story):
     own = ("--keybox", story.folder / "box", "--receipts", story.folder / "receipts.jsonl")
     ended = reconcile(story, *own)
     assert (ended.returncode, ended.stdout.partition(":")[0], ended.stderr) == (0, "BALANCES", "")
+    again = reconcile(story, *own)
+    assert (again.returncode, again.stdout, "there is nothing to compare" in again.stderr) == (2, "", True)
     stray = story.begin()
     story.line(stray, "decrypt")
     story.publish()

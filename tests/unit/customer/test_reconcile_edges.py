@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.customer.two_books import ALICE, BEGAN_MS, FIRST_ID, OTHER, json_line, name_of, words
 
+from siegel.customer.audit.accounts import NothingNewError
 from siegel.customer.audit.balance import MISMATCHES_MAX, Balance, Kind, moment_text, summary
 from siegel.customer.keybox.chain import LINE_BYTES_MAX
 from siegel.domain.errors import ConfigurationError
@@ -162,8 +163,18 @@ def test_only_what_is_in_the_interval_is_told(story):
     story.publish()
     assert len(story.balance(to_ms=middle_ms).mismatches) == 1
     assert story.balance(from_ms=middle_ms).mismatches == []
-    with pytest.raises(ConfigurationError, match="there is nothing to compare from"):
+    with pytest.raises(NothingNewError, match="there is nothing to compare from"):
         story.balance(from_ms=story.now_ms)
+
+
+def test_an_interval_in_which_there_is_nothing_is_no_agreement(story):
+    story.publish()
+    end_ms = story.balance().until_ms
+    for interval in ({}, {"from_ms": end_ms}, {"from_ms": end_ms, "to_ms": end_ms + 9000}, {"from_ms": 5, "to_ms": 5}):
+        with pytest.raises(NothingNewError, match=r"there is nothing to compare from .*\ntry: siegel audit sync"):
+            story.balance(**interval)
+    with pytest.raises(NothingNewError, match=f"you ask for what was before {moment_text(6)}"):
+        story.balance(from_ms=7, to_ms=6)
 
 
 def test_a_request_that_began_long_before_the_interval(story):
@@ -202,7 +213,8 @@ def test_a_log_that_was_cut_does_not_pass_for_a_whole_one(story):
     assert story.balance().mismatches == []
     path = story.folder / "box" / "log.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    story.publish = lambda: None
+    story.publish_ledger()
+    story.desk.sync(now_s=story.now_ms // 1000)
     (found,) = story.balance().mismatches
     assert "was cut or exchanged" in found.message
     assert found.evidence["lines"] == 3

@@ -124,11 +124,11 @@ def _terms(wanted: Wanted, place_ms: int, until_ms: int) -> Terms:
     """Return the terms with their interval. Raises NothingNewError where that is empty."""
     from_ms = place_ms if wanted.from_ms is None else wanted.from_ms
     to_ms = until_ms if wanted.to_ms is None else wanted.to_ms
-    if to_ms < from_ms:
+    if min(to_ms, until_ms) <= from_ms:
+        asked = f", and you ask for what was before {moment_text(to_ms)}" if to_ms < until_ms else ""
         raise NothingNewError(
-            f"there is nothing to compare from {moment_text(from_ms)} on: the ledger that is here goes to {moment_text(until_ms)}"
-            + (f", and you want no more than to {moment_text(to_ms)}" if to_ms < until_ms else "")
-            + "\ntry: siegel audit sync"
+            f"there is nothing to compare from {moment_text(from_ms)} on: "
+            f"the ledger that is here goes no further than {moment_text(until_ms)}{asked}\ntry: siegel audit sync"
         )
     return replace(wanted.terms, from_ms=from_ms, to_ms=to_ms)
 

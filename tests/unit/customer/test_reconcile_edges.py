@@ -251,6 +251,17 @@ def test_an_empty_log_is_said(story):
     assert story.balance().said == [f"{story.folder}/box/log.jsonl has no line yet"]
 
 
+def test_an_empty_log_is_no_agreement_with_what_the_ledger_says_of_a_key_server(story):
+    story.lines = []
+    story.publish()
+    found = story.balance()
+    assert {(one.kind, one.message.rpartition(",")[2]) for one in found.mismatches} == {
+        (Kind.MISSING, " and the key server's log has no call of the service at all")
+    }
+    assert len(found.mismatches) == 4
+    assert found.mismatches[0].evidence["log"].endswith("box/log.jsonl")
+
+
 # What is remembered
 
 

@@ -265,7 +265,7 @@ class _Reconciling:
 
     def _check_use(self, request_id: str, use: Said, request: Request) -> None:
         if self._key_ids.isdisjoint(use.key_ids):
-            self._counts["others"] += bool(use.call_id)
+            self._check_foreign(use)
             return
         self._balance.counts.uses += 1
         if use.call_id == request_id or (not use.is_done and not use.call_id):
@@ -275,6 +275,15 @@ class _Reconciling:
             return
         self._balance.counts.leases += 1
         self._check_lease(use, request)
+
+    def _check_foreign(self, use: Said) -> None:
+        """Look at a use of a key that no log knows: it is in another key server, unless a log that is here has nothing at all."""
+        silent = next((log for log in self._logs if not log.key_ids), None)
+        if not use.call_id or silent is None:
+            self._counts["others"] += bool(use.call_id)
+            return
+        message = "the ledger says that a key server was asked, and the key server's log has no call of the service at all"
+        self._balance.add(Kind.MISSING, message, **self._where(use), log=str(silent.path))
 
     def _check_lease(self, use: Said, request: Request) -> None:
         """Find the call that a lease rests on: of the same key for the same object, and not too long ago."""

@@ -186,6 +186,22 @@ def test_numbers_of_other_processes_are_another_row(story):
     assert story.told() == []
 
 
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 500])
+def test_a_read_that_is_told_as_refused_is_altered(story, status):
+    story.of(story.read())[0] |= {"status": status, "reason": "AccessDenied"}
+    told = story.told(receipts=False)
+    message = "the ledger says that this was refused or failed"
+    assert words(told) == ([("altered", message)] if story.carries else [])
+
+
+def test_a_use_that_is_told_as_refused_is_altered(story):
+    request = story.begin()
+    story.line(request, "decrypt")
+    story.entry(request, "object.read", status=403, reason="AccessDenied")
+    story.use(request, status=403, reason="AccessDenied")
+    assert words(story.told()) == [("altered", "the ledger says that the use of a key was refused")]
+
+
 # Leases
 
 

@@ -25,6 +25,7 @@ from siegel.domain.entry import UNWRAP
 # Whoever writes has asked for a key long before the entry, which comes with the last byte.
 _WRITING: Final = ("object.write", "object.copy", "object.encryption.write", "upload.")
 _OF_S3: Final = ("object.", "upload.", "bucket.")
+REFUSED: Final = 403
 _MARGIN_MS: Final = 600_000
 # Around the time at which a write was recorded, reads may see it or not.
 _COMMIT_MS: Final = 1000
@@ -198,6 +199,10 @@ class _Reconciling:
         if use.principal != call.principal:
             message = "the key server was told of another person than the ledger names"
             balance.add(Kind.ALTERED, message, **evidence, told=call.principal, ledger=use.principal)
+        if call.is_for_s3 and not use.carrier and use.status == REFUSED:
+            # Who may not use a key is refused before its server is asked.
+            message = "the ledger says that the use of a key was refused, and the key server has done it"
+            balance.add(Kind.ALTERED, message, **evidence, ledger=f"{use.kind} {use.status}")
         own = _objects_of(use, request)
         if call.is_for_s3 != bool(use.bucket):
             message = "the ledger says of another service than the key server was told that it used the key"
@@ -264,6 +269,10 @@ class _Reconciling:
                     self._balance.add(Kind.MISSING, message, **self._where(said))
 
     def _check_use(self, request_id: str, use: Said, request: Request) -> None:
+        if use.carrier and not use.is_done:
+            # Where it failed, the use has an entry of its own: whoever was refused has no key, and no status has two meanings.
+            message = "the ledger says that this was refused or failed, and that it used a key all the same"
+            self._balance.add(Kind.ALTERED, message, **self._where(use))
         if self._key_ids.isdisjoint(use.key_ids):
             self._check_foreign(use)
             return

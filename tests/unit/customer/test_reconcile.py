@@ -202,6 +202,47 @@ def test_a_use_that_is_told_as_refused_is_altered(story):
     assert words(story.told()) == [("altered", "the ledger says that the use of a key was refused")]
 
 
+def test_an_unwrap_for_an_object_needs_the_entry_of_one(story):
+    """The ledger tells of the key alone: nobody would see that the object was read."""
+    request = story.begin()
+    story.line(request, "decrypt")
+    story.use(request)
+    assert words(story.told()) == [("missing", f"a data key of photos/film.mp4 was unwrapped for {ALICE}")]
+
+
+def test_a_body_that_streams_across_the_interval_has_its_entry_before(story):
+    request, asked_ms = story.read(), story.now_ms
+    story.publish(end_ms=20 * MINUTE_MS)
+    assert story.balance().mismatches == []
+    story.now_ms -= MINUTE_MS
+    for _ in range(2):
+        story.now_ms += 30 * MINUTE_MS
+        story.line(request, "decrypt")
+        story.use(request, asked_ms=asked_ms, reason="renewal")
+    assert story.told() == []
+
+
+def test_a_body_that_seems_to_stream_is_of_its_object(story):
+    request, asked_ms = story.read(), story.now_ms
+    story.publish(end_ms=20 * MINUTE_MS)
+    assert story.balance().mismatches == []
+    story.line(request, "decrypt", ("photos", "secret.mp4", "v8"))
+    story.use(request, asked_ms=asked_ms, reason="renewal")
+    assert words(story.told()) == [("altered", "the ledger names another object than the data key belongs to")]
+
+
+def test_a_use_that_is_told_before_its_write_is_waited_for(story):
+    request, asked_ms = story.begin(), story.now_ms
+    for operation in ("encrypt", "decrypt"):
+        story.line(request, operation, ("photos", "huge", "v5"), reason="object.write")
+    story.use(request, "kms.generate_data_key")
+    story.publish()
+    found = story.balance()
+    assert (found.mismatches, found.until_ms) == ([], asked_ms + 5)
+    story.publish(end_ms=3_700_000)
+    assert [one.kind for one in story.balance().mismatches] == [Kind.MISSING, Kind.MISSING]
+
+
 # Leases
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.unit.customer.two_books import Story, words
+from tests.unit.customer.two_books import KEY, Story, words
 from tests.unit.ledger.log import ORIGIN
 
 from siegel.customer.audit.balance import Kind
@@ -91,6 +91,24 @@ def test_a_request_that_touches_both_accounts_is_read_as_one(two):
     theirs.use(request, bucket="reels")
     published(ours, theirs)
     assert words((str(one.kind), one.message) for one in ours.balance(others=[theirs]).mismatches) == []
+
+
+def test_our_key_for_an_object_of_another_account_is_compared_with_both_ledgers(two):
+    """The use is in our ledger, the object in theirs."""
+    ours, theirs = two
+    request = ours.begin()
+    theirs.now_ms = asked_ms = ours.now_ms
+    ours.line(
+        request, "decrypt", context=dict(zip(("account", "bucket", "key", "version"), ("444455556666", *REEL), strict=True))
+    )
+    ours.entry(request, "kms.decrypt", ("reels", "", ""), keys=(KEY,), call=request)
+    published(ours, theirs)
+    alone = ours.balance(receipts=False)
+    assert (alone.mismatches, alone.said) == ([], ["4 uses of keys for the account 444455556666, whose ledger is not here"])
+    assert [one.kind for one in ours.balance(others=[theirs]).mismatches] == [Kind.MISSING]
+    theirs.entry(request, "object.read", REEL, asked_ms=asked_ms, recorded_ms=asked_ms + 20)
+    published(ours, theirs)
+    assert ours.balance(others=[theirs], from_ms=1).mismatches == []
 
 
 def test_ledgers_that_do_not_belong_together_are_refused(tmp_path, two):

@@ -96,7 +96,7 @@ class LedgerBook(Struct):
     """Requests of an interval; and from the first entry on what was written, and which requests have wrapped and unwrapped keys.
 
     Changes are in the order of their times, as are `blind_ms`, the times of writes of which is not known what they wrote.
-    `nameless` are entries that a request must have made and that name none. `buckets` are all that are named.
+    `nameless` are entries that a request must have made and that name none. `buckets` are all of which something was asked.
     """
 
     requests: dict[str, Request] = field(default_factory=dict)
@@ -131,6 +131,7 @@ def read_ledger_book(
                 _note(book, line, shelf.name, keys, span)
             if (line.index + 1) % _PROGRESS_EVERY == 0:
                 progress(_PROGRESS_EVERY)
+    _complete(book, shelves, span)
     for changes in book.changes.values():
         changes.sort(key=lambda change: change.recorded_ms)
     book.blind_ms.sort()
@@ -143,9 +144,10 @@ def _note(book: LedgerBook, line: Line, ledger: str, keys: frozenset[str], span:
         return
     if book.first_ms is None or said.recorded_ms < book.first_ms:
         book.first_ms = said.recorded_ms
-    if said.bucket:
-        book.buckets.add(said.bucket)
     use = _use_in(said)
+    if said.bucket and use is not said:
+        # A key alone may have been used for a bucket of another account.
+        book.buckets.add(said.bucket)
     _note_change(book, said)
     if use is not None and use.is_done and not keys.isdisjoint(use.key_ids):
         (book.unwrappers if use.kind == UNWRAP else book.wrappers).add(said.request_id)
@@ -155,11 +157,33 @@ def _note(book: LedgerBook, line: Line, ledger: str, keys: frozenset[str], span:
         if said.kind.startswith(_ASKED):
             book.nameless.append(said)
         return
-    request = book.requests.setdefault(said.request_id, Request())
+    _put(book.requests.setdefault(said.request_id, Request()), said, use)
+
+
+def _put(request: Request, said: Said, use: Said | None) -> None:
     if use is not None:
         request.uses.append(use)
     if use is not said:
         request.own.append(said)
+
+
+def _complete(book: LedgerBook, shelves: Sequence[Shelf], span: Span) -> None:
+    """Find the rest of requests that began so long before that only later uses of keys are there: of a body that streams.
+
+    That is rare, and takes a second reading: what was asked for in all time would not fit into memory.
+    """
+    parted = {
+        name
+        for name, request in book.requests.items()
+        if not request.own and any(use.bucket and use.asked_ms < span.since_ms for use in request.uses)
+    }
+    if not parted:
+        return
+    for shelf in shelves:
+        for line in read_lines(shelf.source, 0, shelf.size):
+            said = _read(line, shelf.name)
+            if said is not None and said.request_id in parted and said.recorded_ms < span.since_ms:
+                _put(book.requests[said.request_id], said, _use_in(said))
 
 
 def _note_change(book: LedgerBook, said: Said) -> None:

@@ -166,12 +166,10 @@ class _Reconciling:
 
     def _tell_of_stray(self, call: Call, request: Request | None) -> None:
         evidence = self._evidence(call)
-        is_young = call.at_ms >= self._until_ms - self._terms.in_flight_s * 1000
         has_ended = request is not None and any(said.kind == call.reason for said in request.own)
         if request is None and self._is_elsewhere(call):
             self._elsewhere[call.account_id] += 1
-        elif is_young and not has_ended and call.reason.startswith(_WRITING):
-            # The entry of a write comes with its last byte: it is judged once there was time for that.
+        elif not has_ended and self._may_come(call):
             self._pending_ms.append(call.at_ms)
         elif request is None:
             self._balance.add(Kind.MISSING, f"{call.text()}, and the ledger has no entry of that request", **evidence)
@@ -212,6 +210,23 @@ class _Reconciling:
             balance.add(Kind.ALTERED, message, **evidence, ledger=use.bucket)
         elif call.is_for_s3 and own:
             self._compare_object(call, own, evidence)
+        elif call.is_for_s3:
+            self._miss_object(call, use)
+
+    def _miss_object(self, call: Call, use: Said) -> None:
+        """Tell of a use for an object of which the ledger has an entry of the key alone."""
+        if self._is_elsewhere(call):
+            # A use of the customer's key for a bucket of another account: the object is in that one's ledger.
+            self._elsewhere[call.account_id] += 1
+        elif self._may_come(call):
+            self._pending_ms.append(call.at_ms)
+        else:
+            message = f"{call.text()}, and the ledger tells of the key alone, and of no object"
+            self._balance.add(Kind.MISSING, message, **self._evidence(call), entry=use.place)
+
+    def _may_come(self, call: Call) -> bool:
+        """Tell whether a call was for a write whose entry comes with its last byte: it is judged once there was time for that."""
+        return call.at_ms >= self._until_ms - self._terms.in_flight_s * 1000 and call.reason.startswith(_WRITING)
 
     def _compare_object(self, call: Call, own: Sequence[Said], evidence: dict[str, str | int]) -> None:
         if not all(said.names for said in own):

@@ -73,6 +73,15 @@ def test_a_copy_is_the_book_that_it_is_of(rogue):
     assert compared(rogue, log=copy).mismatches == []
 
 
+def test_a_new_file_of_receipts_begins_with_its_first(rogue):
+    """Whoever begins a file each month is not told of everything again each month."""
+    assert len(compared(rogue, both=True).mismatches) == 1
+    rogue.read()
+    rogue.receipts = rogue.receipts[-1:]
+    rogue.publish()
+    assert compared(rogue, both=True).mismatches == []
+
+
 def test_a_log_that_does_not_hold_is_not_compared_with_that(rogue):
     path = rogue.folder / "box" / "log.jsonl"
     whole = path.read_bytes()

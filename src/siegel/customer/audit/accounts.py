@@ -84,11 +84,17 @@ def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting:
     origins = [report.origin for report in reports]
     _check_together(origins)
     paths = [log_path(place) for place in wanted.logs]
-    of_logs, others = names_of(paths, wanted.receipts, wanted.terms.receipts_of)
+    of_logs, of_receipts = names_of("log", paths), names_of("receipts", wanted.receipts)
+    # That somebody's receipts are all here is a book of its own: it says what must not be in the ledger.
+    others = [*of_receipts, *(f"all receipts of {arn}" for arn in wanted.terms.receipts_of)]
+    files = [_read_receipts(path) for path in wanted.receipts]
+    first_ms = {
+        name: min(one.at_ms for _, one in file.found) for name, file in zip(of_receipts, files, strict=True) if file.found
+    }
     known = [memory.places for memory in memories] if wanted.places is None else [wanted.places]
     heads_s = [report.head_at_s or 0 for report in reports]
     until_ms = min(at_s - book.settings.delay_s for at_s, book in zip(heads_s, books, strict=True)) * 1000
-    terms = _terms(wanted, earliest([*of_logs, *others], *known), until_ms)
+    terms = _terms(wanted, earliest([*of_logs, *others], first_ms, *known), until_ms)
     balance = Balance(ledger=", ".join(origins), from_ms=terms.from_ms, to_ms=terms.to_ms, checked_at_s=now_ms // 1000)
     balance.head_at_s, balance.size = min(heads_s), sum(report.size for report in reports)
     heads = {path: head for memory in reversed(memories) for path, head in memory.heads.items()}
@@ -101,7 +107,10 @@ def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting:
     ]
     ledger = read_ledger_book(shelves, keys, span, starting("entries", balance.size))
     ends_ms = [now_ms if place.is_dir() else (log.last_ms or 0) for place, log in zip(wanted.logs, logs, strict=True)]
-    receipts = [one for path in wanted.receipts for one in _read_receipts(path, balance)]
+    for file in files:
+        if file.bad:
+            balance.say(f"{file.bad} lines of {file.path}, which are no receipts")
+    receipts = [one for file in files for one in file.found]
     if not terms.from_ms:
         # From the beginning: that nothing is there before it is no gap.
         begun = [at_ms for at_ms in (ledger.first_ms, *(log.first_ms for log in logs)) if at_ms is not None]
@@ -184,13 +193,19 @@ def _size_of(path: Path) -> int:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _read_receipts(path: Path, balance: Balance) -> list[tuple[str, ClientReceipt]]:
-    found, bad = [], 0
+class _ReceiptFile(Struct):
+    """A file of receipts: those that it has, each with its place, and how many lines are none."""
+
+    path: Path
+    found: list[tuple[str, ClientReceipt]] = field(default_factory=list)
+    bad: int = 0
+
+
+def _read_receipts(path: Path) -> _ReceiptFile:
+    file = _ReceiptFile(path)
     for number, receipt in read_receipts(path):
         if receipt is None:
-            bad += 1
+            file.bad += 1
         else:
-            found.append((f"{path}:{number}", receipt))
-    if bad:
-        balance.say(f"{bad} lines of {path}, which are no receipts")
-    return found
+            file.found.append((f"{path}:{number}", receipt))
+    return file

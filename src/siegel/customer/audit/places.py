@@ -1,7 +1,8 @@
 """Up to when each of the customer's own books was compared with a ledger.
 
 Every book has its own place: a run that did not look at a book must not move it on, else what stands in that book alone is never
-compared. A run begins at the earliest place of its books; a book that is not known yet was never compared.
+compared. A run begins at the earliest place of its books. A book that is not known yet was never compared: a file of receipts is
+from its first one on, all others from the beginning, since something may be missing in them.
 
 A book is known by its first line, wherever it lies: a copy of a log is that log, and one that was begun anew is another.
 """
@@ -17,22 +18,17 @@ LINE_BYTES_MAX: Final = 512 * 1024
 Places = Mapping[str, int]
 
 
-def names_of(logs: Sequence[Path], receipts: Sequence[Path], receipts_of: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the names of logs of keys, and those of all else that a ledger is compared with.
-
-    That somebody's receipts are all here is a book of its own: it says what must not be in the ledger. Raises ConfigurationError
-    where a book is named twice, or cannot be read.
-    """
-    of_logs, of_receipts = list(_names("log", logs)), list(_names("receipts", receipts))
-    for names, paths in ((of_logs, logs), (of_receipts, receipts)):
-        if len(set(names)) < len(names):
-            raise ConfigurationError(f"a book, or a copy of it, is named twice: {', '.join(map(str, paths))}")
-    return of_logs, of_receipts + [f"all receipts of {arn}" for arn in sorted(receipts_of)]
+def names_of(kind: str, paths: Sequence[Path]) -> list[str]:
+    """Return the names of some books. Raises ConfigurationError where one is named twice, or cannot be read."""
+    names = list(_names(kind, paths))
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"a book, or a copy of it, is named twice: {', '.join(map(str, paths))}")
+    return names
 
 
-def earliest(names: Iterable[str], *known: Places) -> int:
-    """Return from when on there is something to compare: for each of several ledgers, `known` are its places."""
-    return min(places.get(name, 0) for name in names for places in known)
+def earliest(names: Iterable[str], begun: Places, *known: Places) -> int:
+    """Return from when on there is something to compare. `known` are the places of each ledger, `begun` what books begin with."""
+    return min(places.get(name, begun.get(name, 0)) for name in names for places in known)
 
 
 def moved(places: Places, reached: Places) -> dict[str, int]:

@@ -257,6 +257,41 @@ def test_a_lease_that_is_over_is_late(story):
     assert len(story.balance(from_ms=1, leases={"other": 120}).mismatches) == 1
 
 
+@pytest.mark.parametrize(("recorded_after_ms", "is_late"), [(79_000, False), (81_000, True), (94_000, True)])
+def test_a_lease_is_not_younger_for_an_earlier_time_that_it_is_said_to_be_asked_at(story, recorded_after_ms, is_late):
+    """The heads prove when something was recorded; when it was asked, the provider says."""
+    called_ms = story.now_ms + 1005
+    for entry in story.of(story.read(call=story.read())):
+        entry["recorded_ms"] = called_ms + recorded_after_ms
+    story.now_ms += 100_000
+    told = story.told(receipts=False)
+    assert [kind for kind, _ in told] == ["late"] * is_late
+    assert all("s old, and 60 s are granted" in message for _, message in told)
+
+
+def test_a_part_that_is_sent_for_minutes_may_rest_on_a_lease_of_when_it_began(story):
+    place = ("minutes", "large", "v8")
+    create = story.begin()
+    for operation in ("encrypt", "decrypt"):
+        story.line(create, operation, place, reason="upload.create")
+    story.entry(create, "upload.create", (*place[:2], ""))
+    story.use(create, "kms.generate_data_key", bucket="minutes")
+    part = story.begin()
+    story.entry(part, "upload.write_part", (*place[:2], ""), recorded_ms=story.now_ms + 40 * MINUTE_MS)
+    for entry in [story.of(part)[0], story.use(part, bucket="minutes", call=create)]:
+        entry["recorded_ms"] = story.now_ms + 40 * MINUTE_MS
+    story.publish(end_ms=60 * MINUTE_MS)
+    assert story.balance().mismatches == []
+    assert [one.kind for one in story.balance(from_ms=1, in_flight_s=1200).mismatches] == [Kind.LATE]
+
+
+def test_a_read_that_was_recorded_long_after_its_call_is_late(story):
+    for entry in story.of(story.read()):
+        entry["recorded_ms"] += 30_000
+    story.now_ms += MINUTE_MS
+    assert words(story.told(receipts=False)) == [("late", "a use of a key was recorded 30.0 s after it: it was held back")]
+
+
 def test_a_lease_that_rests_on_nothing_is_missing(story):
     story.read(call=name_of(7))
     assert words(story.told()) == [("missing", "a key was used by a lease")]

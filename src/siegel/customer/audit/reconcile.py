@@ -29,6 +29,9 @@ REFUSED: Final = 403
 _MARGIN_MS: Final = 600_000
 # Around the time at which a write was recorded, reads may see it or not.
 _COMMIT_MS: Final = 1000
+# How long a read may wait at most between what it needed its key for and its entry: for a database that others hold (10 s), for
+# the disk, for those who came before.
+COMMIT_S: Final = 15
 LEASE_S: Final = 60
 LEASE_S_MAX: Final = 3600
 CLOCK_S: Final = 5
@@ -164,6 +167,15 @@ class _Reconciling:
     def _is_within(self, at_ms: int, said: Said) -> bool:
         return said.asked_ms - self._terms.clock_ms <= at_ms <= said.recorded_ms + self._terms.clock_ms
 
+    def _patience_ms(self, use: Said, request: Request | None) -> int:
+        """Return how long after the use of a key its entry may come: that of a write comes with the last byte.
+
+        When a request was asked is the provider's word alone; when it was recorded, the heads prove.
+        """
+        kinds = [use.carrier] if use.carrier else [said.kind for said in request.own] if request else []
+        is_write = any(kind.startswith(_WRITING) for kind in kinds)
+        return (self._terms.in_flight_s if is_write else COMMIT_S) * 1000 + self._terms.clock_ms
+
     def _tell_of_stray(self, call: Call, request: Request | None) -> None:
         evidence = self._evidence(call)
         has_ended = request is not None and any(said.kind == call.reason for said in request.own)
@@ -191,6 +203,10 @@ class _Reconciling:
         if not self._is_within(call.at_ms, use):
             times = {"asked": moment_text(use.asked_ms), "recorded": moment_text(use.recorded_ms)}
             balance.add(Kind.LATE, "the ledger dates the use of a key otherwise than the key server", **evidence, **times)
+        elif use.recorded_ms - call.at_ms > self._patience_ms(use, request):
+            waited = f"{(use.recorded_ms - call.at_ms) / 1000:.1f} s"
+            message = f"a use of a key was recorded {waited} after it: it was held back, or made up later"
+            balance.add(Kind.LATE, message, **evidence, recorded=moment_text(use.recorded_ms))
         if not use.names:
             self._counts["objects"] += bool(use.carrier)
             return
@@ -333,8 +349,13 @@ class _Reconciling:
             return
         call = max(fitting, key=lambda call: call.at_ms)
         limit_s = self._terms.leases.get(call.bucket, self._terms.lease_s)
-        age_ms = use.asked_ms - call.at_ms
-        if age_ms > limit_s * 1000 + self._terms.clock_ms:
+        # By when it was asked, and by when it was recorded: an earlier time is soon said.
+        ages_ms = (
+            (use.asked_ms - call.at_ms, self._terms.clock_ms),
+            (use.recorded_ms - call.at_ms, self._patience_ms(use, request)),
+        )
+        age_ms = next((age_ms for age_ms, slack_ms in ages_ms if age_ms > limit_s * 1000 + slack_ms), None)
+        if age_ms is not None:
             message = f"a key was used by a lease that is {age_ms / 1000:.1f} s old, and {limit_s} s are granted"
             self._balance.add(Kind.LATE, message, **told, line=call.line, log=self._path_of[id(call)], at=moment_text(call.at_ms))
 

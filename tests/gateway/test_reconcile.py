@@ -152,6 +152,8 @@ def test_whatever_an_honest_service_does_balances(stage: Stage) -> None:
         Bucket=bucket, Key="film", VersionId=first, ObjectEncryption={"SSEKMS": {"KMSKeyArn": other, "BucketKeyEnabled": False}}
     )
     assert stage.read("film", VersionId=first) == b"2"
+    # Many with one answer.
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "open"}, {"Key": "no such film"}]})
     # The service of keys itself.
     sealed = stage.kms.encrypt(KeyId=stage.key, Plaintext=b"a", EncryptionContext={"a": "b"})["CiphertextBlob"]
     assert stage.kms.decrypt(CiphertextBlob=sealed, EncryptionContext={"a": "b"})["Plaintext"] == b"a"

@@ -48,6 +48,18 @@ def test_a_request_in_the_name_of_somebody_who_keeps_receipts_is_found(story):
     assert {one.kind for one in found} == {Kind.MISSING}
 
 
+def test_one_receipt_is_of_all_that_a_request_deletes(story):
+    """Each key has an entry, with the status of that key; the client has one answer."""
+    request = story.begin()
+    for key, status in (("a", 204), ("b", 403)):
+        story.entry(request, "object.delete_many", ("photos", key, ""), status=status)
+    story.receipts.append(story.receipt(request, ("photos", "", ""), "POST"))
+    assert story.told() == []
+    for place, status in ((("other", "", ""), 200), (("photos", "", ""), 400), (("photos", "a", ""), 200)):
+        story.receipts[-1] = story.receipt(request, place, "POST", status)
+        assert [kind for kind, _ in story.told(from_ms=1)] == ["altered"]
+
+
 def test_a_receipt_of_no_version_fits_any(story):
     story.receipts[-1] = replace(story.receipts[-1], version="")
     assert story.told() == []

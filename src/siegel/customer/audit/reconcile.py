@@ -24,6 +24,7 @@ from siegel.domain.entry import UNWRAP
 
 # Whoever writes has asked for a key long before the entry, which comes with the last byte.
 _WRITING: Final = ("object.write", "object.copy", "object.encryption.write", "upload.")
+DELETE_MANY: Final = "object.delete_many"
 _OF_S3: Final = ("object.", "upload.", "bucket.")
 REFUSED: Final = 403
 _MARGIN_MS: Final = 600_000
@@ -402,10 +403,7 @@ class _Reconciling:
         if not all(said.names for said in request.own):
             self._counts["receipts"] += 1
             return
-        same = [said for said in request.own if (said.bucket, said.object_key) == (receipt.bucket, receipt.key)]
-        versions = {"", NULL, receipt.version} if receipt.version else None
-        same = [said for said in same if versions is None or said.version in versions]
-        found = next((said for said in same if said.status == receipt.status), None)
+        found = next((said for said in request.own if _is_answer(said, receipt)), None)
         first = found or request.own[0]
         if found is None:
             says = f"{first.kind} {first.bucket}/{first.object_key} {first.version} {first.status}"
@@ -550,6 +548,16 @@ def _objects_of(use: Said, request: Request | None) -> Sequence[Said]:
 
 def _recorded_ms(change: Change) -> int:
     return change.recorded_ms
+
+
+def _is_answer(said: Said, receipt: ClientReceipt) -> bool:
+    """Tell whether an entry may be about what a client was answered. Where either shows no version, any may be meant."""
+    if said.kind == DELETE_MANY and (receipt.key, receipt.status) == ("", 200):
+        # Each key has an entry with an outcome of its own, the client has one answer for all.
+        return said.bucket == receipt.bucket
+    is_version = not receipt.version or said.version in {"", NULL, receipt.version}
+    asked, told = (receipt.bucket, receipt.key, receipt.status), (said.bucket, said.object_key, said.status)
+    return asked == told and is_version
 
 
 def _is_about(call: Call, said: Said) -> bool:

@@ -1,6 +1,7 @@
 """The monitor: operators who keep to a consent are told of as such, and each way of not doing so is found."""
 
 import os
+import shutil
 from contextlib import nullcontext
 from hashlib import sha256
 from types import SimpleNamespace
@@ -326,6 +327,37 @@ def test_entries_whose_names_are_hidden_are_told_of(story):
     (hidden, used) = sorted(found(story.report(hidden={2, 4})))
     assert "who it was, and what was looked at, is not shown" in hidden
     assert used == "their names are not shown, and the account did not erase them"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_names_that_are_hidden_among_others_are_told_of_without_a_pinned_key_too(story, known):
+    """Whoever shows some names and not those of his operators hides them, whoever audits."""
+    shutil.rmtree(story.desk.book.folder / "consent-keys")
+    story.add("object.read", 55)
+    count = len(story.entries)
+    if known:
+        assert found(story.report(head_at_s=60)) == []
+    story.add("object.read", 100, OPERATOR, "film", VIDEO, bucket_id=1)
+    report = story.report(hidden={count})
+    assert found(report) == ["their names are not shown, and the account did not erase them"]
+    assert "FAIL  Nobody of the provider's came" in summary(report)
+
+
+def test_where_no_name_was_ever_shown_nothing_is_said_of_persons(story):
+    shutil.rmtree(story.desk.book.folder / "consent-keys")
+    story.add("object.read", 55)
+    report = story.report(hidden=range(len(story.entries)))
+    assert found(report) == []
+    assert "-     Nobody of the provider's came" in summary(report)
+
+
+def test_names_that_the_account_erased_are_no_fault_without_a_pinned_key(story):
+    shutil.rmtree(story.desk.book.folder / "consent-keys")
+    story.add("object.read", 100, bucket="film", key=VIDEO, bucket_id=1)
+    story.add("ledger.opening.erase", 110, key=f"opening/{len(story.entries) - 1}", status=204)
+    report = story.report(hidden={len(story.entries) - 2})
+    assert found(report) == []
+    assert "ok    Nobody of the provider's came" in summary(report)
 
 
 def test_names_that_the_account_erased_are_not(story):

@@ -211,6 +211,7 @@ def test_a_mirror_that_was_changed_is_told_until_it_is_mended(stage):
     assert not stage.round().holds
     assert stage.channel.told == []
     path.write_bytes(whole)
+    publish_openings(log_of(310), stage.desk.ledger)
     stage.desk.publish(log_of(310), at_s=stage.now_s)
     stage.round()
     assert stage.channel.told == [("well", "all")]

@@ -6,7 +6,8 @@ which it was recorded, which the order of the ledger and the witnesses bind; wha
 for nothing. That time, and the end of a consent, are by one clock, the service's: nothing is forgiven there but the second in
 which an end has to bind.
 
-An entry whose names nobody can read may be an operator's, and is told of, unless the account erased them.
+An entry whose names nobody can read may be an operator's, and is told of, unless the account erased them. Where no name was ever
+shown, and no consent key is pinned, whoever audits does not look at persons: then nothing is said of them, neither good nor bad.
 """
 
 import re
@@ -101,15 +102,26 @@ class _Consent(Struct):
 class Monitor:
     """Looks at entries in their order. What came before the first one that is told of is looked at silently."""
 
-    def __init__(self, report: Report, consents: Consents, pins: Pins, revoked: Mapping[str, int], slack_s: int) -> None:
+    def __init__(
+        self,
+        report: Report,
+        consents: Consents,
+        pins: Pins,
+        revoked: Mapping[str, int],
+        slack_s: int,
+        *,
+        has_names: bool = False,
+    ) -> None:
         """Add findings to `report`, whose head is known.
 
         `revoked`: what the customer knows to have revoked, and when (s). `slack_s`: how much others' clocks are forgiven.
+        `has_names`: whether any name of this ledger was ever shown.
         """
         self._report = report
         self._revoked = revoked
         self._slack_ms = slack_s * _MS
         self._pinned = [sha256(pin.data).digest() for pin in pins.pins]
+        self._has_names = has_names or bool(self._pinned)
         self._known = consents
         self._consents: dict[str, _Consent] = {}
         account_id = report.origin.rpartition("/")[2]
@@ -125,7 +137,9 @@ class Monitor:
             return
         self._is_silent = silent
         entry = Entry(line.index, line.leaf, line.opening)
-        if entry.opening is None and not silent:
+        self._has_names = self._has_names or entry.opening is not None
+        # What does not fit its entry is told as that.
+        if entry.opening is None and not silent and not line.problem:
             self._nameless[line.index // 8] |= 1 << line.index % 8
         step = self._steps.get(entry.kind)
         if step is not None and entry.is_done:
@@ -139,7 +153,9 @@ class Monitor:
         `seen_since_s` tells since when the mirror has had the approval of a consent; `start`: the first entry that was looked at.
         """
         hidden = sum(map(int.bit_count, self._nameless))
-        if hidden and self._pinned:
+        if hidden and not self._has_names:
+            self._report.leave(Name.CONSENT)
+        elif hidden:
             bits = int.from_bytes(self._nameless, "little")
             self._report.add(
                 Name.CONSENT,

@@ -9,6 +9,8 @@ from siegel.customer.audit.sources import Source
 from siegel.customer.audit.walk import Trust
 from siegel.customer.consent.pins import read_pins
 from siegel.customer.consent.revocations import read_revoked
+from siegel.domain.ledgers import LedgerError
+from siegel.ledger.bundles import entries_of
 
 _MS = 1000
 
@@ -17,7 +19,7 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
     """Add to `report` what is to be said of the entries from `first` on. Raises SourceError, ConfigurationError."""
     pins, slack_s = read_pins(book.folder), trust.promise.delay_s
     consents = Consents(source, Judging(pins, (trust.policy, *trust.earlier), slack_s), report.size)
-    monitor = Monitor(report, consents, pins, read_revoked(book.folder), slack_s)
+    monitor = Monitor(report, consents, pins, read_revoked(book.folder), slack_s, has_names=_has_names(book))
     start = _start(consents, source, first, report.size)
     for line in read_lines(source, start, first):
         monitor.look(line, silent=True)
@@ -34,6 +36,16 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
         Asked(request.consent_id, request.person, request.reason, request.answer_by_s)
         for request in consents.unanswered(report.checked_at_s)
     ]
+
+
+def _has_names(book: Book) -> bool:
+    """Tell whether the mirror has a name: whoever has shown some hides others, whoever has shown none may have none to show."""
+    paths = (book.folder / LEDGER_NAME / "openings").rglob("*")
+    try:
+        return any(any(entries_of(path.read_bytes())) for path in paths if path.is_file())
+    except (OSError, LedgerError):
+        # Something is there that cannot be read, which other checks say.
+        return True
 
 
 def _start(consents: Consents, source: Source, first: int, size: int) -> int:

@@ -131,3 +131,24 @@ def test_a_watch_compares_them_too(story):
     ended = siegel("audit", "watch", story.desk.book.folder, "--once", "--keybox", story.folder / "box")
     assert ended.returncode == 3, ended.stdout + ended.stderr
     assert "NEW  books: missing: a data key of photos/film.mp4 was unwrapped" in ended.stdout
+
+
+def test_a_watch_whose_books_cannot_be_read_says_that_and_accuses_nobody(story):
+    story.publish()
+    for _ in range(2):
+        ended = siegel("audit", "watch", story.desk.book.folder, "--once", "--keybox", story.folder / "nope")
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        assert "NOT CHECKED: " in ended.stdout
+        assert "nope cannot be read" in ended.stdout
+    # What is against the ledger counts for more.
+    story.now_ms += 7_200_000
+    (story.desk.book.folder / "audit.toml").write_text(f'from = "{story.desk.ledger}"\nmax_age_s = 1\n')
+    ended = siegel("audit", "watch", story.desk.book.folder, "--once", "--keybox", story.folder / "nope")
+    assert (ended.returncode, "findings stand" in ended.stdout) == (3, True)
+
+
+def test_a_book_that_is_named_twice_is_refused(story):
+    story.publish()
+    box = ("--keybox", story.folder / "box")
+    ended = reconcile(story, *box, *box)
+    assert (ended.returncode, ended.stdout, "is named twice" in ended.stderr) == (253, "", True)

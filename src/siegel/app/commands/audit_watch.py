@@ -200,8 +200,8 @@ def _round(watching: Watch, folder: Path, *, as_json: bool) -> Round | None:
 def _words(done: Round, folder: Path) -> str:
     size = "" if done.report is None else f" {done.report.size} entries"
     verdict = "HOLDS" if done.holds else f"{done.standing} findings stand"
-    if done.problem:
-        verdict = f"NOT CHECKED: {shown(done.problem)}"
+    if done.problem or (done.unread and not done.against):
+        verdict = f"NOT CHECKED: {shown(done.problem or done.unread)}"
     lines = [f"{time_text(done.at_s)}  {shown(str(folder))}  {verdict}{size}"]
     for notice in done.notices:
         lines.append(f"  {_EVENTS[notice.event]}  {notice.check}: {shown(notice.message)}")
@@ -210,7 +210,7 @@ def _words(done: Round, folder: Path) -> str:
 
 
 def _leave(rounds: list[Round | None]) -> NoReturn:
-    if any(done is not None and not done.holds and done.report is not None for done in rounds):
+    if any(done is not None and done.against and done.report is not None for done in rounds):
         sys.exit(EXIT_BROKEN)
     sys.exit(0 if all(done is not None and done.could_check and done.holds for done in rounds) else EXIT_UNKNOWN)
 

@@ -43,6 +43,8 @@ BOOKS: Final = "books"
 # Notices that wait; beyond that, the oldest stay and a line of the output says what was left out.
 WAITING_MAX: Final = 1000
 
+# What stands by these names says that something could not be looked at, and nothing against the ledger.
+_UNSEEN: Final = frozenset({PROVIDER, HERE, BOOKS})
 _PASSING: Final = frozenset({Name.SIGNATURE, Name.QUORUM, Name.FRESHNESS, Name.ENTRIES, Name.TILES, Name.CONSISTENCY})
 _VARYING: Final = re.compile(r"[0-9a-f]{64}|[0-9]+", re.ASCII)
 _STATE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -85,11 +87,16 @@ class Comparing(Struct, frozen=True):
 
 
 class Round(Struct):
-    """What one round found and did. `report` is that of the sync, None where nothing could be fetched."""
+    """What one round found and did. `report` is that of the sync, None where nothing could be fetched.
+
+    `unread`: why the customer's own books could not be compared. `against`: how many of the findings are against the ledger.
+    """
 
     at_s: int
     report: Report | None = None
     problem: str = ""
+    unread: str = ""
+    against: int = 0
     notices: list[Notice] = field(default_factory=list)
     undelivered: list[str] = field(default_factory=list)
     standing: int = 0
@@ -97,8 +104,8 @@ class Round(Struct):
 
     @property
     def could_check(self) -> bool:
-        """Whether the ledger could be looked at, and everybody was told."""
-        return self.report is not None and not self.problem and not self.waiting
+        """Whether ledger and books could be looked at, and everybody was told."""
+        return self.report is not None and not self.problem and not self.unread and not self.waiting
 
     @property
     def holds(self) -> bool:
@@ -148,6 +155,7 @@ class Watch:
         self._compare(done, seen)
         self._keep()
         self._deliver(done)
+        done.against += sum(name not in _UNSEEN for name in self._state.standing)
         done.standing, done.waiting = len(self._state.standing), len(self._state.waiting)
         return done
 
@@ -197,7 +205,8 @@ class Watch:
         except NothingNewError:
             return []
         except (ConfigurationError, SourceError, LedgerError) as error:
-            return [_Seen(BOOKS, BOOKS, f"the books cannot be compared here: {error}", {}, passes=True)]
+            done.unread = "; ".join(str(error).splitlines())
+            return [_Seen(BOOKS, BOOKS, f"the books cannot be compared here: {done.unread}", {}, passes=True)]
         state.compared_at_s, state.compared = done.at_s, moved(state.compared, balance.places)
         return [_differs(mismatch) for mismatch in balance.mismatches]
 
@@ -213,6 +222,7 @@ class Watch:
             else:
                 state.told.append(one.name)
                 told.add(one.name)
+                done.against += one.check != ASKED
             self._tell(done, at, ASKED if one.check == ASKED else FINDING, one)
         if done.report is not None and done.report.warning != state.warned:
             warned = _warned(done.report.warning, state.warned)

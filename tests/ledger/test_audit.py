@@ -223,6 +223,12 @@ def test_a_head_of_another_ledger_is_called_so_and_nothing_is_called_broken(stag
         (("compare", "{audits}", "{audits}/nowhere"), 253, "cannot be read"),
         (("init", "{audits}", "--from", "x", "--policy", "{policy}"), 253, "not empty"),
         (("init", "{audits}2", "--from", "x", "--policy", "{audits}/audit.toml"), 253, "audit.toml"),
+        (("init", "{audits}2", "--from", "x", "--policy", "{policy}", "--max-age-s", "0"), 252, "--max-age-s"),
+        (("init", "{audits}2", "--from", "x", "--policy", "{policy}", "--max-age-s", "31536001"), 252, "--max-age-s"),
+        (("init", "{audits}2", "--from", "x", "--policy", "{policy}", "--delay-s=-1"), 252, "--delay-s"),
+        (("init", "{audits}2", "--from", "x", "--policy", "{policy}", "--delay-s", "86401"), 252, "--delay-s"),
+        (("show", "{audits}", "--request", "018f3a77c2d1e4b0"), 1, "no request id of 16 hex digits"),
+        (("show", "{audits}", "--request", "#1"), 1, "no request id of 16 hex digits"),
     ],
 )
 def test_commands_refuse_with_a_sentence(stage, words, code, why):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from siegel.app.commands.counting import counting
 from siegel.app.commands.files import read_file, write_file
@@ -16,7 +17,7 @@ from siegel.app.commands.options import AsJson
 from siegel.app.output import print_json, print_text
 from siegel.customer.audit.book import Book, initialise
 from siegel.customer.audit.compare import compare as compare_heads
-from siegel.customer.audit.dates import Promise
+from siegel.customer.audit.dates import DELAY_S_MAX, MAX_AGE_S_MAX, Promise
 from siegel.customer.audit.findings import Report, summary, time_text
 from siegel.customer.audit.receipts import check_receipt, make_receipts
 from siegel.customer.audit.sources import FolderSource, HttpSource, Source, SourceError, find_credential
@@ -43,9 +44,15 @@ def init(
     *,
     from_: Annotated[str, Parameter(name="--from", help="The ledger: https://HOST/.ledger/ACCOUNT, or a directory.")],
     policy: PolicyFile,
-    max_age_s: Annotated[int, Parameter(help="How old the ledger's head may be.")] = Promise().max_age_s,
+    max_age_s: Annotated[
+        int, Parameter(validator=Number(gte=1, lte=MAX_AGE_S_MAX), help="How old the ledger's head may be.")
+    ] = Promise().max_age_s,
     delay_s: Annotated[
-        int, Parameter(help="How soon an entry must be in the ledger, differences of clocks included.")
+        int,
+        Parameter(
+            validator=Number(gte=0, lte=DELAY_S_MAX),
+            help="How soon an entry must be in the ledger, differences of clocks included.",
+        ),
     ] = Promise().delay_s,
     consent_keys: Annotated[
         Path | None, Parameter(help="The file of consent keys: whose signatures let the provider's people in.")

@@ -15,6 +15,7 @@ from siegel.app.output import print_error
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.openings import Line, read_lines
+from siegel.customer.audit.receipts import REQUEST_ID, NoSuchEntryError
 from siegel.domain.entry import CARRIED, WRAP
 from siegel.ledger.leaves import Facts
 
@@ -64,6 +65,8 @@ def show(
     json: AsJson = False,
 ) -> None:
     """Show the entries of the mirror; the help text is in `audit_cli.py`."""
+    if request and not REQUEST_ID.fullmatch(request):
+        raise NoSuchEntryError(f"{request!r} is no request id of 16 hex digits")
     book = Book(folder)
     _, size = book.mirrored()
     wanted = _Wanted(request, kind, who, bucket, object_key, key.rpartition(":key/")[2])

@@ -19,12 +19,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from siegel.customer.audit.dates import Promise
+from siegel.customer.audit.dates import DELAY_S_MAX, MAX_AGE_S_MAX, Promise
 from siegel.customer.audit.findings import Report
 from siegel.customer.audit.openings import openings_path
 from siegel.customer.audit.sources import FolderSource, Source, SourceError, read_hand_overs
@@ -65,8 +65,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, rename={"source"
     """What `audit.toml` says."""
 
     source: str
-    max_age_s: int = Promise().max_age_s
-    delay_s: int = Promise().delay_s
+    max_age_s: Annotated[int, Meta(ge=1, le=MAX_AGE_S_MAX)] = Promise().max_age_s
+    delay_s: Annotated[int, Meta(ge=0, le=DELAY_S_MAX)] = Promise().delay_s
 
 
 def initialise(folder: Path, source: str, policy: bytes, promise: Promise) -> "Book":

@@ -5,12 +5,16 @@ back, or made up later; and one that stands behind much later ones was moved, or
 """
 
 from hashlib import sha256
+from typing import Final
 
 from msgspec import Struct
 
 from siegel.customer.audit.findings import Name, Report, time_text
 from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.entry_heads import read_entry_head
+
+MAX_AGE_S_MAX: Final = 31_536_000
+DELAY_S_MAX: Final = 86_400
 
 
 class Promise(Struct, frozen=True):

@@ -19,7 +19,7 @@ from siegel.ledger.proof_files import ProofFile, parse_proof_file
 from siegel.ledger.proofs import inclusion_tiles, prove_inclusion
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
 
-_REQUEST_ID: Final = re.compile(r"[0-9A-F]{16}", re.ASCII)
+REQUEST_ID: Final = re.compile(r"[0-9A-F]{16}", re.ASCII)
 _INDEX: Final = re.compile(r"#(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
@@ -72,7 +72,7 @@ def _find(book: Book, wanted: str, size: int) -> Iterator[tuple[int, bytes]]:
         if index < size:
             yield index, read_entries(book.mirror, tile_at(ENTRIES, index // TILE_WIDTH, size))[index % TILE_WIDTH]
         return
-    if not _REQUEST_ID.fullmatch(wanted):
+    if not REQUEST_ID.fullmatch(wanted):
         raise NoSuchEntryError(f"{wanted!r} is neither a request id of 16 hex digits nor #N")
     for place in range(-(-size // TILE_WIDTH)):
         for offset, entry in enumerate(read_entries(book.mirror, tile_at(ENTRIES, place, size))):

@@ -119,6 +119,11 @@ def test_entries_are_shown(stage):
     assert len(ended.stdout.splitlines()) == 20
     path.unlink()
     assert done("audit", "show", audits).count("(erased)") == 20
+    ended = siegel("audit", "verify", audits)
+    assert (ended.returncode, "has lost 1 of its files, such as openings/000.p/20" in ended.stderr) == (1, True)
+    done("audit", "sync", audits)
+    assert done("audit", "show", audits).count("picture-") == 20
+    path.write_bytes(bytes(40))
     assert "Of 20 entries it is not told who was there" in done("audit", "verify", audits)
 
 

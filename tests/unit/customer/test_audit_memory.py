@@ -23,6 +23,7 @@ from siegel.customer.audit.accounts import Wanted, balance_books
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import summary
 from siegel.customer.audit.openings import read_lines
+from siegel.customer.audit.sources import SourceError
 from siegel.customer.audit.verify import verify
 from siegel.ledger.leaves import Facts, Leaf, encode_leaf, encode_opening
 from siegel.ledger.signed_checkpoints import sign_checkpoint
@@ -189,3 +190,35 @@ def test_a_mirror_that_nobody_may_write_is_read_all_the_same(desk, monkeypatch):
     monkeypatch.setattr(books.os, "access", lambda *_: False)
     assert verify(Book(desk.book.folder), NOW_S).holds()
     assert not (desk.book.folder / "mirror.lock").exists()
+
+
+@pytest.mark.parametrize("size", [300, 512])
+@pytest.mark.parametrize("names_shown", [True, False])
+@pytest.mark.parametrize("lost", ["tile/entries/000", "tile/0/000", "openings/000", "checkpoint"])
+def test_what_this_machine_has_lost_accuses_nobody_and_is_fetched_again(desk, size, names_shown, lost):
+    log = log_of(size)
+    publish_openings(log, desk.ledger)
+    desk.publish(log, at_s=NOW_S).sync()
+    path = desk.book.folder / "ledger" / lost
+    whole = path.read_bytes()
+    path.unlink()
+    with pytest.raises(SourceError, match=f"has lost 1 of its files, such as {lost}, .*\n.*siegel audit sync"):
+        verify(Book(desk.book.folder), NOW_S)
+    if not names_shown and lost.startswith("openings"):
+        # Whoever showed them then and does not now hides them: that is the ledger's, and nothing is looked for again.
+        (desk.ledger / lost).unlink()
+        assert names(desk.sync().report) == names(verify(Book(desk.book.folder), NOW_S)) == {"consent"}
+        return
+    assert desk.sync().report.holds()
+    assert path.read_bytes() == whole
+    assert verify(Book(desk.book.folder), NOW_S).holds()
+
+
+def test_what_was_lost_and_comes_back_as_something_else_is_found(desk):
+    desk.publish(log_of(300), at_s=NOW_S).sync()
+    path = desk.book.folder / "ledger" / "tile" / "entries" / "000"
+    path.unlink()
+    forged = desk.ledger / "tile" / "entries" / "000"
+    forged.write_bytes(forged.read_bytes().replace(b"access 7", b"access 8", 1))
+    assert "consistency" in names(desk.sync().report)
+    assert not path.exists()

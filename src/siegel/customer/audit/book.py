@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 
 from siegel.customer.audit.dates import DELAY_S_MAX, MAX_AGE_S_MAX, Promise
 from siegel.customer.audit.findings import Report
-from siegel.customer.audit.openings import openings_path
+from siegel.customer.audit.openings import OPENINGS_NAME, openings_path
 from siegel.customer.audit.sources import FolderSource, Source, SourceError, read_hand_overs
 from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, stood_at
 from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
@@ -38,7 +38,7 @@ from siegel.ledger.frontier import Frontier, read_frontier
 from siegel.ledger.handover import follow
 from siegel.ledger.notes import NOTE_BYTES_MAX, parse_note
 from siegel.ledger.policies import POLICY_BYTES_MAX, Judgement, read_policy
-from siegel.ledger.tiles import edge_tiles
+from siegel.ledger.tiles import ENTRIES, edge_tiles, new_tiles
 
 _WAY_OUT: Final = "try: keep the directory as evidence, and begin a new one with: siegel audit init"
 
@@ -137,6 +137,22 @@ class Book:
         except LedgerError as error:
             place = self.folder / LEDGER_NAME / CHECKPOINT
             raise ConfigurationError(f"{place} is damaged: {error}\ntry: siegel audit sync {self.folder}") from None
+
+    def lost(self) -> list[str]:
+        """Return which files the mirror lacks of what was verified last. Nobody but this machine has lost them.
+
+        Openings are there for every bundle, or for none: those that the ledger has none of are kept as erased.
+        """
+        try:
+            size = parse_checkpoint(parse_note(self.last()).text).size
+        except LedgerError:
+            # Nothing was verified yet; or it is damaged, which is said elsewhere.
+            return []
+        ledger, tiles = self.folder / LEDGER_NAME, new_tiles(0, size)
+        has_openings = (ledger / OPENINGS_NAME).is_dir()
+        paths = [[CHECKPOINT], *([tile.path, tile.whole.path] for tile in tiles)]
+        paths += [[openings_path(tile)] for tile in tiles if tile.level == ENTRIES and has_openings]
+        return [ways[0] for ways in paths if not any((ledger / path).exists() for path in ways)]
 
     def trust(self, hand_overs: Source) -> Trust:
         """Return whom to believe now: the policy, led on by those hand-overs that it allows."""

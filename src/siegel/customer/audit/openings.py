@@ -5,6 +5,7 @@ by it who was there. One that says another person or another object than its ent
 """
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +17,8 @@ from siegel.ledger.bundles import encode_bundle, entries_of
 from siegel.ledger.entry_heads import read_entry_head
 from siegel.ledger.leaves import Leaf, Opening, check_opening, decode_leaf, decode_opening
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, Tile, tile_at
+
+OPENINGS_NAME: Final = "openings"
 
 
 class Line(Struct, frozen=True):
@@ -29,7 +32,7 @@ class Line(Struct, frozen=True):
 
 def openings_path(tile: Tile) -> str:
     """Return where the openings of a bundle of entries lie."""
-    return tile.path.replace("tile/entries", "openings", 1)
+    return tile.path.replace("tile/entries", OPENINGS_NAME, 1)
 
 
 def read_entries(source: Source, tile: Tile) -> list[bytes]:

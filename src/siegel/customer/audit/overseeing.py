@@ -4,7 +4,7 @@ from siegel.customer.audit.book import LEDGER_NAME, Book
 from siegel.customer.audit.consents import Consents, Judging, consent_path
 from siegel.customer.audit.findings import Asked, Report
 from siegel.customer.audit.monitor import Monitor
-from siegel.customer.audit.openings import check_openings, read_lines
+from siegel.customer.audit.openings import OPENINGS_NAME, check_openings, read_lines
 from siegel.customer.audit.sources import Source
 from siegel.customer.audit.walk import Trust
 from siegel.customer.consent.pins import read_pins
@@ -40,7 +40,7 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
 
 def _has_names(book: Book) -> bool:
     """Tell whether the mirror has a name: whoever has shown some hides others, whoever has shown none may have none to show."""
-    paths = (book.folder / LEDGER_NAME / "openings").rglob("*")
+    paths = (book.folder / LEDGER_NAME / OPENINGS_NAME).rglob("*")
     try:
         return any(any(entries_of(path.read_bytes())) for path in paths if path.is_file())
     except (OSError, LedgerError):

@@ -10,16 +10,18 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from siegel.customer.audit.book import Book
+from siegel.customer.audit.book import LEDGER_NAME, Book
 from siegel.customer.audit.consents import fetch_consents
 from siegel.customer.audit.findings import NEEDED, Name, Report
-from siegel.customer.audit.openings import fill_openings, openings_path
+from siegel.customer.audit.openings import OPENINGS_NAME, fill_openings, openings_path
 from siegel.customer.audit.overseeing import oversee
 from siegel.customer.audit.rewritten import Rewritten, Side, find_rewritten
 from siegel.customer.audit.sources import FILE_BYTES_MAX, FolderSource, Layers, Source, SourceError, hand_over_path
 from siegel.customer.audit.walk import CHECKPOINT, WARNING, Before, Progress, Trust, audit, judge_head, read_bundle, stood_at
 from siegel.domain.errors import StorageError
 from siegel.domain.ledgers import LedgerError, LedgerFormError
+from siegel.ledger.bundles import encode_bundle
+from siegel.ledger.frontier import Frontier
 from siegel.ledger.handover import HAND_OVERS_MAX
 from siegel.ledger.policies import Judgement, Policy
 from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
@@ -61,10 +63,15 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
         source = Layers(FolderSource(book.incoming), book.mirror)
         trust = book.trust(source)
         before = book.before(trust)
+        is_mended = _fetch_lost(book, remote)
         judgement = judge_head(head, trust, Report(checked_at_s=now_s))
         if judgement:
             _fetch_new(book, remote, before.frontier.size if before else 0, judgement.checkpoint.size, starting)
+            _note_nameless(book, before.frontier.size if before else 0, judgement.checkpoint.size)
             _keep_names(book, source, before.frontier.size if before else 0, judgement.checkpoint.size)
+        if before and is_mended:
+            # What was lost is believed no more than what is new: the walk begins with the first entry.
+            before = replace(before, frontier=Frontier())
         report = audit(_WithHead(head, source), trust, before, now_s)
         if report.holds(Name.ENTRIES) and Name.ENTRIES not in report.unchecked:
             oversee(book, source, trust, before.frontier.size if before else 0, report)
@@ -143,6 +150,18 @@ def _fetch_hand_overs(book: Book, remote: Source) -> None:
             _write(book.incoming / path, data)
 
 
+def _fetch_lost(book: Book, remote: Source) -> bool:
+    """Fetch again what the mirror has lost on this machine; tell whether there was anything. The head is fetched anyway."""
+    lost = [path for path in book.lost() if path != CHECKPOINT]
+    for path in lost:
+        data = remote.get(path)
+        if data is None and path.startswith(OPENINGS_NAME):
+            data = _no_names(path)
+        if data is not None:
+            _write(book.incoming / path, data)
+    return bool(lost)
+
+
 def _fetch_warning(book: Book, remote: Source) -> None:
     warning = remote.get(WARNING) or b""
     # One that is over takes the place of the one before.
@@ -183,6 +202,15 @@ def _fetch_new(book: Book, remote: Source, old_size: int, size: int, starting: S
         fetchers.shutdown(wait=is_whole, cancel_futures=True)
 
 
+def _note_nameless(book: Book, old_size: int, size: int) -> None:
+    """Note for which new bundles a ledger that shows names shows none."""
+    if size <= old_size or not any((folder / OPENINGS_NAME).is_dir() for folder in (book.folder / LEDGER_NAME, book.incoming)):
+        return
+    for path in (openings_path(tile) for tile in new_tiles(old_size, size) if tile.level == ENTRIES):
+        if not (book.incoming / path).exists():
+            _write(book.incoming / path, _no_names(path))
+
+
 def _keep_names(book: Book, source: Source, old_size: int, size: int) -> None:
     """Take over the openings that the mirror has of the bundle that grew: of full ones nothing is fetched again, either."""
     if size <= old_size or old_size % TILE_WIDTH == 0:
@@ -202,6 +230,12 @@ def _keep_names(book: Book, source: Source, old_size: int, size: int) -> None:
     if filled is not None:
         path.unlink(missing_ok=True)
         _write(path, filled)
+
+
+def _no_names(path: str) -> bytes:
+    """Return openings of a bundle that are all erased: as that is kept what a ledger does not show, and not looked for again."""
+    folder, _, width = path.rpartition("/")
+    return encode_bundle([b""] * (int(width) if folder.endswith(".p") else TILE_WIDTH))
 
 
 def _write(path: Path, data: bytes) -> None:

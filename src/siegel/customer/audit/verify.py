@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.overseeing import oversee
+from siegel.customer.audit.sources import SourceError
 from siegel.customer.audit.walk import Progress, audit
 from siegel.ledger.frontier import Frontier
 
@@ -28,6 +29,12 @@ def verify(book: Book, now_s: int, starting: Starting = _silently) -> Report:
         if before is None:
             # Where nothing was ever fetched, nothing is wrong either: say so.
             book.mirrored()
+        lost = book.lost()
+        if lost:
+            raise SourceError(
+                f"the mirror in {book.folder} has lost {len(lost)} of its files, such as {lost[0]}, so it cannot be verified\n"
+                f"try: siegel audit sync {book.folder}"
+            )
         whole = replace(before, frontier=Frontier()) if before else None
         found = audit(book.mirror, trust, whole, now_s, starting(before.checkpoint.size if before else 0))
         if found.holds(Name.ENTRIES) and Name.ENTRIES not in found.unchecked and found.size:

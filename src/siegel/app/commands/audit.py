@@ -25,7 +25,7 @@ from siegel.customer.audit.sync import sync as sync_book
 from siegel.customer.audit.verify import verify as verify_mirror
 from siegel.customer.consent.pins import pin, read_keys
 from siegel.domain.errors import ConfigurationError
-from siegel.domain.ledgers import LedgerError
+from siegel.domain.ledgers import LedgerError, UnsignedError
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.policies import POLICY_BYTES_MAX, read_policy
 from siegel.ledger.proof_files import PROOF_FILE_BYTES_MAX
@@ -140,16 +140,28 @@ def check(
     /,
     *,
     policy: PolicyFile,
+    hand_over: Annotated[
+        tuple[Path, ...],
+        Parameter(negative="", help="Hand-over of the ledger's keys (DIR/ledger/handover/000); may be repeated, in their order."),
+    ] = (),
     json: AsJson = False,
 ) -> None:
-    """Check a receipt offline, with a policy alone."""
+    """Check a receipt offline, with a policy alone, and the hand-overs since that was written."""
     try:
         trusted = read_policy(read_file(policy, POLICY_BYTES_MAX))
     except LedgerError as error:
         raise ConfigurationError(f"{policy}: {error}") from None
     told: dict[str, Any] = {"holds": False}
     try:
-        found = check_receipt(read_file(file, PROOF_FILE_BYTES_MAX + 1), trusted)
+        found = check_receipt(
+            read_file(file, PROOF_FILE_BYTES_MAX + 1), trusted, [read_file(each, PROOF_FILE_BYTES_MAX + 1) for each in hand_over]
+        )
+    except UnsignedError as error:
+        told["problem"] = str(error)
+        text = (
+            f"DOES NOT HOLD: {error}\n"
+            "If the ledger's keys were handed over since the policy was written, say how: --hand-over DIR/ledger/handover/000"
+        )
     except LedgerError as error:
         told["problem"] = str(error)
         text = f"DOES NOT HOLD: {error}"

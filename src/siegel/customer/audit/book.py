@@ -32,7 +32,7 @@ from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, stood_at
 from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
 from siegel.customer.keybox.folder import locked
 from siegel.domain.errors import ConfigurationError, StorageError
-from siegel.domain.ledgers import LedgerError
+from siegel.domain.ledgers import LedgerError, UnsignedError
 from siegel.ledger.checkpoints import parse_checkpoint
 from siegel.ledger.frontier import Frontier, read_frontier
 from siegel.ledger.handover import follow
@@ -97,6 +97,8 @@ class Book:
         self.settings = _read_settings(folder)
         self.mirror = FolderSource(folder / LEDGER_NAME)
         self.incoming = folder / "incoming"
+        # Whether there are hand-overs of keys that the policy does not allow.
+        self._has_strange_keys = False
         try:
             policy = _read(folder / POLICY_NAME, POLICY_BYTES_MAX)
             if policy is None:
@@ -156,7 +158,9 @@ class Book:
 
     def trust(self, hand_overs: Source) -> Trust:
         """Return whom to believe now: the policy, led on by those hand-overs that it allows."""
-        *earlier, policy = follow(self._policy, read_hand_overs(hand_overs))
+        files = list(read_hand_overs(hand_overs))
+        *earlier, policy = follow(self._policy, files)
+        self._has_strange_keys = len(files) > len(earlier)
         return Trust(policy, Promise(self.settings.max_age_s, self.settings.delay_s), tuple(earlier))
 
     def before(self, trust: Trust) -> Before | None:
@@ -182,11 +186,19 @@ class Book:
     def _judge_last(self, data: bytes, trust: Trust) -> Judgement:
         """Judge the last head by the policy of now, or of the keys before a hand-over."""
         problem = ""
+        is_head = True
         for policy in (trust.policy, *reversed(trust.earlier)):
             try:
                 return policy.judge(data)
             except LedgerError as error:
                 problem = problem or str(error)
+                is_head = is_head and isinstance(error, UnsignedError)
+        if is_head and self._has_strange_keys:
+            raise ConfigurationError(
+                f"the policy in {self.folder} does not lead to the keys that have signed what was verified last: {problem}\n"
+                "The ledger's keys were handed over, and other keys or fewer witnesses than the policy wants have signed that.\n"
+                f"try: name the keys of now in {self.folder / POLICY_NAME}; siegel audit keys shows them"
+            )
         raise StorageError(f"what was verified last in {self.folder} is damaged: {problem}\n{_WAY_OUT}")
 
     def keep(self, head: bytes, size: int, before: Before | None) -> None:

@@ -1,7 +1,8 @@
 """Receipts: proof files for single entries, made from the mirror, checked with a policy alone."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -11,8 +12,9 @@ from siegel.customer.audit.openings import read_entries
 from siegel.customer.audit.sources import Source, SourceError
 from siegel.customer.audit.walk import read_tile
 from siegel.domain.errors import SiegelError
-from siegel.domain.ledgers import LedgerFormError
+from siegel.domain.ledgers import LedgerFormError, UnsignedError
 from siegel.ledger.entry_heads import read_entry_head
+from siegel.ledger.handover import follow
 from siegel.ledger.hashing import leaf_hash
 from siegel.ledger.policies import Judgement, Policy
 from siegel.ledger.proof_files import ProofFile, parse_proof_file
@@ -57,12 +59,19 @@ def prove(source: Source, index: int, size: int, entry: bytes, head: bytes) -> P
     return ProofFile(index, prove_inclusion(index, size, tiles), head, entry)
 
 
-def check_receipt(data: bytes, policy: Policy) -> Receipt:
-    """Check a receipt offline. Raises LedgerFormError, ProofError, UnsignedError."""
+def check_receipt(data: bytes, policy: Policy, hand_overs: Sequence[bytes] = ()) -> Receipt:
+    """Check a receipt offline; `hand_overs` are proof files that lead from the policy's keys to later ones.
+
+    Raises LedgerFormError, ProofError, UnsignedError.
+    """
     file = parse_proof_file(data)
     if not file.extra:
         raise LedgerFormError("the proof file does not hold the entry that it proves")
-    return Receipt(file.index, file.extra, file.check(leaf_hash(file.extra), policy))
+    *earlier, newest = follow(policy, hand_overs)
+    for each in earlier:
+        with suppress(UnsignedError):
+            return Receipt(file.index, file.extra, file.check(leaf_hash(file.extra), each))
+    return Receipt(file.index, file.extra, file.check(leaf_hash(file.extra), newest))
 
 
 def _find(book: Book, wanted: str, size: int) -> Iterator[tuple[int, bytes]]:

@@ -104,7 +104,8 @@ def test_warnings_are_public_and_say_no_name(customer):
         assert customer.raw.call("GET", ".ledger", "warnings").status == 200
         refused = customer.raw.anonymous("PUT", ".ledger", "warnings", body=b"x")
         assert (refused.status, refused.code) == (405, "MethodNotAllowed")
-        assert customer.raw.anonymous("GET", ".ledger", "warnings/x").status == 400
+        assert customer.raw.anonymous("GET", ".ledger", "warnings/x").status == 403
+        assert customer.raw.call("GET", ".ledger", "warnings/x").status == 400
         origin = customer.file("checkpoint").split("\n")[0]
         deployment = open_deployment(resolve(load_config(customer.data, {}), customer.data))
         warning = LedgerWarning(origin=origin, since_ms=1_800_000_000_000)

@@ -13,8 +13,9 @@ from siegel.customer.audit.findings import Name, Report, time_text
 from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.entry_heads import read_entry_head
 
-MAX_AGE_S_MAX: Final = 31_536_000
-DELAY_S_MAX: Final = 86_400
+# A hundred years. Who looks at an old mirror may want no bound at all, which is what that comes to.
+MAX_AGE_S_MAX: Final = 3_155_760_000
+DELAY_S_MAX: Final = MAX_AGE_S_MAX
 
 
 class Promise(Struct, frozen=True):

@@ -24,7 +24,7 @@ from siegel.service.opened import version_text
 from siegel.service.versions import Deleted
 from siegel.web.call import Call, UseCases, permit, with_tags
 from siegel.web.configurations import answer_xml, read_body
-from siegel.web.decided import require_decided_on
+from siegel.web.decided import require_decided_on_removed
 from siegel.web.exchange import XML, Exchange
 from siegel.web.locks import target_of
 from siegel.web.tags import tagging_of
@@ -110,8 +110,7 @@ async def delete_objects(cases: UseCases, call: Call, exchange: Exchange) -> Non
 
 async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> DeletedObject | DeleteFailure:
     def entry(done: Deleted) -> Entry:
-        if done.version is not None and not done.made_marker:
-            require_decided_on([permitted], done.version)
+        require_decided_on_removed([permitted], done)
         version_id = "" if done.version is None else version_text(done.version)
         return call.trail.entry(204, object_key=item.object_key, version_id=version_id, permit=permitted.because)
 

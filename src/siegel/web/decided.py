@@ -6,6 +6,7 @@ from typing import Final
 from siegel.access.decide import Permit
 from siegel.domain.errors import ConditionalRequestConflictError
 from siegel.domain.objects import ObjectVersion
+from siegel.service.versions import Deleted
 from siegel.web.call import Call, UseCases
 
 # So often a read is decided on anew before its client is told to try again.
@@ -30,6 +31,12 @@ def require_decided_on(permits: Iterable[Permit], version: ObjectVersion) -> Non
     """Raise ConditionalRequestConflictError if the tags of another version had a part in a permit."""
     if not _is_decided_on(permits, version):
         raise ConditionalRequestConflictError
+
+
+def require_decided_on_removed(permits: Iterable[Permit], done: Deleted) -> None:
+    """Do the same for what a delete has removed; a marker that it has made was never decided on."""
+    if done.version is not None and not done.made_marker:
+        require_decided_on(permits, done.version)
 
 
 def _is_decided_on(permits: Iterable[Permit], version: ObjectVersion) -> bool:

@@ -49,7 +49,7 @@ from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
 from siegel.web.call import Call, UseCases, customer_key, is_permitted, permit, with_tags
 from siegel.web.consents import note_read, stream_watched
-from siegel.web.decided import find_decided, require_decided_on
+from siegel.web.decided import find_decided, require_decided_on, require_decided_on_removed
 from siegel.web.encryption import Sealing, asked_by, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
@@ -447,8 +447,7 @@ async def delete_object(cases: UseCases, call: Call, exchange: Exchange) -> None
     version_id = request.query.get("versionId")
 
     def entry(done: Deleted) -> Entry:
-        if done.version is not None and not done.made_marker:
-            require_decided_on(call.permits, done.version)
+        require_decided_on_removed(call.permits, done)
         return call.trail.entry(204, version_id="" if done.version is None else version_text(done.version))
 
     target = target_of(cases, call, request.object_key, version_id)

@@ -269,13 +269,19 @@ def test_a_lease_is_not_younger_for_an_earlier_time_that_it_is_said_to_be_asked_
     assert all("s old, and 60 s are granted" in message for _, message in told)
 
 
-def test_a_part_that_is_sent_for_minutes_may_rest_on_a_lease_of_when_it_began(story):
-    place = ("minutes", "large", "v8")
+def begin_upload(story, place):
+    """Tell of an upload that is begun under the key, in both books; return its request."""
     create = story.begin()
     for operation in ("encrypt", "decrypt"):
         story.line(create, operation, place, reason="upload.create")
     story.entry(create, "upload.create", (*place[:2], ""))
     story.use(create, "kms.generate_data_key", bucket="minutes")
+    return create
+
+
+def test_a_part_that_is_sent_for_minutes_may_rest_on_a_lease_of_when_it_began(story):
+    place = ("minutes", "large", "v8")
+    create = begin_upload(story, place)
     part = story.begin()
     story.entry(part, "upload.write_part", (*place[:2], ""), recorded_ms=story.now_ms + 40 * MINUTE_MS)
     for entry in [story.of(part)[0], story.use(part, bucket="minutes", call=create)]:
@@ -339,11 +345,7 @@ def test_a_version_that_shows_no_id_is_known_by_the_write_before(story):
 
 def test_an_upload_is_under_the_key_that_ends_it(story):
     place = ("minutes", "large", "v8")
-    create = story.begin()
-    for operation in ("encrypt", "decrypt"):
-        story.line(create, operation, place, reason="upload.create")
-    story.entry(create, "upload.create", (*place[:2], ""))
-    story.use(create, "kms.generate_data_key", bucket="minutes")
+    begin_upload(story, place)
     complete = story.begin()
     story.line(complete, "decrypt", place, reason="upload.complete")
     story.entry(complete, "upload.complete", (*place[:2], "null"))

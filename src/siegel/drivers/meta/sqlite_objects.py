@@ -20,6 +20,8 @@ _COLUMNS: Final = (
 _CURRENT: Final = f"0 AS is_marker, {_COLUMNS}"
 _PAST: Final = f"is_marker, {_COLUMNS}"
 _OF_KEY: Final = "bucket_id = ? AND object_key = ?"
+# For statements that ask for one key more than once.
+_OF_SAME_KEY: Final = "bucket_id = ?1 AND object_key = ?2"
 _IN_RANGE: Final = "bucket_id = ?1 AND object_key >= ?2 AND object_key < ?3"
 _NEWEST_FIRST: Final = "ORDER BY sequence DESC"
 
@@ -34,7 +36,7 @@ _FIND_PAST: Final = {
 # One statement, which sees one moment: a version that becomes the current one meanwhile is in one table or in the other.
 _FIND_ANY: Final = {
     (with_body, which): " UNION ALL ".join(
-        f"{find[with_body]} AND {which}".replace(_OF_KEY, "bucket_id = ?1 AND object_key = ?2") for find in (_FIND, _FIND_PAST)
+        f"{find[with_body]} AND {which}".replace(_OF_KEY, _OF_SAME_KEY) for find in (_FIND, _FIND_PAST)
     )
     for with_body in (False, True)
     for which in ("is_null = 1", "version_id = ?3")
@@ -46,7 +48,7 @@ _SCAN_KEY: Final = f"""
     SELECT {_CURRENT} FROM object WHERE {_OF_KEY} AND sequence < ?3
     UNION ALL
     SELECT {_PAST} FROM past WHERE {_OF_KEY} AND sequence < ?3
-    {_NEWEST_FIRST} LIMIT ?4""".replace(_OF_KEY, "bucket_id = ?1 AND object_key = ?2")
+    {_NEWEST_FIRST} LIMIT ?4""".replace(_OF_KEY, _OF_SAME_KEY)
 _SCAN_VERSIONS: Final = f"""
     SELECT object_key, {_CURRENT} FROM object WHERE {_IN_RANGE}
     UNION ALL
@@ -55,7 +57,7 @@ _SCAN_VERSIONS: Final = f"""
 
 _NEWEST_SEQUENCE: Final = f"SELECT sequence FROM object WHERE {_OF_KEY}"
 _NEWEST_SEQUENCES: Final = f"SELECT ({_NEWEST_SEQUENCE}), (SELECT max(sequence) FROM past WHERE {_OF_KEY})".replace(
-    _OF_KEY, "bucket_id = ?1 AND object_key = ?2"
+    _OF_KEY, _OF_SAME_KEY
 )
 _NEWEST_PAST: Final = f"SELECT sequence, is_marker FROM past WHERE {_OF_KEY} {_NEWEST_FIRST} LIMIT 1"
 _DELETE_CURRENT: Final = f"DELETE FROM object WHERE {_OF_KEY}"

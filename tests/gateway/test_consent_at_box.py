@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,6 +144,14 @@ def test_the_box_and_the_audit_follow_the_log_to_its_new_keys_and_know_consents_
     assert json.loads(follow) == {"followed": 0, "log_keys": ["+".join(vkey.split("+")[:2]) for vkey in vkeys]}
     for consent_id in (before, after):
         assert home.consent("evidence", "audits", consent_id, "--keybox", place.box.folder)["consent_id"] == consent_id
+
+    # Somebody who begins to audit only now sees that all was as it should be: of each consent he has the evidence of its time.
+    ledger = f"{service.url}/.ledger/{theirs.account_id}"
+    home.run("audit", "init", "fresh", "--from", ledger, "--policy", "policy")
+    shutil.copytree(home.folder / "audits" / "consent-keys", home.folder / "fresh" / "consent-keys")
+    page = home.run("audit", "sync", "fresh").stdout
+    assert page.startswith("HOLDS")
+    assert f"consent {before}: " in page
 
     # Other people sign from now on; what was signed before stays signed.
     home.keygen("bob")

@@ -35,6 +35,7 @@ class Consent(Document, frozen=True, array_like=True):
     `request`, `report` are texts, `approval` a note with the signatures so far, `denial` and `revocation` notes or texts,
     `evidence` the file. `asked_by` is the operator who asked. `approved_by` is the id of the request that completed the approval,
     whose entry lies behind the first `searched_from` ones of the log. `uses` counts what was permitted, `reads` the reads in it.
+    `earlier_evidence` is what was evidence until the log's keys or the account's policy changed, the oldest first.
     """
 
     kind: ClassVar[Kind] = Kind.CONSENT
@@ -55,6 +56,7 @@ class Consent(Document, frozen=True, array_like=True):
     reads: int = 0
     changed_at_ms: int = 0
     asked_at_ms: int = 0
+    earlier_evidence: tuple[bytes, ...] = ()
 
 
 class ConsentKeyFile(Document, frozen=True, array_like=True):

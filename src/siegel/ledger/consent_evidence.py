@@ -5,6 +5,8 @@
     opening: BASE64      the opening of its entry
     proof: BASE64        the proof file of the entry, with the entry as its `extra`
 
+Several of them may stand one behind the other in one document.
+
 An approval holds if as many of the customer's keys have signed it as are needed, and if its entry is in the log of the account,
 under a checkpoint with a quorum of the witnesses that the customer trusts: so it was public before it was used.
 """
@@ -27,6 +29,9 @@ from siegel.ledger.proof_files import parse_proof_file
 
 APPROVED: Final = "consent.approve"
 """The kind of the entry by which an approval has all its signatures."""
+
+EARLIER_MAX: Final = 7
+"""So many files of evidence are kept of a consent beside the one of now: the oldest ones."""
 
 _FIRST: Final = "siegel consent evidence v1"
 _OK: Final = range(200, 300)
@@ -64,6 +69,13 @@ def parse_evidence(data: bytes) -> Evidence:
     evidence = Evidence(*(decode_base64(lines.one(name)) for name in ("approval", "opening", "proof")))
     lines.end()
     return evidence
+
+
+def split_evidence(data: bytes) -> list[bytes]:
+    """Return the files of evidence in a document, not checked: what stands before the first is one that does not hold."""
+    first = f"{_FIRST}\n".encode()
+    before, *files = data.split(first)
+    return [*([before] if before else []), *(first + each for each in files)]
 
 
 def recorded_at(data: bytes) -> int:

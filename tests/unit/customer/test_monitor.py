@@ -8,126 +8,29 @@ from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.customer.ledgers import WITNESSES, Desk, publish
+from tests.unit.customer.ledgers import WITNESSES, publish
+from tests.unit.customer.stories import ALICE, ALL, ID, OPERATOR, PERSON, VIDEO, Story, found
 from tests.unit.ledger.consenting import APPROVAL, AT_S, KEYS, REQUEST, SIGNERS, approval_note
 from tests.unit.ledger.log import ORIGIN, Log, log_keys
 
 from siegel.customer.audit import consents
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.consents import consent_path
-from siegel.customer.audit.dates import Promise
-from siegel.customer.audit.findings import Name, Report, summary
+from siegel.customer.audit.findings import Report, summary
 from siegel.customer.audit.monitor import Monitor
-from siegel.customer.audit.openings import Line, openings_path
+from siegel.customer.audit.openings import Line
 from siegel.customer.audit.sources import FolderSource, SourceError
 from siegel.customer.audit.sync import sync
 from siegel.customer.audit.verify import verify
 from siegel.customer.audit.watch import Watch
 from siegel.customer.consent.pins import Pin, Pins, pin
 from siegel.customer.consent.revocations import note_revoked, read_revoked
-from siegel.domain.entry import Entry
 from siegel.domain.errors import ConfigurationError, StorageError
-from siegel.ledger.bundles import encode_bundle
 from siegel.ledger.consent_evidence import Evidence
 from siegel.ledger.consent_scope import Scope
 from siegel.ledger.consents import Action
-from siegel.ledger.handover import HandOver
 from siegel.ledger.leaves import Opening, decode_leaf
 from siegel.ledger.notes import NOTE_BYTES_MAX
-from siegel.ledger.tiles import ENTRIES, new_tiles
-from siegel.service.ledgers.entries import make_leaf
-
-ID = REQUEST.consent_id
-PERSON = f"arn:aws:siegel:::support/{ID}/{REQUEST.person}"
-ALICE = "arn:aws:iam::111122223333:user/alice"
-OPERATOR = "operator/AKIAOPERATOR"
-VIDEO = "case 7/video.mp4"
-ALL = replace(APPROVAL, request=replace(REQUEST, actions=tuple(Action), max_reads=0))
-
-
-class Story:
-    """A ledger that tells of a consent, its documents, and a customer who audits it."""
-
-    def __init__(self, folder, approval=ALL, keys=KEYS):
-        self.desk = Desk(folder, promise=Promise(max_age_s=100_000, delay_s=10))
-        if keys:
-            pin(self.desk.book.folder, keys.encode(), AT_S - 3600)
-        self.approval = approval
-        self.entries, self.openings, self.documents = [], [], {}
-        self.evidence_of = None
-
-    def add(self, kind, at_s, principal=ALICE, bucket="", key="", *, status=200, content=b"", consent_id="", bucket_id=0):
-        number = len(self.entries)
-        at_ms = int((AT_S + at_s) * 1000)
-        made = Entry(
-            at_ms,
-            f"{number + 1:016X}",
-            kind,
-            "",
-            principal,
-            bucket,
-            key,
-            status=status,
-            source="192.0.2.7",
-            bucket_id=bucket_id,
-            manifest=content,
-            consent_id=consent_id,
-        )
-        entry, opening = make_leaf(made, at_ms, number.to_bytes(32))
-        self.entries.append(entry)
-        self.openings.append(opening)
-        return self
-
-    @staticmethod
-    def entry_of(kind):
-        """Return an entry of a kind, of nobody and nothing."""
-        return make_leaf(Entry(AT_S * 1000, f"{1:016X}", kind, "", "", ""), AT_S * 1000, bytes(32))[0]
-
-    def asked(self, at_s=1):
-        digest = sha256(self.approval.request.text.encode()).digest()
-        self.documents[ID, "request"] = self.approval.request.text.encode()
-        return self.add("consent.request", at_s, OPERATOR, content=digest, consent_id=ID)
-
-    def approved(self, at_s=61, witnessed_at_s=63, note=None, **more):
-        self.documents[ID, "approval"] = note or approval_note(self.approval)
-        self.evidence_of = len(self.entries), witnessed_at_s
-        return self.add("consent.approve", at_s, content=self.approval.digest, **{"consent_id": ID, **more})
-
-    def used(self, at_s=100, kind="object.read", principal=PERSON, bucket="film", key=VIDEO, **more):
-        return self.add(kind, at_s, principal, bucket, key, bucket_id=1, **{"consent_id": ID, **more})
-
-    def publish(self, hidden=(), head_at_s=40_000):
-        log, folder = Log(self.entries), self.desk.ledger
-        publish(log, folder, at_s=AT_S + head_at_s)
-        for tile in new_tiles(0, log.size):
-            if tile.level == ENTRIES:
-                path = folder / openings_path(tile)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                numbers = range(tile.index * 256, tile.index * 256 + tile.width)
-                path.write_bytes(encode_bundle(b"" if number in hidden else self.openings[number] for number in numbers))
-        if self.evidence_of:
-            index, at_s = self.evidence_of
-            proof = Log(self.entries[: index + 1]).proof_file(index, self.entries[index], witnesses=WITNESSES, at_s=AT_S + at_s)
-            self.documents[ID, "evidence"] = Evidence(self.documents[ID, "approval"], self.openings[index], proof).encode()
-        for (consent_id, name), data in self.documents.items():
-            self.put(consent_path(consent_id, name), data)
-        self.put("consents/index", "".join(f"{each}\n" for each in sorted({each for each, _ in self.documents})).encode())
-        return self
-
-    def put(self, path, data):
-        place = self.desk.ledger / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
-
-    def report(self, **how):
-        self.publish(**how)
-        return self.desk.sync(AT_S + how.get("head_at_s", 40_000)).report
-
-
-def found(report):
-    """Return what was found, without the numbers of entries; nothing else may be wrong."""
-    assert {finding.check for finding in report.findings} <= {Name.CONSENT}, report.findings
-    return [finding.message.partition(": ")[2] or finding.message for finding in report.findings]
 
 
 @pytest.fixture
@@ -469,12 +372,7 @@ def test_a_consent_of_before_a_hand_over_counts_after_it(story):
     old, new = log_keys(), log_keys(number=1)
     story.approved().used(100)
     assert story.report(head_at_s=105).holds()
-    number = len(story.entries)
-    statement = HandOver(ORIGIN, tuple(key.verifier for key in old), tuple(key.verifier for key in new)).encode()
-    story.entries.append(statement)
-    story.openings.append(b"")
-    proof = Log(story.entries, [*old, *new]).proof_file(number, statement, witnesses=WITNESSES, at_s=AT_S + 110)
-    story.put("handover/000", proof)
+    story.handed_over(old, new)
     story.used(120).used(121, key="case 8/other.mp4")
     story.publish()
     publish(Log(story.entries, new), story.desk.ledger, at_s=AT_S + 125)
@@ -561,7 +459,7 @@ def test_made_up_ids_and_endless_documents_cost_little(story, monkeypatch):
     report = sync(Book(story.desk.book.folder), remote, AT_S + 40_000).report
     assert found(report) == []
     asked = [path for path in remote.paths if path.startswith("consents/")]
-    assert len(asked) == 1 + 10 + 5
+    assert len(asked) == 1 + 10 + 6
     mirror = story.desk.book.folder / "ledger"
     assert (mirror / "consents" / "index").read_text() == f"{ID}\n"
     assert not (mirror / consent_path(ID, "report")).exists()

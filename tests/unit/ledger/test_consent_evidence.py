@@ -18,7 +18,14 @@ from tests.unit.ledger.consenting import (
 from tests.unit.ledger.log import ORIGIN, log_keys, policy_text, signer, witness_key
 
 from siegel.domain.ledgers import LedgerError, LedgerFormError, ProofError, UnsignedError
-from siegel.ledger.consent_evidence import Evidence, parse_evidence, recorded_at, verify_by_any, verify_evidence
+from siegel.ledger.consent_evidence import (
+    Evidence,
+    parse_evidence,
+    recorded_at,
+    split_evidence,
+    verify_by_any,
+    verify_evidence,
+)
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
 from siegel.ledger.consents import Refusal, Verb
 from siegel.ledger.keys import Algorithm, VerifierKey
@@ -49,6 +56,14 @@ def test_evidence_holds_by_any_of_the_keys_and_policies_that_counted():
     assert recorded_at(evidence()) == AT_S + 61
     with pytest.raises(LedgerError):
         recorded_at(b"nonsense")
+
+
+def test_several_files_stand_one_behind_the_other():
+    one, other = evidence(), evidence(replace(APPROVAL, decided_at_s=AT_S + 1))
+    assert split_evidence(b"") == []
+    assert split_evidence(one) == [one]
+    assert split_evidence(one + other + one) == [one, other, one]
+    assert split_evidence(b"junk\n" + one) == [b"junk\n", one]
 
 
 def test_a_third_signature_and_those_of_strangers_do_no_harm():

@@ -17,7 +17,7 @@ from siegel.domain.objects import Account
 from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, encode_document
 from siegel.drivers.system import SystemRandomness
 from siegel.ledger.checkpoints import Checkpoint
-from siegel.ledger.consent_evidence import Evidence, parse_evidence, verify_evidence
+from siegel.ledger.consent_evidence import Evidence, parse_evidence, split_evidence, verify_evidence
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
 from siegel.ledger.consents import Approval, parse_request
 from siegel.ledger.hashing import leaf_hash
@@ -176,9 +176,27 @@ def test_a_log_with_new_keys_proves_its_consents_anew(scene):
         scene.pass_by()
     assert scene.vkeys() != scene.old
     assert scene.row(consent_id).evidence != before
+    # What was evidence before tells since when it was, to whoever reads the ledger's files.
+    assert scene.row(consent_id).earlier_evidence[0] == before
+    earlier = split_evidence(scene.books.file(f"consents/{consent_id}/earlier"))
+    assert tuple(earlier) == scene.row(consent_id).earlier_evidence
     # A worker that has seen nothing of it believes the new keys alone.
     scene.use(consent_id, worker=scene.new_worker())
     assert scene.kinds(consent_id).count("consent.activate") == 1
+
+
+def test_of_evidence_that_is_made_anew_again_and_again_the_oldest_is_kept(scene, monkeypatch):
+    monkeypatch.setattr(module, "EARLIER_MAX", 2)
+    consent_id = scene.granted()
+    evidence = [scene.row(consent_id).evidence]
+    for _ in range(4):
+        # As if the keys had changed: what is there holds no longer.
+        broken = evidence[-1].replace(b"proof: ", b"proof: AAAA", 1)
+        scene.rewrite(consent_id, evidence=broken)
+        evidence[-1] = broken
+        scene.pass_by()
+        evidence.append(scene.row(consent_id).evidence)
+    assert scene.row(consent_id).earlier_evidence == tuple(evidence[:2])
 
 
 def test_nothing_becomes_active_before_its_time(scene):

@@ -4,6 +4,7 @@ audit.toml       where the ledger is, and what was promised; written by hand, or
 consent-keys/    whose signatures let the provider's people in (`siegel consent keys put`)
 revoked/         what the customer has revoked, and when (`siegel consent revoke`)
 policy           whom the customer trusts (c2sp.org/tlog-policy); written by hand
+policies/        what that file said, and since when
 last             the head that was verified last, as it was signed
 ledger/          the mirror: the ledger's files under the names that they have everywhere
 incoming/        what was fetched and is not verified yet
@@ -26,6 +27,7 @@ from msgspec import Meta, Struct
 
 from siegel.customer.audit.dates import DELAY_S_MAX, MAX_AGE_S_MAX, Promise
 from siegel.customer.audit.findings import Report
+from siegel.customer.audit.former import Former, note_policy, read_former
 from siegel.customer.audit.openings import OPENINGS_NAME, openings_path
 from siegel.customer.audit.sources import FolderSource, Source, SourceError, read_hand_overs
 from siegel.customer.audit.walk import CHECKPOINT, Before, Trust, stood_at
@@ -36,8 +38,9 @@ from siegel.domain.ledgers import LedgerError, UnsignedError
 from siegel.ledger.checkpoints import parse_checkpoint
 from siegel.ledger.frontier import Frontier, read_frontier
 from siegel.ledger.handover import follow
+from siegel.ledger.keys import VerifierKey
 from siegel.ledger.notes import NOTE_BYTES_MAX, parse_note
-from siegel.ledger.policies import POLICY_BYTES_MAX, Judgement, read_policy
+from siegel.ledger.policies import POLICY_BYTES_MAX, Judgement, Policy, read_policy
 from siegel.ledger.tiles import ENTRIES, edge_tiles, new_tiles
 
 _WAY_OUT: Final = "try: keep the directory as evidence, and begin a new one with: siegel audit init"
@@ -106,6 +109,7 @@ class Book:
                     f"{folder / POLICY_NAME} is missing: it says whom you trust, so only you can bring it back"
                 )
             self._policy = read_policy(policy)
+            self._policy_text = policy
         except LedgerError as error:
             raise ConfigurationError(f"{folder / POLICY_NAME}: {error}") from None
 
@@ -161,7 +165,16 @@ class Book:
         files = list(read_hand_overs(hand_overs))
         *earlier, policy = follow(self._policy, files)
         self._has_strange_keys = len(files) > len(earlier)
-        return Trust(policy, Promise(self.settings.max_age_s, self.settings.delay_s), tuple(earlier))
+        former = (
+            Former(each, before.until_s)
+            for before in read_former(self.folder, self._policy)
+            for each in follow(before.policy, files)
+        )
+        return Trust(policy, Promise(self.settings.max_age_s, self.settings.delay_s), tuple(earlier), tuple(former))
+
+    def note_policy(self, now_s: int) -> None:
+        """Note that the policy counts now: by it a ledger was found to be whole. Raises ConfigurationError, StorageError."""
+        note_policy(self.folder, self._policy_text, now_s)
 
     def before(self, trust: Trust) -> Before | None:
         """Return what was verified last, with the tree's edge out of the mirror; None if nothing was.
@@ -184,10 +197,16 @@ class Book:
         return Before(last, stood_at(judgement), frontier if frontier.root == last.root else Frontier())
 
     def _judge_last(self, data: bytes, trust: Trust) -> Judgement:
-        """Judge the last head by the policy of now, or of the keys before a hand-over."""
+        """Judge the last head by the policy of now, or of the keys before a hand-over.
+
+        Those that the directory had before know it too where the policy of now names the keys to which they lead.
+        """
         problem = ""
         is_head = True
-        for policy in (trust.policy, *reversed(trust.earlier)):
+        former = [each.policy for each in trust.former]
+        if not former or _keys(former[-1]) != _keys(trust.policy):
+            former = []
+        for policy in (trust.policy, *reversed(trust.earlier), *reversed(former)):
             try:
                 return policy.judge(data)
             except LedgerError as error:
@@ -267,6 +286,10 @@ class Book:
                 sync_folder(evidence)
         except OSError as error:
             raise StorageError(f"{evidence} cannot be written: {error.strerror}") from None
+
+
+def _keys(policy: Policy) -> set[VerifierKey]:
+    return {line.verifier for line in policy.logs}
 
 
 def _is_kept(folder: Path, head: bytes | None, report: Report) -> bool:

@@ -1,7 +1,7 @@
 """The documents of consents in a mirror, as far as they can be believed: by the customer's own keys, his policy, and the tree.
 
 - consents/index: the ids, one a line
-- consents/<id>/<name>: request, approval, evidence, denial, revocation, report
+- consents/<id>/<name>: request, approval, evidence, earlier, denial, revocation, report
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,26 +9,30 @@ from typing import Final
 
 from msgspec import Struct
 
+from siegel.customer.audit.former import Former
 from siegel.customer.audit.sources import Source, SourceError
 from siegel.customer.audit.walk import read_bundle
 from siegel.customer.consent.pins import Pins
 from siegel.customer.keybox.consents import EVIDENCE_BYTES_MAX
 from siegel.domain.ledgers import LedgerError, LedgerFormError
-from siegel.ledger.consent_evidence import parse_evidence, recorded_at, verify_by_any
+from siegel.ledger.consent_evidence import EARLIER_MAX, Proven, parse_evidence, recorded_at, split_evidence, verify_by_any
 from siegel.ledger.consent_keys import ConsentKeys
 from siegel.ledger.consents import AccessRequest, Approval, is_consent_id, parse_approval, parse_request
 from siegel.ledger.leaves import Opening, decode_opening
 from siegel.ledger.notes import NOTE_BYTES_MAX, parse_note
-from siegel.ledger.policies import Policy
 from siegel.ledger.proof_files import parse_proof_file
 from siegel.ledger.tiles import ENTRIES, TILE_WIDTH, tile_at
 
 INDEX: Final = "consents/index"
-# A request never changes, and without one there is nothing else.
-DOCUMENTS: Final = ("request", "approval", "evidence", "denial", "revocation", "report")
+# A request never changes, and without one there is nothing else. What was evidence before is asked for behind what is: if it
+# is made anew meanwhile, it is here twice, and never not at all.
+DOCUMENTS: Final = ("request", "approval", "evidence", "earlier", "denial", "revocation", "report")
 CONSENTS_MAX: Final = 100_000
 NEW_MAX: Final = 1000
-_BYTES_MAX: Final = dict.fromkeys(DOCUMENTS, NOTE_BYTES_MAX) | {"evidence": EVIDENCE_BYTES_MAX}
+_BYTES_MAX: Final = dict.fromkeys(DOCUMENTS, NOTE_BYTES_MAX) | {
+    "evidence": EVIDENCE_BYTES_MAX,
+    "earlier": EARLIER_MAX * EVIDENCE_BYTES_MAX,
+}
 # So long after its end nothing more is expected of a consent.
 _SETTLED_S: Final = 7 * 24 * 3600
 
@@ -36,7 +40,8 @@ _SETTLED_S: Final = 7 * 24 * 3600
 class Known(Struct):
     """One consent, as the mirror tells of it. `approval` is None where none was signed as it must be; `problem` says why.
 
-    `index` and `witnessed_at_s` are of the evidence, None where there is none. `opening` is the one in the evidence.
+    `index` and `witnessed_at_s` are of the evidence, None where there is none. `opening` is the one in the evidence. `unproven`
+    says what is wrong with evidence that would be of before that time, and does not hold; it is empty if there is none.
     """
 
     consent_id: str
@@ -45,13 +50,14 @@ class Known(Struct):
     index: int | None = None
     witnessed_at_s: int | None = None
     opening: Opening | None = None
+    unproven: str = ""
 
 
 class Judging(Struct, frozen=True):
     """By what consents are judged: the keys that were pinned, the policies of now and of before, how much clocks are forgiven."""
 
     pins: Pins
-    policies: Sequence[Policy]
+    policies: Sequence[Former]
     slack_s: int
 
     def keys(self, at_s: int) -> Sequence[ConsentKeys]:
@@ -60,6 +66,20 @@ class Judging(Struct, frozen=True):
         if not found:
             raise LedgerFormError("no consent keys are pinned here, so nobody could consent")
         return found
+
+    def verify(self, data: bytes) -> Proven:
+        """Return what evidence proves by the first of the policies by which it holds. Raises LedgerError, that of the first."""
+        keys = self.keys(recorded_at(data))
+        problem: LedgerError | None = None
+        for former in self.policies:
+            try:
+                proven = verify_by_any(data, keys, [former.policy])
+            except LedgerError as error:
+                problem = problem or error
+                continue
+            if proven.witnessed_at_s <= former.until_s + self.slack_s:
+                return proven
+        raise problem or LedgerFormError("nobody's word is believed")
 
 
 def consent_path(consent_id: str, name: str) -> str:
@@ -201,8 +221,7 @@ def _read(consent_id: str, source: Source, judging: Judging, size: int) -> Known
     evidence, note = _signed_documents(consent_id, source)
     try:
         if evidence is not None:
-            known = _of_evidence(consent_id, evidence, judging)
-            _check_in_tree(evidence, source, size)
+            known = _of_evidence(consent_id, evidence, source, judging, size)
         elif note is not None:
             known = Known(consent_id, _signed(note, judging))
         else:
@@ -215,10 +234,31 @@ def _read(consent_id: str, source: Source, judging: Judging, size: int) -> Known
     return known
 
 
-def _of_evidence(consent_id: str, data: bytes, judging: Judging) -> Known:
-    proven = verify_by_any(data, judging.keys(recorded_at(data)), judging.policies)
-    opening = decode_opening(parse_evidence(data).opening)
-    return Known(consent_id, proven.approval, index=proven.index, witnessed_at_s=proven.witnessed_at_s, opening=opening)
+def _of_evidence(consent_id: str, data: bytes, source: Source, judging: Judging, size: int) -> Known:
+    """Return what the evidence says of a consent, with the time of the earliest that holds. Raises LedgerError if none does."""
+    found, problems = list[tuple[Proven, bytes]](), list[LedgerError]()
+    earlier = split_evidence(source.get(consent_path(consent_id, "earlier")) or b"")
+    for each in (data, *reversed(earlier[:EARLIER_MAX])):
+        try:
+            proven = judging.verify(each)
+            _check_in_tree(each, source, size)
+        except LedgerError as error:
+            problems.append(error)
+            continue
+        # What is about another entry is evidence of another approval.
+        if not found or proven.entry == found[0][0].entry:
+            found.append((proven, each))
+    if not found:
+        raise problems[0]
+    first, its_file = min(found, key=lambda one: one[0].witnessed_at_s)
+    return Known(
+        consent_id,
+        first.approval,
+        index=first.index,
+        witnessed_at_s=first.witnessed_at_s,
+        opening=decode_opening(parse_evidence(its_file).opening),
+        unproven=str(problems[-1]) if problems else "",
+    )
 
 
 def _check_in_tree(data: bytes, source: Source, size: int) -> None:

@@ -261,7 +261,8 @@ class Monitor:
         if consent.approved_at is None or entry.index < consent.approved_at:
             yield "it was used before its approval was in the ledger"
         elif known.witnessed_at_s is None or at_ms + self._slack_ms < known.witnessed_at_s * _MS:
-            yield "it was used before your witnesses had seen its approval"
+            unproven = f"; there is evidence of before, which does not hold: {known.unproven}" if known.unproven else ""
+            yield f"it was used before your witnesses had seen its approval{unproven}"
         if at_ms < request.not_before_s * _MS:
             yield f"it was used before {time_text(request.not_before_s)}, when it began"
         if at_ms > approval.expires_s * _MS + BINDING_MS:

@@ -18,7 +18,7 @@ _MS = 1000
 def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report) -> None:
     """Add to `report` what is to be said of the entries from `first` on. Raises SourceError, ConfigurationError."""
     pins, slack_s = read_pins(book.folder), trust.promise.delay_s
-    consents = Consents(source, Judging(pins, (trust.policy, *trust.earlier), slack_s), report.size)
+    consents = Consents(source, Judging(pins, trust.known, slack_s), report.size)
     monitor = Monitor(report, consents, pins, read_revoked(book.folder), slack_s, has_names=_has_names(book))
     start = _start(consents, source, first, report.size)
     for line in read_lines(source, start, first):

@@ -89,6 +89,7 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
                 book.keep_fetched(evidence)
         if head is not None and judgement and report.holds(*NEEDED) and _is_newer(judgement, before):
             book.keep(head, report.size, before)
+            book.note_policy(now_s)
         shutil.rmtree(book.incoming, ignore_errors=True)
         return Synced(report, evidence)
 
@@ -96,7 +97,7 @@ def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently)
 def _find_rewritten(book: Book, remote: Source, before: Before, later: Side, trust: Trust) -> Rewritten | None:
     """Return the entry of the mirror that is another one now. What is fetched for that is among the evidence."""
     last, source = book.last(), Layers(FolderSource(book.incoming), _Fetching(remote, book.incoming))
-    policy = next((each for each in (trust.policy, *trust.earlier) if _has_signed(each, last)), trust.policy)
+    policy = next((each.policy for each in trust.known if _has_signed(each.policy, last)), trust.policy)
     return find_rewritten(Side(book.mirror, last, before.checkpoint, policy), replace(later, source=source))
 
 

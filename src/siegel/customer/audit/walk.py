@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from siegel.customer.audit.dates import Dates, Promise
 from siegel.customer.audit.findings import Name, Report, time_text
+from siegel.customer.audit.former import Former
 from siegel.customer.audit.sources import Source
 from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.bundles import encode_bundle, entries_of
@@ -40,11 +41,20 @@ class Before(Struct, frozen=True):
 
 
 class Trust(Struct, frozen=True):
-    """Whom the customer believes, and what was promised. `earlier`: the policies before each hand-over of keys."""
+    """Whom the customer believes, and what was promised.
+
+    `earlier`: the policies before each hand-over of keys; `former`: those that stood in the policy's place, each led on as well.
+    """
 
     policy: Policy
     promise: Promise
     earlier: tuple[Policy, ...] = ()
+    former: tuple[Former, ...] = ()
+
+    @property
+    def known(self) -> tuple[Former, ...]:
+        """All of these policies, and for what was signed up to when each of them counts."""
+        return (*map(Former, (self.policy, *self.earlier)), *self.former)
 
 
 def audit(source: Source, trust: Trust, before: Before | None, now_s: int, progress: Progress = lambda _count: None) -> Report:

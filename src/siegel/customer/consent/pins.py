@@ -3,24 +3,19 @@
 The newest counts for what is signed now. Each is kept, since an approval of before was signed by the keys of before.
 """
 
-import calendar
-import re
-import time
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
-from siegel.customer.keybox.durable import sync_folder, write_new
-from siegel.domain.errors import ConfigurationError, StorageError
+from siegel.customer.datedfiles import list_dated, read_bounded, write_dated
+from siegel.domain.errors import ConfigurationError
 from siegel.domain.ledgers import LedgerError
 from siegel.ledger.consent_keys import ConsentKeys, parse_consent_keys
 from siegel.ledger.consent_lines import DOCUMENT_BYTES_MAX
 
 FOLDER_NAME: Final = "consent-keys"
 
-_FORMAT: Final = "%Y%m%dT%H%M%SZ"
-_NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 _TRY: Final = "try: siegel consent keys put DIR FILE"
 
 
@@ -59,18 +54,12 @@ class Pins(Struct, frozen=True):
 
 def read_pins(folder: Path) -> Pins:
     """Return what is pinned in a directory of audits. Raises ConfigurationError for a file that is none."""
-    try:
-        paths = sorted(path for path in (folder / FOLDER_NAME).iterdir() if _NAME.fullmatch(path.name))
-    except FileNotFoundError:
-        return Pins()
-    except OSError as error:
-        raise ConfigurationError(f"{folder / FOLDER_NAME} cannot be read: {error.strerror}") from None
-    return Pins(tuple(_read(path) for path in paths))
+    return Pins(tuple(Pin(each.since_s, *_read_keys(each.path)) for each in list_dated(folder / FOLDER_NAME)))
 
 
 def read_keys(path: Path) -> bytes:
     """Return the bytes of a file of keys, which `pin` takes. Raises ConfigurationError for one that is none."""
-    return _read_keys(path)[0]
+    return _read_keys(path)[1]
 
 
 def pin(folder: Path, data: bytes, now_s: int) -> None:
@@ -78,31 +67,12 @@ def pin(folder: Path, data: bytes, now_s: int) -> None:
     known = read_pins(folder).pins
     if known and known[-1].data == data:
         return
-    since_s = max(now_s, known[-1].since_s + 1) if known else now_s
-    place = folder / FOLDER_NAME / time.strftime(_FORMAT, time.gmtime(since_s))
+    write_dated(folder / FOLDER_NAME, data, max(now_s, known[-1].since_s + 1) if known else now_s)
+
+
+def _read_keys(path: Path) -> tuple[ConsentKeys, bytes]:
+    data = read_bounded(path, DOCUMENT_BYTES_MAX)
     try:
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder)
-        write_new(place, data)
-    except OSError as error:
-        raise StorageError(f"{place} cannot be written: {error.strerror}") from None
-
-
-def _read(path: Path) -> Pin:
-    try:
-        since = calendar.timegm(time.strptime(path.name, _FORMAT))
-    except ValueError:
-        raise ConfigurationError(f"{path} is not named by a time") from None
-    data, keys = _read_keys(path)
-    return Pin(since, keys, data)
-
-
-def _read_keys(path: Path) -> tuple[bytes, ConsentKeys]:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(DOCUMENT_BYTES_MAX + 1)
-        return data, parse_consent_keys(data)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        return parse_consent_keys(data), data
     except LedgerError as error:
         raise ConfigurationError(f"{path}: {error}") from None

@@ -203,6 +203,7 @@ def documents_of(consent: Consent) -> dict[str, bytes]:
         "request": consent.request.encode(),
         "approval": consent.approval,
         "evidence": consent.evidence,
+        "earlier": b"".join(consent.earlier_evidence),
         "denial": consent.denial,
         "revocation": consent.revocation,
         "report": consent.report.encode(),

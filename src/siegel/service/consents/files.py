@@ -1,7 +1,7 @@
 """The documents of consents as plain files of the account's ledger, so that auditors and mirrors have them too.
 
 consents/index           the ids, one a line
-consents/<id>/<name>     request, approval, evidence, denial, revocation, report
+consents/<id>/<name>     request, approval, evidence, earlier, denial, revocation, report
 """
 
 from typing import Final

@@ -1,7 +1,9 @@
 """The steward's part: what nobody has answered lapses, what was granted expires, and the evidence of an approval is put together.
 
 The evidence is made of the log: as soon as the approval's entry is under a head with the quorum of the account's witnesses. It is
-checked here as it will be checked by everybody else, and only then does the consent become active.
+checked here as it will be checked by everybody else, and only then does the consent become active. Where the log's keys or the
+account's policy change, evidence is made anew, under a later head. What was evidence before is kept: it says since when the
+approval was public, and so which uses came after it.
 """
 
 import logging
@@ -20,7 +22,7 @@ from siegel.domain.logs import Log
 from siegel.domain.ports import Clock, KeyCustodian, MetaStore, Writer
 from siegel.ledger.bundles import entries_of
 from siegel.ledger.checkpoints import parse_checkpoint
-from siegel.ledger.consent_evidence import APPROVED, Evidence
+from siegel.ledger.consent_evidence import APPROVED, EARLIER_MAX, Evidence
 from siegel.ledger.entry_heads import read_entry_head
 from siegel.ledger.leaves import decode_leaf
 from siegel.ledger.notes import parse_note
@@ -176,7 +178,8 @@ class ConsentSteward:
             current = find_consent(tx, consent.account_id, consent.consent_id)
             if current.approval != consent.approval:
                 return None
-            proven = replace(current, evidence=evidence)
+            earlier = (*current.earlier_evidence, current.evidence) if current.evidence else ()
+            proven = replace(current, evidence=evidence, earlier_evidence=earlier[:EARLIER_MAX])
             if not _is_due(proven, now_ms):
                 put_consent(tx, proven)
                 return None

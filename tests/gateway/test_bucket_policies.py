@@ -303,6 +303,22 @@ def test_each_key_of_many_deletes_is_decided_for_itself(bucket: Shelf, service: 
     assert bucket.keys() == ["mine/a"]
 
 
+def test_a_delete_that_names_an_etag_needs_the_right_to_read(bucket: Shelf, service: Service, stranger_s3: Any) -> None:
+    deletes, reads = (statement(bucket, account(service), f"s3:{action}") for action in ("DeleteObject", "GetObject"))
+    etags = {key: bucket.put(key, b"secret")["ETag"] for key in ("a", "b", "c")}
+    put_policy(bucket, deletes)
+    with fails(403, "AccessDenied"):
+        stranger_s3.delete_object(Bucket=bucket.name, Key="a", IfMatch=etags["a"])
+    named = {"Objects": [{"Key": "b", "ETag": etags["b"]}, {"Key": "c", "ETag": "*"}]}
+    done = stranger_s3.delete_objects(Bucket=bucket.name, Delete=named)
+    assert [(entry["Key"], entry["Code"]) for entry in done["Errors"]] == [("b", "AccessDenied")]
+    assert bucket.keys() == ["a", "b"]
+    put_policy(bucket, deletes, reads)
+    stranger_s3.delete_object(Bucket=bucket.name, Key="a", IfMatch=etags["a"])
+    stranger_s3.delete_objects(Bucket=bucket.name, Delete=named)
+    assert bucket.keys() == []
+
+
 def test_conditions_see_the_request(bucket: Shelf, service: Service, stranger_s3: Any) -> None:
     put_policy(
         bucket,

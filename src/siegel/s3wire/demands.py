@@ -1,11 +1,12 @@
 """Which permissions a request needs besides that of its own operation.
 
-Source: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations".
+Source: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations", "Enforce conditional deletes".
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from siegel.s3wire.conditions import DeleteConditions, parse_delete_conditions
 from siegel.s3wire.routes.row import Route
 
 # What a request that writes an object may set beside it.
@@ -27,10 +28,21 @@ def action_of(route: Route, *, has_version: bool) -> str:
     return route.version_action if has_version and route.version_action else route.action
 
 
+def actions_of_delete(conditions: DeleteConditions, *, has_version: bool) -> tuple[str, ...]:
+    """Return what a delete needs besides: whoever names an ETag learns from the answer whether the object has it."""
+    return (_reading(has_version=has_version),) if conditions.names_etag else ()
+
+
+def _reading(*, has_version: bool) -> str:
+    return "s3:GetObjectVersion" if has_version else "s3:GetObject"
+
+
 def further_actions(route: Route, headers: Mapping[str, str], *, has_version: bool) -> tuple[str, ...]:
     """Return the further actions that a request needs on the same resource."""
     if route.operation == "GetObjectAttributes":
-        return ("s3:GetObjectVersion" if has_version else "s3:GetObject",)
+        return (_reading(has_version=has_version),)
+    if route.operation == "DeleteObject":
+        return actions_of_delete(parse_delete_conditions(headers), has_version=has_version)
     if route.action == "s3:PutObject":
         asked = _OF_HEADERS
     elif route.operation == "CreateBucket":

@@ -5,6 +5,7 @@ from typing import Final
 
 from siegel.domain.entry import Entry
 from siegel.domain.errors import InvalidArgumentError, NoSuchVersionError, S3Error
+from siegel.s3wire.demands import actions_of_delete
 from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
 from siegel.s3wire.locks import CREATION_HEADERS, asks_for_lock
@@ -110,13 +111,15 @@ async def delete_objects(cases: UseCases, call: Call, exchange: Exchange) -> Non
 
 async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> DeletedObject | DeleteFailure:
     def entry(done: Deleted) -> Entry:
-        require_decided_on_removed([permitted], done)
+        require_decided_on_removed(permits, done)
         version_id = "" if done.version is None else version_text(done.version)
-        return call.trail.entry(204, object_key=item.object_key, version_id=version_id, permit=permitted.because)
+        return call.trail.entry(204, object_key=item.object_key, version_id=version_id, permit=permits[0].because)
 
-    action = "s3:DeleteObject" if item.version_id is None else "s3:DeleteObjectVersion"
+    has_version = item.version_id is not None
+    actions = ("s3:DeleteObjectVersion" if has_version else "s3:DeleteObject",)
+    actions += actions_of_delete(item.conditions, has_version=has_version)
     try:
-        permitted = permit(cases, call, action, object_key=item.object_key, version_id=item.version_id)
+        permits = [permit(cases, call, each, object_key=item.object_key, version_id=item.version_id) for each in actions]
         target = target_of(cases, call, item.object_key, item.version_id)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
     except S3Error as refusal:

@@ -31,6 +31,9 @@ def test_t26_rustfs_ghsa_3ppv_a_version_has_an_action_of_its_own(operation, has_
             ("s3:PutObjectRetention", "s3:PutObjectLegalHold"),
         ),
         ("GetObject", {"x-amz-tagging": ""}, ()),
+        ("DeleteObject", {}, ()),
+        ("DeleteObject", {"if-match": "*"}, ()),
+        ("DeleteObject", {"if-match": '"0"'}, ("s3:GetObject",)),
         ("CreateBucket", {"x-amz-bucket-object-lock-enabled": "true"}, ("s3:PutBucketObjectLockConfiguration",)),
     ],
 )

@@ -116,8 +116,8 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
         return call.trail.entry(204, object_key=item.object_key, version_id=version_id, permit=permits[0].because)
 
     has_version = item.version_id is not None
-    actions = ("s3:DeleteObjectVersion" if has_version else "s3:DeleteObject",)
-    actions += actions_of_delete(item.conditions, has_version=has_version)
+    action = "s3:DeleteObjectVersion" if has_version else "s3:DeleteObject"
+    actions = (action, *actions_of_delete(item.conditions, has_version=has_version))
     try:
         permits = [permit(cases, call, each, object_key=item.object_key, version_id=item.version_id) for each in actions]
         target = target_of(cases, call, item.object_key, item.version_id)

@@ -80,8 +80,8 @@ class Desk:
         publish(log, self.ledger, **how)
         return self
 
-    def sync(self, now_s=NOW_S):
-        return sync(Book(self.book.folder), FolderSource(self.ledger), now_s)
+    def sync(self, now_s=NOW_S, wait=lambda _delay_s: None):
+        return sync(Book(self.book.folder), FolderSource(self.ledger), now_s, wait=wait)
 
     def checks(self, now_s=NOW_S):
         """Return the names of the checks that do not hold."""

@@ -304,6 +304,30 @@ def test_names_that_an_operator_erased_are_and_he_was_not_to(story):
     assert told[0] == "somebody of the provider's did ledger.opening.erase without any consent"
 
 
+@pytest.mark.parametrize("known", [0, 4])
+def test_names_that_the_account_is_erasing_are_waited_for(story, known):
+    story.approved().add("object.read", 100, bucket="film", key=VIDEO, bucket_id=1)
+    if known:
+        assert found(story.report(head_at_s=101)) == []
+    story.add("object.read", 110, bucket="film", key=VIDEO, bucket_id=1)
+    story.publish(hidden={4}, head_at_s=111)
+    waited = []
+
+    def erase(delay_s):
+        waited.append(delay_s)
+        story.add("ledger.opening.erase", 111, key="opening/4", status=204)
+        story.publish(hidden={4}, head_at_s=113)
+
+    assert found(story.desk.sync(AT_S + 111, erase).report) == []
+    assert waited == [10]
+    # Nobody erases this one.
+    story.add("object.read", 120, bucket="film", key=VIDEO, bucket_id=1)
+    story.publish(hidden={4, 6}, head_at_s=121)
+    (told,) = found(story.desk.sync(AT_S + 121, waited.append).report)
+    assert told == "their names are not shown, and the account did not erase them"
+    assert waited == [10, 10]
+
+
 def test_what_was_approved_before_the_last_audit_counts_in_the_next_one(tmp_path):
     story = Story(tmp_path, APPROVAL).asked().approved().used(100).used(101)
     assert found(story.report(head_at_s=150)) == []

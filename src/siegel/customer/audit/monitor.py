@@ -147,8 +147,8 @@ class Monitor:
         if not entry.is_own_business:
             self._access(entry)
 
-    def finish(self, seen_since_s: SeenSince, start: int) -> None:
-        """Say what can be said only at the end.
+    def finish(self, seen_since_s: SeenSince, start: int) -> bool:
+        """Say what can be said only at the end; return whether names were missing that the account has not erased.
 
         `seen_since_s` tells since when the mirror has had the approval of a consent; `start`: the first entry that was looked at.
         """
@@ -174,6 +174,7 @@ class Monitor:
             if consent.uses or consent.refused:
                 person = consent.known.approval.request.person if consent.known.approval else ""
                 self._report.consents.append(ConsentUses(name, person, consent.uses, consent.reads, consent.refused))
+        return bool(hidden) and self._has_names
 
     def _tell_of_missing(self, name: str, approval: Approval, since_s: float | None) -> None:
         """Tell of an approval that is not in the ledger, if it was there well before the head was signed."""

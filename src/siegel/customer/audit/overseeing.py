@@ -15,8 +15,11 @@ from siegel.ledger.bundles import entries_of
 _MS = 1000
 
 
-def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report) -> None:
-    """Add to `report` what is to be said of the entries from `first` on. Raises SourceError, ConfigurationError."""
+def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report) -> bool:
+    """Add to `report` what is to be said of the entries from `first` on. Raises SourceError, ConfigurationError.
+
+    Return whether names are missing that the account has not erased, as far as the entries go.
+    """
     pins, slack_s = read_pins(book.folder), trust.promise.delay_s
     consents = Consents(source, Judging(pins, trust.known, slack_s), report.size)
     monitor = Monitor(report, consents, pins, read_revoked(book.folder), slack_s, has_names=_has_names(book))
@@ -31,11 +34,12 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
         except OSError:
             return None
 
-    monitor.finish(seen_since_s, start)
+    hides = monitor.finish(seen_since_s, start)
     report.asked = [
         Asked(request.consent_id, request.person, request.reason, request.answer_by_s)
         for request in consents.unanswered(report.checked_at_s)
     ]
+    return hides
 
 
 def _has_names(book: Book) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,9 @@ FETCHERS: Final = 8
 # A head may claim any size; nobody's disk is filled by a claim.
 NEW_ENTRIES_MAX: Final = 1_000_000_000
 
+# So soon the entry by which an account has erased a name is in the tree, however long the auditor forgives other entries.
+ERASED_IN_S_MAX: Final = 15
+
 # What does not hold of these where the past is not what it was.
 _OF_THE_PAST: Final = (Name.ENTRIES, Name.TILES, Name.CONSISTENCY)
 
@@ -48,50 +52,83 @@ class Synced(Struct, frozen=True):
     evidence: Path | None
 
 
-def sync(book: Book, remote: Source, now_s: int, starting: Starting = _silently) -> Synced:
+class _Look(Struct):
+    """What was fetched, and what is to be said of it. `hides`: names are missing that the account has not erased."""
+
+    head: bytes | None
+    source: Source
+    trust: Trust
+    before: Before | None
+    judgement: Judgement | None
+    report: Report
+    hides: bool = False
+
+
+def sync(
+    book: Book, remote: Source, now_s: int, starting: Starting = _silently, wait: Callable[[float], None] = time.sleep
+) -> Synced:
     """Fetch what is new, verify it, keep it; `starting` is told how many files there are, and then of each.
 
-    What does not hold is not kept as the ledger; its head and the report are kept as evidence. Raises SourceError, StorageError,
-    ConfigurationError.
+    What does not hold is not kept as the ledger; its head and the report are kept as evidence. Where names are missing, it waits
+    for the entry by which the account may just have erased them, as long as that may take, and looks again. Raises SourceError,
+    StorageError, ConfigurationError.
     """
     with book.changing():
+        look = _look(book, remote, now_s, starting)
+        if look.hides:
+            delay_s = min(look.trust.promise.delay_s, ERASED_IN_S_MAX)
+            wait(delay_s)
+            look = _look(book, remote, now_s + delay_s, starting)
+        synced = _keep(book, remote, look)
         shutil.rmtree(book.incoming, ignore_errors=True)
-        head = remote.get(CHECKPOINT)
-        _fetch_hand_overs(book, remote)
-        _fetch_warning(book, remote)
-        fetch_consents(remote, book.mirror, now_s, lambda path, data: _write(book.incoming / path, data))
-        source = Layers(FolderSource(book.incoming), book.mirror)
-        trust = book.trust(source)
-        before = book.before(trust)
-        is_mended = _fetch_lost(book, remote)
-        judgement = judge_head(head, trust, Report(checked_at_s=now_s))
-        if judgement:
-            _fetch_new(book, remote, before.frontier.size if before else 0, judgement.checkpoint.size, starting)
-            _note_nameless(book, before.frontier.size if before else 0, judgement.checkpoint.size)
-            _keep_names(book, source, before.frontier.size if before else 0, judgement.checkpoint.size)
-        if before and is_mended:
-            # What was lost is believed no more than what is new: the walk begins with the first entry.
-            before = replace(before, frontier=Frontier())
-        report = audit(_WithHead(head, source), trust, before, now_s)
-        if report.holds(Name.ENTRIES) and Name.ENTRIES not in report.unchecked:
-            oversee(book, source, trust, before.frontier.size if before else 0, report)
-        else:
-            report.leave(Name.OPENINGS, Name.CONSENT)
-        rewritten = None
-        if before and head and judgement and not report.holds(*_OF_THE_PAST):
-            rewritten = _find_rewritten(book, remote, before, Side(source, head, judgement.checkpoint, trust.policy), trust)
-            if rewritten:
-                rewritten.tell(report)
-        evidence = None
-        if not report.holds(*(name for name in Name if name is not Name.FRESHNESS)):
-            evidence = book.keep_evidence(head, report, rewritten.proofs if rewritten else {})
-            if not report.holds(*_OF_THE_PAST):
-                book.keep_fetched(evidence)
-        if head is not None and judgement and report.holds(*NEEDED) and _is_newer(judgement, before):
-            book.keep(head, report.size, before)
-            book.note_policy(now_s)
-        shutil.rmtree(book.incoming, ignore_errors=True)
-        return Synced(report, evidence)
+        return synced
+
+
+def _keep(book: Book, remote: Source, look: _Look) -> Synced:
+    """Keep what holds as the ledger, and what does not as evidence."""
+    head, trust, before, judgement, report = look.head, look.trust, look.before, look.judgement, look.report
+    rewritten = None
+    if before and head and judgement and not report.holds(*_OF_THE_PAST):
+        rewritten = _find_rewritten(book, remote, before, Side(look.source, head, judgement.checkpoint, trust.policy), trust)
+        if rewritten:
+            rewritten.tell(report)
+    evidence = None
+    if not report.holds(*(name for name in Name if name is not Name.FRESHNESS)):
+        evidence = book.keep_evidence(head, report, rewritten.proofs if rewritten else {})
+        if not report.holds(*_OF_THE_PAST):
+            book.keep_fetched(evidence)
+    if head is not None and judgement and report.holds(*NEEDED) and _is_newer(judgement, before):
+        book.keep(head, report.size, before)
+        book.note_policy(report.checked_at_s)
+    return Synced(report, evidence)
+
+
+def _look(book: Book, remote: Source, now_s: int, starting: Starting) -> _Look:
+    """Fetch what is new, and look at it."""
+    shutil.rmtree(book.incoming, ignore_errors=True)
+    head = remote.get(CHECKPOINT)
+    _fetch_hand_overs(book, remote)
+    _fetch_warning(book, remote)
+    fetch_consents(remote, book.mirror, now_s, lambda path, data: _write(book.incoming / path, data))
+    source = Layers(FolderSource(book.incoming), book.mirror)
+    trust = book.trust(source)
+    before = book.before(trust)
+    is_mended = _fetch_lost(book, remote)
+    judgement = judge_head(head, trust, Report(checked_at_s=now_s))
+    first = before.frontier.size if before else 0
+    if judgement:
+        _fetch_new(book, remote, first, judgement.checkpoint.size, starting)
+        _note_nameless(book, first, judgement.checkpoint.size)
+        _keep_names(book, source, first, judgement.checkpoint.size)
+    if before and is_mended:
+        # What was lost is believed no more than what is new: the walk begins with the first entry.
+        before, first = replace(before, frontier=Frontier()), 0
+    look = _Look(head, source, trust, before, judgement, audit(_WithHead(head, source), trust, before, now_s))
+    if look.report.holds(Name.ENTRIES) and Name.ENTRIES not in look.report.unchecked:
+        look.hides = oversee(book, source, trust, first, look.report)
+    else:
+        look.report.leave(Name.OPENINGS, Name.CONSENT)
+    return look
 
 
 def _find_rewritten(book: Book, remote: Source, before: Before, later: Side, trust: Trust) -> Rewritten | None:

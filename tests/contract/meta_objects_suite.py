@@ -202,6 +202,19 @@ class ObjectsContract:
         take(store, kept, [kept.data_id])
         assert store.reader.housekeeping.released_blobs(clock.ms - 5, 10) == [kept.data_id]
 
+    def test_released_blobs_are_renewed_and_others_stay_as_they_are(self, store, clock):
+        begun_ms = clock.ms
+        gone, owned = (put(store, a_version(key, number, storage=Storage.BLOB), None) for number, key in enumerate("ab", 1))
+        housekeeping = store.reader.housekeeping
+        assert not housekeeping.is_released(gone.data_id)
+        take(store, gone, [gone.data_id])
+        assert [housekeeping.is_released(each.data_id) for each in (gone, owned)] == [True, False]
+        for at_ms in (begun_ms + 100, begun_ms + 50):
+            write(store, lambda tx, at_ms=at_ms: tx.housekeeping.renew_released([gone.data_id, owned.data_id, b"?" * 16], at_ms))
+            assert housekeeping.released_blobs(begun_ms + 100, 10) == []
+            assert housekeeping.released_blobs(begun_ms + 101, 10) == [gone.data_id]
+        assert not housekeeping.is_released(b"?" * 16)
+
     def test_the_null_version_is_found_wherever_it_is(self, store):
         objects = store.reader.objects
         null = put(store, a_version(number=1, is_null=True))

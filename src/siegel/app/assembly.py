@@ -24,6 +24,7 @@ from siegel.service.delete import Deleter
 from siegel.service.directory import Directory
 from siegel.service.expiry import Calendar
 from siegel.service.get import Getter
+from siegel.service.keeping import Keeping
 from siegel.service.key_uses import KeyUses
 from siegel.service.keys import KeyRing
 from siegel.service.kms.custody import Custodies, LocalCustody
@@ -97,7 +98,8 @@ def build_s3(deployment: Deployment, settings: Settings) -> Gateway:
         reaper=IdleReaper(),
         region=settings.region,
     )
-    getter = Getter(store, blobs, directory, object_keys, executor)
+    keeping = Keeping(store, clock, round(settings.grace_s * 1000))
+    getter = Getter(store, blobs, directory, object_keys, executor, keeping=keeping)
     return Gateway(
         UseCases(
             rules=rules,

@@ -102,7 +102,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             description="Seconds from the release of a blob to the removal of its file. "
-            "A download of an object in parts that is overwritten or deleted meanwhile goes on for as long.",
+            "What a download that began before still wants stays longer.",
         ),
     ] = 3600
     steward_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two rounds of the steward, who tidies up.")] = 60

@@ -307,6 +307,14 @@ class Housekeeping(Protocol):
         """Return blobs released before a time, oldest first."""
         ...
 
+    def is_released(self, blob_id: bytes) -> bool:
+        """Whether nothing owns the blob any more, and it is not forgotten."""
+        ...
+
+    def renew_released(self, blob_ids: Sequence[bytes], at_ms: int) -> None:
+        """Take released blobs for released at a later time; one that is not released, or later, stays as it is. Writes only."""
+        ...
+
     def forget_blobs(self, blob_ids: Sequence[bytes]) -> None:
         """Drop released blobs from the books, once their files are gone. Writes only."""
         ...

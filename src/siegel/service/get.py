@@ -20,6 +20,7 @@ from siegel.s3wire.names import decode_version_id
 from siegel.service.asker import Asker
 from siegel.service.directory import Directory
 from siegel.service.heads import LayoutPart, open_head, open_own_head, open_tags, place_of
+from siegel.service.keeping import Keeping
 from siegel.service.keys import BucketKeys
 from siegel.service.objectkeys import ObjectKeys, Unwrapped, split_lease
 from siegel.service.opened import Made, Opened, version_text
@@ -90,7 +91,14 @@ class Getter:
     """The use cases GetObject, HeadObject, and the reading side of copies."""
 
     def __init__(
-        self, store: MetaStore, blobs: BlobStore, directory: Directory, object_keys: ObjectKeys, executor: Executor
+        self,
+        store: MetaStore,
+        blobs: BlobStore,
+        directory: Directory,
+        object_keys: ObjectKeys,
+        executor: Executor,
+        *,
+        keeping: Keeping,
     ) -> None:
         self._objects = store.reader.objects
         self._recent = RecentObjects(store.reader.objects, store.object_changes)
@@ -99,6 +107,7 @@ class Getter:
         self._object_keys = object_keys
         self._use_again = object_keys.use_again
         self._executor = executor
+        self._keeping = keeping
         self._slabs = Slabs()
 
     def find(self, bucket: Bucket, object_key: str, version_id: str | None, *, with_body: bool = True) -> ObjectVersion:
@@ -199,8 +208,8 @@ class Getter:
         if opened.version.storage is Storage.INLINE:
             yield opened.inline_bytes()[start:stop]
             return
-        at = 0
-        for part in opened.parts():
+        at, parts, due_ms = 0, opened.parts(), self._keeping.due_ms()
+        for number, part in enumerate(parts, 1):
             if at >= stop:
                 return
             low, high = max(start - at, 0), min(stop - at, part.size_bytes)
@@ -208,6 +217,8 @@ class Getter:
                 async with aclosing(self._stream_part(opened, part, low, high)) as pieces:
                     async for piece in pieces:
                         yield piece
+                        if self._keeping.is_due(due_ms):
+                            due_ms = await self._keeping.go_on([each.data_id for each in parts[number:]])
             at += part.size_bytes
 
     async def _stream_part(self, opened: Opened, part: LayoutPart, start: int, stop: int) -> AsyncGenerator[Piece, None]:

@@ -43,7 +43,7 @@ class Scene:
         self.used_again, self.may_use_again = [], True
         # Whether a custody keeps the layer for a while, and whoever asks may use it.
         self.keeps = False
-        self.getter = Getter(self.store, None, self, ObjectKeys(self.ring, self), None)
+        self.getter = Getter(self.store, None, self, ObjectKeys(self.ring, self), None, keeping=None)
         self.put()
 
     def keys_of(self, _bucket):

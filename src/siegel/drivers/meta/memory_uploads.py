@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import islice
 
+from msgspec.structs import replace
+
 from siegel.domain.errors import StorageError
 from siegel.domain.objects import CompletedUpload, Part, Upload
 from siegel.drivers.meta.key_order import key_bytes, stop_bytes
@@ -87,6 +89,19 @@ class MemoryHousekeeping:
             if blob.released_at_ms is not None and blob.released_at_ms < before_ms
         )
         return [blob_id for _, blob_id in released[:limit]]
+
+    def is_released(self, blob_id: bytes) -> bool:
+        """Whether nothing owns the blob any more, and it is not forgotten."""
+        blob = self._tables.blobs.get((blob_id,))
+        return blob is not None and blob.released_at_ms is not None
+
+    def renew_released(self, blob_ids: Sequence[bytes], at_ms: int) -> None:
+        """Take released blobs for released at a later time; one that is not released, or later, stays as it is."""
+        self._tables.require_change()
+        for blob_id in blob_ids:
+            blob = self._tables.blobs.get((blob_id,))
+            if blob is not None and blob.released_at_ms is not None and blob.released_at_ms < at_ms:
+                self._tables.blobs.put((blob_id,), replace(blob, released_at_ms=at_ms))
 
     def forget_blobs(self, blob_ids: Sequence[bytes]) -> None:
         """Drop released blobs from the books, once their files are gone. A blob that is not released stays."""

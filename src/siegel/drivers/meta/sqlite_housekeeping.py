@@ -21,6 +21,17 @@ class SqliteHousekeeping:
         )
         return [row[0] for row in rows]
 
+    def is_released(self, blob_id: bytes) -> bool:
+        """Whether nothing owns the blob any more, and it is not forgotten."""
+        return self._statements.row("SELECT 1 FROM blob WHERE blob_id = ? AND released_at_ms IS NOT NULL", (blob_id,)) is not None
+
+    def renew_released(self, blob_ids: Sequence[bytes], at_ms: int) -> None:
+        """Take released blobs for released at a later time; one that is not released, or later, stays as it is."""
+        for blob_id in blob_ids:
+            self._statements.write(
+                "UPDATE blob SET released_at_ms = ?1 WHERE blob_id = ?2 AND released_at_ms < ?1", (at_ms, blob_id)
+            )
+
     def forget_blobs(self, blob_ids: Sequence[bytes]) -> None:
         """Drop released blobs from the books, once their files are gone. A blob that is not released stays."""
         for blob_id in blob_ids:

@@ -23,6 +23,7 @@ under the base nonce XOR k, and rests at offset 88 + k * 16400. The plaintext's 
 """
 
 import hmac
+from collections.abc import Sequence
 from struct import Struct as Layout
 from typing import Final
 
@@ -59,6 +60,7 @@ _COMMITMENT_AT: Final = PREAMBLE_BYTES + SALT_BYTES
 _NONCE_STOP: Final = KEY_BYTES + NONCE_BYTES
 _DERIVED_BYTES: Final = _NONCE_STOP + COMMITMENT_BYTES
 _NO_CHUNKS: Final = memoryview(b"")
+_NO_ROOM: Final = memoryview(bytearray())
 
 
 def _derive(data_key: bytes, place: Place, data_id: bytes, part_number: int, salt: bytes) -> bytes:
@@ -187,38 +189,53 @@ class SegmentOpener:
         self._last_chunk = plain_size // CHUNK_BYTES
 
     def open_into(self, first_chunk: int, sealed: memoryview, output: memoryview) -> int:
-        """Open consecutive whole chunks from `first_chunk` on into `output`; return the bytes of plaintext.
+        """Open consecutive whole chunks from `first_chunk` on into `output`; see `open_chunks`."""
+        return self.open_chunks(first_chunk, sealed_views(sealed), plain_views(output))
+
+    def open_chunks(self, first_chunk: int, sealed: Sequence[memoryview], output: Sequence[memoryview]) -> int:
+        """Open consecutive whole chunks from `first_chunk` on, each into a view of its own; return the bytes of plaintext.
 
         Raises SealBrokenError if a chunk does not open or is cut short; then `output` is blank again. Raises ValueError if
         `output` is too small for what `sealed` holds.
         """
-        size = self._plain_length(first_chunk, len(sealed))
-        if size > len(output):
+        count = len(sealed)
+        last_bytes = len(sealed[-1]) if count else 0
+        size = self._plain_length(first_chunk, count, last_bytes)
+        rooms = [*output[:count], _NO_ROOM][:count]
+        rooms[-1] = rooms[-1][: last_bytes - TAG_BYTES]
+        if len(rooms) < count or len(rooms[-1]) != last_bytes - TAG_BYTES:
             raise ValueError("no room for the plaintext")
         decrypt_into, base_nonce = self._cipher.decrypt_into, self._base_nonce
-        output = output[:size]
-        at = 0
         chunk = first_chunk
         # Written out rather than called: at this size of chunk every microsecond of the loop shows in large downloads.
         try:
-            for start in range(0, len(sealed), SEALED_CHUNK_BYTES):
-                nonce = (base_nonce ^ chunk).to_bytes(NONCE_BYTES, "big")
-                decrypt_into(nonce, sealed[start : start + SEALED_CHUNK_BYTES], None, output[at : at + CHUNK_BYTES])
+            for piece, room in zip(sealed, rooms, strict=True):
+                decrypt_into((base_nonce ^ chunk).to_bytes(NONCE_BYTES, "big"), piece, None, room)
                 chunk += 1
-                at += CHUNK_BYTES
         except InvalidTag:
-            output[:] = bytes(size)
+            for room in rooms:
+                room[:] = bytes(len(room))
             raise SealBrokenError(f"chunk {chunk} of a segment does not open") from None
         return size
 
-    def _plain_length(self, first_chunk: int, sealed_length: int) -> int:
+    def _plain_length(self, first_chunk: int, count: int, last_bytes: int) -> int:
         """Return what the chunks open to. Only the last chunk may be short, and it must have exactly its own length."""
-        count = -(-sealed_length // SEALED_CHUNK_BYTES)
         stop = first_chunk + count
         size = min(stop * CHUNK_BYTES, self._plain_size) - first_chunk * CHUNK_BYTES
-        if first_chunk < 0 or not 0 < count <= self._last_chunk + 1 - first_chunk or sealed_length != size + count * TAG_BYTES:
+        is_within = first_chunk >= 0 and 0 < count <= self._last_chunk + 1 - first_chunk
+        if not is_within or last_bytes - TAG_BYTES != size - (count - 1) * CHUNK_BYTES:
             raise SealBrokenError("chunks of a segment are missing or cut short")
         return size
+
+
+def sealed_views(sealed: memoryview) -> list[memoryview]:
+    """Return a view of each sealed chunk in a buffer."""
+    return [sealed[at : at + SEALED_CHUNK_BYTES] for at in range(0, len(sealed), SEALED_CHUNK_BYTES)]
+
+
+def plain_views(plain: memoryview) -> list[memoryview]:
+    """Return a view of the room for each chunk's plaintext in a buffer."""
+    return [plain[at : at + CHUNK_BYTES] for at in range(0, len(plain), CHUNK_BYTES)]
 
 
 def seal_segment(data_key: bytes, place: Place, data_id: bytes, part_number: int, *, salt: bytes, plaintext: Bytes) -> bytes:

@@ -17,7 +17,7 @@ from siegel.customer.audit.balance import Balance, Kind, moment_text
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import Name, Report
 from siegel.customer.audit.keylog import KeyLog, log_path, read_key_log
-from siegel.customer.audit.ledgerbook import Shelf, Span, read_ledger_book
+from siegel.customer.audit.ledgerbook import LedgerBook, Shelf, Span, read_ledger_book
 from siegel.customer.audit.places import Places, earliest, moved, names_of
 from siegel.customer.audit.reconcile import Books, Terms, reconcile
 from siegel.customer.audit.statefile import read_state, write_state
@@ -99,14 +99,8 @@ def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting:
     balance.head_at_s, balance.size = min(heads_s), sum(report.size for report in reports)
     heads = {path: head for memory in reversed(memories) for path, head in memory.heads.items()}
     logs = _read_logs(paths, terms, heads, balance, starting)
-    keys = frozenset[str]().union(*(log.key_ids for log in logs))
-    span = Span(terms.ledger_since_ms, terms.to_ms + terms.clock_ms)
-    shelves = [
-        Shelf(book.mirror, report.size, report.origin if len(books) > 1 else "")
-        for book, report in zip(books, reports, strict=True)
-    ]
-    ledger = read_ledger_book(shelves, keys, span, starting("entries", balance.size))
     ends_ms = [now_ms if place.is_dir() else (log.last_ms or 0) for place, log in zip(wanted.logs, logs, strict=True)]
+    ledger = _read_ledgers(books, reports, logs, terms, starting)
     for file in files:
         if file.bad:
             balance.say(f"{file.bad} lines of {file.path}, which are no receipts")
@@ -118,15 +112,32 @@ def _balance_books(books: Sequence[Book], wanted: Wanted, now_ms: int, starting:
     accounts = frozenset(origin.rpartition("/")[2] for origin in origins)
     reconcile(Books(ledger, logs, ends_ms, receipts, accounts), terms, until_ms, balance)
     if wanted.from_ms is None:
-        balance.places = dict.fromkeys(others, balance.until_ms)
-        for name, log, end_ms in zip(of_logs, logs, ends_ms, strict=True):
-            # Of a log that does not hold, nobody knows what was in it; what came behind the end of a copy was not there.
-            if log.finding.holds:
-                balance.places[name] = min(balance.until_ms, end_ms)
+        compared = dict(zip(of_logs, zip(logs, ends_ms, strict=True), strict=True))
+        balance.places = _places_after(balance.until_ms, compared, others)
     for book, memory in zip(books, memories, strict=True):
         places = moved(memory.places, balance.places) if wanted.places is None else memory.places
         write_state(book.folder / STATE_NAME, Memory(places=places, heads=heads))
     return balance
+
+
+def _read_ledgers(
+    books: Sequence[Book], reports: Sequence[Report], logs: Sequence[KeyLog], terms: Terms, starting: Starting
+) -> LedgerBook:
+    """Return the ledgers as one, as far as they are about the keys of the logs, or of the interval."""
+    keys = frozenset[str]().union(*(log.key_ids for log in logs))
+    span = Span(terms.ledger_since_ms, terms.to_ms + terms.clock_ms)
+    shelves = [
+        Shelf(book.mirror, report.size, report.origin if len(books) > 1 else "")
+        for book, report in zip(books, reports, strict=True)
+    ]
+    return read_ledger_book(shelves, keys, span, starting("entries", sum(report.size for report in reports)))
+
+
+def _places_after(until_ms: int, logs: dict[str, tuple[KeyLog, int]], others: Sequence[str]) -> dict[str, int]:
+    """Return up to when each book was compared: the logs, each with its end, and the others."""
+    # Of a log that does not hold, nobody knows what was in it; what came behind the end of a copy was not there.
+    places = {name: min(until_ms, end_ms) for name, (log, end_ms) in logs.items() if log.finding.holds}
+    return dict.fromkeys(others, until_ms) | places
 
 
 def _terms(wanted: Wanted, place_ms: int, until_ms: int) -> Terms:

@@ -101,6 +101,8 @@ Machine: {where}.
 ## How to read it
 
 - Every figure is the median of the rounds; floor and service take turns, in reversed order every other round.
+- What the ledger costs large bodies is the upper quartile of the runs: in the others more than half of the four connections
+  were one worker's, which scatters by more than it costs.
 - N is a bare ASGI application on the same HTTP server with as many workers, which answers the same bytes without
   authentication, database or sealing. D is a sequential write and fsync of the same bytes, M is MD5 of them.
 - Small requests are made by wrk with a table of distinct signed requests: presigned URLs for GET and HEAD, signed headers with

@@ -151,7 +151,7 @@ def test_evidence_under_another_name_is_replayed_and_opens_nothing(box, tmp_path
 
 def test_without_the_policys_word_a_consent_opens_nothing(box, tmp_path):
     give(box, tmp_path, proven(now_approval()))
-    box.write_policy("")
+    box.write_policy("# all\n")
     refused(box, "lets nobody of the provider's pass")
     box.write_policy('consents = "optional"\n')
     refused(box, "cannot be read")

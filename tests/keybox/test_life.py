@@ -112,11 +112,12 @@ def test_the_policy_counts_from_the_next_call_on(box):
         box.write_policy("rate_per_minute = 2\n")
         assert [xks.key(key_id, "encrypt", asked).status for _ in range(3)] == [200, 200, 429]
         assert box.last("xks.encrypt")["result"] == "ThrottlingException"
-        box.write_policy("no policy")
-        assert xks.key(key_id, "encrypt", asked).error == "AccessDeniedException"
+        for wrong in ("no policy\n", "", " \n", "# all"):
+            box.write_policy(wrong)
+            assert xks.key(key_id, "encrypt", asked).error == "AccessDeniedException"
         assert xks.post("health", HEALTH).status == 200
         assert keybox("policy", box.folder).returncode == 253
-        box.write_policy("")
+        box.write_policy("# all\n")
         assert xks.key(key_id, "encrypt", asked).status == 200
         assert box.command("policy") == "the policy is in order\n"
         box.write_policy("[keys.nobody]\n")

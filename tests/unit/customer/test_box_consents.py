@@ -401,14 +401,14 @@ def test_no_more_is_remembered_than_so_many(folder, monkeypatch):
     assert len(consents._kept) == 3
 
 
-@pytest.mark.parametrize("text", ["", 'principals = ["*"]', '[keys.other]\nconsents = "required"'])
+@pytest.mark.parametrize("text", ["#\n", 'principals = ["*"]\n', '[keys.other]\nconsents = "required"\n'])
 def test_without_the_policys_word_nobody_of_the_providers_passes(text):
     with pytest.raises(RefusedError, match="nobody of the provider's"):
         read_policy(text).admit(use(), KEY, NOW_MS)
     read_policy(text).admit(use(principal="arn:aws:iam::111122223333:root"), KEY, NOW_MS)
 
 
-@pytest.mark.parametrize("text", ['consents = "required"', '[keys.main]\nconsents = "required"'])
+@pytest.mark.parametrize("text", ['consents = "required"\n', '[keys.main]\nconsents = "required"\n'])
 def test_with_it_the_other_rules_still_count(text):
     read_policy(text).admit(use(), KEY, NOW_MS)
     with pytest.raises(RefusedError, match="principals"):

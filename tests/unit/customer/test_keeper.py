@@ -9,10 +9,11 @@ from siegel.customer.keybox import durable, folder, keeper
 from siegel.customer.keybox.boxfile import Effort, Unlocking
 from siegel.customer.keybox.chain import check
 from siegel.customer.keybox.content import Face
-from siegel.customer.keybox.desk import Desk
+from siegel.customer.keybox.desk import Desk, load_policy
 from siegel.customer.keybox.durable import replace_whole, write_new
 from siegel.customer.keybox.folder import OpenBox, create_box, locked
 from siegel.customer.keybox.keeper import Keeper, Unlocked, check_uri_prefix, initialise
+from siegel.customer.keybox.policy import POLICY_BYTES_MAX
 from siegel.customer.keybox.refusals import RefusedError
 from siegel.customer.keybox.unlocking import Secret, make_key_file, read_key_file, read_passphrase
 from siegel.customer.keybox.uses import Use
@@ -250,7 +251,7 @@ def test_a_policy_that_is_wrong_at_the_start(place):
         Desk(OpenBox(place.folder, place.secret()))
 
 
-def test_a_policy_that_is_gone_allows_nothing(place):
+def test_a_policy_that_is_gone_empty_or_half_written_allows_nothing(place):
     owner = Keeper(place)
     key = owner.create_key("main")
     desk = Desk(OpenBox(place.folder, place.secret()))
@@ -259,5 +260,12 @@ def test_a_policy_that_is_gone_allows_nothing(place):
     path.rename(place.folder / "policy.old")
     with pytest.raises(RefusedError, match="AccessDeniedException"):
         desk.admit(Use("", "xks.encrypt"), key, 0)
-    path.touch()
+    for text in ("", " \n\t\n", "rate_per_minute = 1", "#" * POLICY_BYTES_MAX + "\n"):
+        # As a program leaves it that writes in place, before its first byte and in the middle; and a full disk.
+        path.write_text(text)
+        with pytest.raises(RefusedError, match="allows nothing: siegel keybox policy DIR"):
+            desk.admit(Use("", "xks.encrypt"), key, 0)
+        with pytest.raises(ConfigurationError, match=r"policy\.toml"):
+            load_policy(path)
+    path.write_text("# all\n")
     desk.admit(Use("", "xks.encrypt"), key, 0)

@@ -21,7 +21,7 @@ def use(operation="xks.decrypt", principal=ALICE, context=OBJECT, **metadata):
 
 def refusal(text, asked, now_ms=NOON_MS, key=KEY):
     try:
-        read_policy(text).admit(asked, key, now_ms)
+        read_policy(f"{text}\n").admit(asked, key, now_ms)
     except RefusedError as refused:
         return f"{refused.name}: {refused.message}"
     return ""
@@ -30,8 +30,8 @@ def refusal(text, asked, now_ms=NOON_MS, key=KEY):
 @pytest.mark.parametrize(
     ("text", "asked"),
     [
-        ("", use()),
-        ("", use(context=None)),
+        ("# all", use()),
+        ("# all", use(context=None)),
         ('principals = ["arn:aws:iam::123456789012:user/*"]', use()),
         ('principals = ["*"]', use(principal="AWS Internal")),
         ('principals = ["nobody", "AWS I*"]', use(principal="AWS Internal")),
@@ -132,4 +132,18 @@ def test_a_rate_fills_with_time_and_never_beyond_a_minute():
 )
 def test_policies_that_say_something_unknown(text):
     with pytest.raises((ConfigurationError, PolicyError)):
+        read_policy(f"{text}\n")
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \t\r\n\n"])
+def test_an_empty_policy_is_none(text):
+    with pytest.raises(ConfigurationError, match="is empty, so nothing is allowed\ntry: a file with a comment"):
         read_policy(text)
+
+
+def test_a_policy_without_its_end_is_half_of_one():
+    whole = 'rate_per_minute = 60\n[keys.main]\nprincipals = ["nobody"]\n'
+    read_policy(whole)
+    for text in (whole[:-1], whole[:20], whole[:25], "# all"):
+        with pytest.raises(ConfigurationError, match="try: end it with a newline"):
+            read_policy(text)

@@ -1,7 +1,7 @@
 """What a call is decided by, as it is on the disk at that moment: the box's content, the policy, the consents.
 
 The files are looked at with every call, so that `siegel keybox disable`, an edited policy and a revoked consent count from the
-next call on. What cannot be read denies: a damaged box or a policy with a typing error lets nothing through.
+next call on. What cannot be read denies: a damaged box or a policy that is empty or has a typing error lets nothing through.
 """
 
 import logging
@@ -13,7 +13,7 @@ from siegel.customer.keybox.ciphers import Secret
 from siegel.customer.keybox.consents import Consents, is_operators, mark_of
 from siegel.customer.keybox.content import Content, Key
 from siegel.customer.keybox.folder import BOX_NAME, POLICY_NAME, OpenBox
-from siegel.customer.keybox.policy import POLICY_BYTES_MAX, Policy, read_policy
+from siegel.customer.keybox.policy import POLICY_BYTES_MAX, TRY_COMMENT, Policy, read_policy
 from siegel.customer.keybox.refusals import RefusedError
 from siegel.customer.keybox.token import Token
 from siegel.customer.keybox.uses import Use
@@ -93,17 +93,23 @@ class Desk:
 def load_policy(path: Path) -> Policy:
     """Read the policy's file. Raises ConfigurationError, also where there is none: an editor may be about to replace it."""
     try:
-        with path.open("rb") as stream:
-            text = stream.read(POLICY_BYTES_MAX).decode()
-        return read_policy(text)
+        return read_policy(_read_whole(path).decode())
     except FileNotFoundError:
-        raise ConfigurationError(f"{path} is missing, so nothing is allowed\ntry: an empty file, which allows all") from None
+        raise ConfigurationError(f"{path} is missing, so nothing is allowed\n{TRY_COMMENT}") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is no text in UTF-8") from None
     except (PolicyError, ConfigurationError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _read_whole(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        data = stream.read(POLICY_BYTES_MAX + 1)
+    if len(data) > POLICY_BYTES_MAX:
+        raise ConfigurationError(f"a policy has at most {POLICY_BYTES_MAX} bytes")
+    return data
 
 
 def _token_of(key: Key, token: Token | None) -> Token:

@@ -17,6 +17,9 @@
 
 What is left out allows everything, but for `consents`: without it nobody of the provider's passes. Health checks are never
 subject to the policy, as the specification of the proxy demands.
+
+A file in which nothing is written is none: a program that writes in place empties the file first, and a full disk leaves it
+empty. Whoever wants no rules says so in a comment. And the last line has its newline, or the file is half of one.
 """
 
 import tomllib
@@ -38,6 +41,7 @@ from siegel.customer.keybox.uses import PERSON, REASON, Use
 from siegel.domain.errors import ConfigurationError
 
 POLICY_BYTES_MAX: Final = 1024 * 1024
+TRY_COMMENT: Final = "try: a file with a comment and nothing else, which allows all"
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -119,7 +123,13 @@ class Policy:
 
 
 def read_policy(text: str) -> Policy:
-    """Read a policy. Raises ConfigurationError with the place of what is wrong; an empty text allows everything."""
+    """Read a policy. Raises ConfigurationError with the place of what is wrong, and for a text that is empty or half-written."""
+    if not text.strip():
+        raise ConfigurationError(f"the policy is empty, so nothing is allowed\n{TRY_COMMENT}")
+    if not text.endswith("\n"):
+        raise ConfigurationError(
+            "the policy's last line has no end, so it may be half of one, and nothing is allowed\ntry: end it with a newline"
+        )
     try:
         return Policy(msgspec.convert(tomllib.loads(text), File))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:

@@ -47,7 +47,7 @@ def test_sizes_and_contexts_have_limits(kms: Any, key: str) -> None:
         with fails(400, "ValidationException"):
             kms.encrypt(KeyId=key, Plaintext=plaintext)
     kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"k": "v" * 8191})
-    with fails(400, "LimitExceededException"):
+    with fails(400, "ValidationException"):
         kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"k": "v" * 8192})
     with fails(400, "ValidationException"):
         kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"": "v"})

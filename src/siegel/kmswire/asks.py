@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 
 from siegel.domain import limits
 from siegel.domain.kms_errors import (
-    KmsLimitExceededError,
     KmsSerializationError,
     KmsUnsupportedOperationError,
     KmsValidationError,
@@ -393,8 +392,8 @@ class DescribeCustomKeyStores(Paged, frozen=True, kw_only=True):
 def read_ask(ask_type: type[A], body: bytes) -> A:
     """Return the typed value of a request's body; an empty body asks for nothing.
 
-    Raises KmsSerializationError for what is no JSON object, KmsValidationError, which names the member,
-    KmsUnsupportedOperationError for what no operation of this service does, KmsLimitExceededError for too large a context.
+    Raises KmsSerializationError for what is no JSON object, KmsValidationError, which names the member or says of a context that
+    it is too large, KmsUnsupportedOperationError for what no operation of this service does.
     """
     try:
         ask = msgspec.json.decode(body or b"{}", type=ask_type)
@@ -420,12 +419,15 @@ def contexts_of(ask: Ask) -> tuple[Context, ...]:
 
 
 def check_context(context: Context) -> None:
-    """Raise KmsLimitExceededError, KmsValidationError for an encryption context that is too large or names nothing."""
+    """Raise KmsValidationError for an encryption context that is too large or names nothing.
+
+    No operation that takes one has `LimitExceededException` for that, which clients take for a throttling and try again.
+    """
     if "" in context:
         raise KmsValidationError("The names of an encryption context are not empty.")
     size_bytes = sum(len(name.encode()) + len(value.encode()) for name, value in context.items())
     if size_bytes > limits.KMS_CONTEXT_BYTES_MAX:
-        raise KmsLimitExceededError(f"An encryption context has at most {limits.KMS_CONTEXT_BYTES_MAX} bytes.")
+        raise KmsValidationError(f"An encryption context has at most {limits.KMS_CONTEXT_BYTES_MAX} bytes.")
 
 
 def _refuse_absent(ask: Ask) -> None:

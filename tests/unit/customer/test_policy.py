@@ -135,6 +135,18 @@ def test_policies_that_say_something_unknown(text):
         read_policy(f"{text}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('require_reason = ["kms.Decrypt"]\n', "require_reason"),
+        ('[keys.main]\nrequire_reason = ["xks.decrypt", "kms.GenerateDataKey"]\n', "keys.main: require_reason"),
+    ],
+)
+def test_no_reason_is_demanded_where_none_can_be_told(text, place):
+    with pytest.raises(ConfigurationError, match=rf"^{place}: a call of kms\.\w+ has no requestMetadata"):
+        read_policy(text)
+
+
 @pytest.mark.parametrize("text", ["", "\n", " \t\r\n\n"])
 def test_an_empty_policy_is_none(text):
     with pytest.raises(ConfigurationError, match="is empty, so nothing is allowed\ntry: a file with a comment"):

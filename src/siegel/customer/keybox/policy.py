@@ -7,7 +7,7 @@
     accounts = ["123456789012"]                     # by the readable object context
     buckets = ["evidence-*"]
     objects = ["2026/*"]
-    require_reason = ["xks.decrypt"]                # person and reason in requestMetadata
+    require_reason = ["xks.decrypt"]                # person and reason in requestMetadata, which calls of clients (kms) have not
     consents = "required"                           # the provider's own people pass, each use by a consent (`consents.py`)
     rate_per_minute = 60000
     hours = { from = "07:00", to = "19:00", days = ["mon", "tue", "wed", "thu", "fri"], zone = "Europe/Berlin" }
@@ -47,6 +47,8 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Operation = Literal["xks.metadata", "xks.encrypt", "xks.decrypt", "kms.GenerateDataKey", "kms.Decrypt"]
 Test = Callable[[str], bool]
+
+_OF_CLIENTS: Final = "kms."
 
 
 class Hours(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
@@ -100,7 +102,7 @@ class Policy:
     """A policy that was read, and counts its calls."""
 
     def __init__(self, file: File) -> None:
-        """Prepare the patterns. Raises PolicyError."""
+        """Prepare the patterns. Raises PolicyError; ConfigurationError for a rule that no call could ever meet."""
         self._general = _Judge(file, "")
         self._by_key = {name: _Judge(rules, f"keys.{name}: ") for name, rules in file.keys.items()}
 
@@ -140,6 +142,12 @@ class _Judge:
     """The rules of one table."""
 
     def __init__(self, rules: Rules, place: str) -> None:
+        mute = next((name for name in rules.require_reason if name.startswith(_OF_CLIENTS)), None)
+        if mute is not None:
+            raise ConfigurationError(
+                f"{place}require_reason: a call of {mute} has no requestMetadata to tell a reason in, so none would pass\n"
+                f"try: operations without {mute}, if none is to pass"
+            )
         self._rules = rules
         self._place = place
         self._principals = _tests(rules.principals, _arn_test)

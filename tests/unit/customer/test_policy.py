@@ -88,6 +88,29 @@ def test_what_is_denied_and_by_which_rule(text, asked, rule):
     assert refusal(text, asked).startswith(f"AccessDeniedException: The policy's {rule} does not allow it: ")
 
 
+@pytest.mark.parametrize(
+    ("hours", "is_allowed"),
+    [
+        # From Monday's noon on: Monday at 05:00 and 23:00, Tuesday at 05:00, 06:00, 22:00 and 23:00.
+        (-7, False),
+        (11, True),
+        (17, True),
+        (18, False),
+        (34, False),
+        (35, False),
+    ],
+)
+def test_a_night_belongs_to_the_day_on_which_it_begins(hours, is_allowed):
+    policy = 'hours = { from = "22:00", to = "06:00", days = ["mon"] }'
+    assert (refusal(policy, use(), NOON_MS + hours * HOUR_MS) == "") is is_allowed
+
+
+def test_a_night_from_sunday_goes_into_monday_and_by_its_zone():
+    early_ms = NOON_MS - 7 * HOUR_MS
+    assert refusal('hours = { from = "22:00", to = "06:00", days = ["sun"] }', use(), early_ms) == ""
+    assert refusal('hours = { from = "22:00", to = "06:00", days = ["sun"], zone = "Europe/Berlin" }', use(), early_ms)
+
+
 def test_rates_of_file_and_key():
     policy = read_policy("rate_per_minute = 3\n[keys.main]\nrate_per_minute = 2\n")
     policy.admit(use(), KEY, NOON_MS)

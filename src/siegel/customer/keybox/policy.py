@@ -52,7 +52,10 @@ _OF_CLIENTS: Final = "kms."
 
 
 class Hours(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
-    """Times of the day at which keys may be used, `start` included, `end` not; over midnight where `end` is the earlier."""
+    """Times of the day at which keys may be used, `start` included, `end` not.
+
+    Where `end` is the earlier they go over midnight: a night belongs to the day on which it begins.
+    """
 
     start: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
     end: Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")] = "24:00"
@@ -69,13 +72,14 @@ class Hours(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "f
     def allow(self, now_ms: int) -> bool:
         """Tell whether a moment lies within the hours."""
         local = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(self.zone))
-        if DAYS[local.weekday()] not in self.days:
-            return False
         now, start = local.time(), clock_time.fromisoformat(self.start)
+        today, yesterday = (DAYS[local.weekday() - ago] in self.days for ago in (0, 1))
         if self.end == "24:00":
-            return start <= now
+            return today and start <= now
         end = clock_time.fromisoformat(self.end)
-        return start <= now < end if start <= end else now >= start or now < end
+        if start <= end:
+            return today and start <= now < end
+        return (today and start <= now) or (yesterday and now < end)
 
 
 class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -393,12 +393,28 @@ def test_the_box_lists_what_it_was_given(folder):
     assert Consents(folder / "nowhere").list() == []
 
 
-def test_no_more_is_remembered_than_so_many(folder, monkeypatch):
-    monkeypatch.setattr(module, "_REMEMBERED_MAX", 3)
+def test_nothing_is_remembered_of_consents_that_are_not_there(folder):
     consents = Consents(folder)
     for number in range(10):
         refusal(consents, use(principal=f"arn:aws:siegel:::support/{number:016x}/jane"))
-    assert len(consents._kept) == 3
+    assert (refusal(consents), list(consents._kept)) == ("", [ID])
+    (folder / "consents" / ID).unlink()
+    assert "was given none" in refusal(consents)
+    assert not consents._kept
+
+
+def test_reads_that_wait_for_the_disk_are_counted_whatever_else_is_asked_meanwhile(folder):
+    """Their lines are not in the log yet: what was counted of them is all that is known."""
+    consents = Consents(folder)
+    for number in range(3):
+        assert refusal(consents, many(number)) == ""
+        for other in range(1001):
+            refusal(consents, use(principal=f"arn:aws:siegel:::support/{other:016x}/jane"))
+    assert "3 reads, and they are used up" in refusal(consents, many(3))
+    (folder / "consents" / ID).unlink()
+    assert "was given none" in refusal(consents, many(3))
+    put(folder, evidence())
+    assert "3 reads, and they are used up" in refusal(consents, many(3))
 
 
 @pytest.mark.parametrize("text", ["#\n", 'principals = ["*"]\n', '[keys.other]\nconsents = "required"\n'])

@@ -46,7 +46,6 @@ REVOKED: Final = ".revoked"
 # An approval, an opening, a proof file with its checkpoint, each in base64.
 EVIDENCE_BYTES_MAX: Final = 2 * 1024 * 1024
 
-_REMEMBERED_MAX: Final = 1000
 _BLOCK_BYTES: Final = 1024 * 1024
 _MS_PER_S: Final = 1000
 _DECRYPT: Final = "xks.decrypt"
@@ -113,12 +112,11 @@ class _Opened(Struct):
             self.heads.add(version)
 
 
-class _Kept(Struct):
-    """What was verified, and of which files; and what was opened under it, None until counted."""
+class _Kept(Struct, frozen=True):
+    """What was verified, and of which files."""
 
     marks: tuple[Mark, ...]
     held: Held
-    opened: _Opened | None = None
 
 
 def mark_of(path: Path) -> Mark:
@@ -147,7 +145,11 @@ class Consents:
         """Look into `folder`, which is the box's."""
         self._folder = folder / FOLDER_NAME
         self._log = folder / LOG_NAME
+        # Of consents with a file of evidence alone: callers name whatever they like.
         self._kept: dict[str, _Kept] = {}
+        # Of consents that held and count reads. Never forgotten: lines that wait for the disk are not in the log yet, so none
+        # could be counted again.
+        self._opened: dict[str, _Opened] = {}
 
     def list(self) -> list[Held]:
         """Return all consents in the folder, by their ids."""
@@ -155,7 +157,7 @@ class Consents:
             names = sorted(path.name for path in self._folder.iterdir())
         except FileNotFoundError:
             return []
-        return [self._look(name).held for name in names if is_consent_id(name)]
+        return [self._look(name) for name in names if is_consent_id(name)]
 
     def verify(self, data: bytes) -> Proven:
         """Return what a file of evidence says, if it holds by what is pinned here. Raises LedgerError."""
@@ -176,8 +178,7 @@ class Consents:
     def admit(self, use: Use, now_ms: int) -> None:
         """Let a use by somebody of the provider's pass, if a consent that holds permits it. Raises RefusedError."""
         consent_id, person = _named(use)
-        kept = self._look(consent_id)
-        held = kept.held
+        held = self._look(consent_id)
         state = held.state_at(now_ms)
         if held.proven is None:
             raise _refused(consent_id, held.problem)
@@ -194,21 +195,20 @@ class Consents:
         if READ not in approval.request.actions:
             raise _refused(consent_id, "it does not permit to read, and whoever has the data key can")
         if approval.request.max_reads:
-            self._count(kept, approval, use)
+            self._count(approval, use)
 
-    def _look(self, consent_id: str) -> _Kept:
+    def _look(self, consent_id: str) -> Held:
         path = self._folder / consent_id
         paths = (path, path.with_name(consent_id + REVOKED), self._folder / KEYS_NAME, self._folder / POLICY_NAME)
         marks = (*map(mark_of, paths), *takewhile(bool, map(mark_of, hand_over_paths(self._folder))))
         kept = self._kept.get(consent_id)
         if kept is None or kept.marks != marks:
-            opened = kept.opened if kept else None
-            kept = _Kept(marks, self._verify_one(path, is_revoked=marks[1] is not None), opened)
-            self._kept.pop(consent_id, None)
-            while len(self._kept) >= _REMEMBERED_MAX:
-                del self._kept[next(iter(self._kept))]
-            self._kept[consent_id] = kept
-        return kept
+            kept = _Kept(marks, self._verify_one(path, is_revoked=marks[1] is not None))
+            if marks[0] is None:
+                self._kept.pop(consent_id, None)
+            else:
+                self._kept[consent_id] = kept
+        return kept.held
 
     def _verify_one(self, path: Path, *, is_revoked: bool) -> Held:
         try:
@@ -222,19 +222,21 @@ class Consents:
     def _pinned(self, name: str) -> bytes:
         return _read(self._folder / name, f"{FOLDER_NAME}/{name} is missing: siegel keybox consent trust DIR")
 
-    def _count(self, kept: _Kept, approval: Approval, use: Use) -> None:
+    def _count(self, approval: Approval, use: Use) -> None:
         """Count a read: one that goes on for long asks several times, and one request for many objects is many reads."""
-        if kept.opened is None:
+        request = approval.request
+        opened = self._opened.get(request.consent_id)
+        if opened is None:
             opened = _Opened()
             try:
                 for before in _opened_in(self._log, approval):
                     opened.take(before)
             except OSError:
-                raise _refused(approval.request.consent_id, "the reads under it cannot be counted") from None
-            kept.opened = opened
-        if kept.opened.costs(use) and kept.opened.count >= approval.request.max_reads:
-            raise _refused(approval.request.consent_id, f"it permits {approval.request.max_reads} reads, and they are used up")
-        kept.opened.take(use)
+                raise _refused(request.consent_id, "the reads under it cannot be counted") from None
+            self._opened[request.consent_id] = opened
+        if opened.costs(use) and opened.count >= request.max_reads:
+            raise _refused(request.consent_id, f"it permits {request.max_reads} reads, and they are used up")
+        opened.take(use)
 
 
 _WHY: Final = {"revoked": "it was revoked", "waiting": "it is not valid yet", "expired": "it has expired"}

@@ -1,7 +1,5 @@
 """Consents at the box: what passes by one, and each way in which one does not do."""
 
-import os
-
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -255,15 +253,17 @@ def test_reads_are_counted_by_requests_also_those_before_a_start(folder):
     assert "cannot be counted" in refusal(Consents(folder))
 
 
-def test_a_log_is_read_backwards_whatever_its_blocks(tmp_path, monkeypatch):
-    path = tmp_path / "log"
-    lines = [os.urandom(size).hex().encode() for size in (1, 40, 7, 3, 90)]
-    path.write_bytes(b"\n".join(lines) + b"\n" + b"cut")
-    for block in (1, 2, 7, 64, 4096):
-        monkeypatch.setattr(module, "_BLOCK_BYTES", block)
-        assert list(module._backwards(path)) == lines[::-1]
-    path.write_bytes(b"cut")
-    assert list(module._backwards(path)) == []
+def test_one_line_of_a_wrong_clock_hides_no_reads(folder):
+    log = LogFile(folder / "log.jsonl")
+    for number in range(3):
+        log.append([replace(many(number), at=encode_time_ms((AT_S + 70 + number) * 1000), result="ok").entry()])
+    for other in (use(request_id="early"), use(principal="arn:aws:iam::111122223333:root")):
+        # The machine begins with a clock of long before.
+        log.append([replace(other, at=encode_time_ms(1_000_000), result="AccessDeniedException").entry()])
+    log.close()
+    consents = Consents(folder)
+    assert "3 reads, and they are used up" in refusal(consents, many(3))
+    assert refusal(consents, many(2)) == ""
 
 
 # The log's keys change.

@@ -30,7 +30,6 @@ from siegel.customer.keybox.refusals import RefusedError
 from siegel.customer.keybox.uses import DONE, Use
 from siegel.domain.consents import ARN_FRONT
 from siegel.domain.ledgers import LedgerError, LedgerFormError
-from siegel.domain.moments import encode_time_ms
 from siegel.ledger.consent_evidence import Proven, verify_by_any
 from siegel.ledger.consent_keys import parse_consent_keys
 from siegel.ledger.consents import Approval, is_consent_id
@@ -46,7 +45,6 @@ REVOKED: Final = ".revoked"
 # An approval, an opening, a proof file with its checkpoint, each in base64.
 EVIDENCE_BYTES_MAX: Final = 2 * 1024 * 1024
 
-_BLOCK_BYTES: Final = 1024 * 1024
 _MS_PER_S: Final = 1000
 _DECRYPT: Final = "xks.decrypt"
 _STATE: Final = "xks.metadata"
@@ -229,7 +227,7 @@ class Consents:
         if opened is None:
             opened = _Opened()
             try:
-                for before in _opened_in(self._log, approval):
+                for before in _opened_in(self._log, request.consent_id):
                     opened.take(before)
             except OSError:
                 raise _refused(request.consent_id, "the reads under it cannot be counted") from None
@@ -278,41 +276,22 @@ def _version_of(use: Use) -> Version:
     return tuple(context.get(name, "") for name in ("bucket", "key", "version"))
 
 
-def _opened_in(log: Path, approval: Approval) -> Iterator[Use]:
-    """Yield the uses under a consent that were let pass, as the log tells them, back to the time of its decision."""
-    wanted = f"{ARN_FRONT}{approval.request.consent_id}/".encode()
-    since = encode_time_ms(approval.decided_at_s * _MS_PER_S)
-    for line in _backwards(log):
-        if wanted not in line:
-            if b'"at":' in line and _at(line) < since:
-                return
-            continue
-        told = msgspec.json.decode(line, type=Use)
-        if told.operation == _DECRYPT and told.result == DONE and told.principal.startswith(wanted.decode()):
-            yield told
+def _opened_in(log: Path, consent_id: str) -> Iterator[Use]:
+    """Yield the uses under a consent that were let pass, as all of the log tells them.
 
-
-def _at(line: bytes) -> str:
-    return line.partition(b'"at":"')[2][:24].decode(errors="replace")
-
-
-def _backwards(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file, the last one first; what a crash left without its newline is none."""
-    with path.open("rb") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        # Of the line whose newline was seen; before that, nothing is a line yet.
-        rest: bytes | None = None
-        while end:
-            start = max(0, end - _BLOCK_BYTES)
-            stream.seek(start)
-            *lines, last = stream.read(end - start).split(b"\n")
-            lines += [] if rest is None else [last + rest]
-            if lines:
-                rest = lines[0]
-                yield from (line for line in reversed(lines[1:]) if line)
-            end = start
-        if rest:
-            yield rest
+    Not back to a time: a clock that was wrong for one line would hide those before it. Nor to the line that says that the
+    consent was put in: it may have been put in again, or by hand.
+    """
+    front = f"{ARN_FRONT}{consent_id}/"
+    wanted = front.encode()
+    with log.open("rb") as lines:
+        for line in lines:
+            # What a crash left without its newline is no line.
+            if wanted not in line or not line.endswith(b"\n"):
+                continue
+            told = msgspec.json.decode(line, type=Use)
+            if told.operation == _DECRYPT and told.result == DONE and told.principal.startswith(front):
+                yield told
 
 
 def _read(path: Path, missing: str) -> bytes:

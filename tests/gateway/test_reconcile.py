@@ -188,6 +188,24 @@ def parts(stage: Stage, key: str) -> None:
     s3.complete_multipart_upload(**told, MultipartUpload={"Parts": made})
 
 
+def test_what_was_read_before_it_came_under_the_key_balances(stage: Stage) -> None:
+    s3, bucket = stage.s3, new_name()
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for name in ("a", "b"):
+        s3.put_object(Bucket=bucket, Key=name, Body=b"1")
+        s3.get_object(Bucket=bucket, Key=name)["Body"].read()
+        s3.head_object(Bucket=bucket, Key=name)
+    for name in ("a", "b"):
+        s3.update_object_encryption(Bucket=bucket, Key=name, ObjectEncryption={"SSEKMS": {"KMSKeyArn": stage.key}})
+    # Until then a read may have seen either key, and is not judged.
+    time.sleep(1.5)
+    for name in ("a", "b"):
+        s3.get_object(Bucket=bucket, Key=name)["Body"].read()
+    found = stage.reconcile()
+    assert (found["mismatches"], found["counts"]["reads"]) == ([], 2)
+
+
 def test_what_streams_for_long_has_an_entry_for_each_call(stage: Stage) -> None:
     """Nothing is kept in this bucket, so a body that a client takes slowly asks for its key again every few seconds."""
     slow = stage.new_bucket()

@@ -366,6 +366,77 @@ def test_another_key_for_a_version_that_is_there(story):
     assert story.balance().mismatches == []
 
 
+PLAIN = ("photos", "plain.jpg", "v6")
+
+
+def rekey(story, place=PLAIN, kind="object.encryption.write", **more):
+    """Give a version that is there the customer's key."""
+    request = story.begin()
+    for operation in ("encrypt", "decrypt"):
+        story.line(request, operation, place, reason="object.encryption.write")
+    story.entry(request, kind, place, **more)
+    if more.get("status", 200) == 200:
+        story.use(request, "kms.generate_data_key")
+    return request
+
+
+def look(story, later_ms=5000, **more):
+    """Read a version without any use of the customer's key."""
+    return story.entry(story.begin(later_ms), "object.read", PLAIN, **more)
+
+
+def test_reads_of_before_a_version_came_under_the_key_need_none(story):
+    # Long before, shortly before, and at the same time.
+    for later_ms in (5000, 600_000, 59_000, 800):
+        look(story, later_ms)
+    rekey(story)
+    story.entry(story.begin(50), "object.head", PLAIN)
+    story.number += 1
+    assert story.told() == []
+    look(story)
+    assert words(story.told(from_ms=1)) == [("missing", "photos/plain.jpg was read")]
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_a_read_beside_a_rekeying_may_see_either(story, erased):
+    request = rekey(story)
+    story.entry(name_of(story.number + 1), "object.read", PLAIN, asked_ms=story.now_ms - 10)
+    story.number += 1
+    story.of(request)[0]["erased"] = erased
+    assert story.told() == []
+
+
+@pytest.mark.parametrize("later_ms", [20, 4000, 60_000])
+def test_a_rekeying_that_failed_puts_nothing_under_the_key(story, later_ms):
+    look(story)
+    rekey(story, status=503)
+    look(story, later_ms)
+    assert not [message for _, message in story.told() if "was read" in message]
+
+
+def test_a_rekeying_of_which_the_ledger_does_not_know_puts_nothing_under_the_key(story):
+    """Its process was killed after the key server's answer: that call is an accident to be explained, no read is."""
+    request = rekey(story)
+    story.entries = [entry for entry in story.entries if entry["request"] != request]
+    look(story, 60_000)
+    story.publish(end_ms=7_200_000)
+    assert [one.evidence["request"] for one in story.balance().mismatches] == [request, request]
+
+
+def test_a_write_that_was_told_to_the_key_server_as_a_rekeying_is_a_write_all_the_same(story):
+    rekey(story, kind="object.write")
+    look(story)
+    assert ("missing", "photos/plain.jpg was read") in words(story.told())
+
+
+def test_a_version_that_was_born_under_the_key_stays_so_when_it_gets_another_of_the_customers(story):
+    story.write(PLAIN)
+    look(story)
+    rekey(story)
+    look(story)
+    assert words(story.told()) == [("missing", "photos/plain.jpg was read")] * 2
+
+
 def test_a_read_beside_a_write_may_see_either(story):
     story.write(("minutes", "today", "v7"), "null")
     story.now_ms += 5000

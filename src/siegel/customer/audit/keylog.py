@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from siegel.customer.audit.ledgerbook import REKEYED
 from siegel.customer.audit.walk import Progress
 from siegel.customer.keybox.chain import EMPTY, LINE_BYTES_MAX, Finding, check
 from siegel.customer.keybox.folder import LOG_NAME
@@ -56,6 +57,14 @@ Version = tuple[str, str, str]
 """A version of an object: bucket, key, and version as the key server was told it."""
 
 
+class Sealing(Struct, frozen=True, gc=False):
+    """A data key of a version was wrapped, for a request. `is_rekeying`: for one that gives it another key, as was said."""
+
+    at_ms: int
+    request_id: str
+    is_rekeying: bool
+
+
 class KeyLog(Struct):
     """What a log says. `calls` are those that were done from a time on; what was `sealed`, by which requests, is of all time.
 
@@ -67,7 +76,7 @@ class KeyLog(Struct):
     finding: Finding
     calls: list[Call] = msgspec.field(default_factory=list)
     key_ids: set[str] = msgspec.field(default_factory=set)
-    sealed: set[Version] = msgspec.field(default_factory=set)
+    sealed: dict[Version, list[Sealing]] = msgspec.field(default_factory=dict)
     sealers: set[str] = msgspec.field(default_factory=set)
     by_clients: int = 0
     first_ms: int | None = None
@@ -132,7 +141,8 @@ def _note(number: int, raw: bytes, log: KeyLog, since_ms: int) -> None:
     call = _call(number, at_ms, line)
     log.key_ids.add(call.key_id)
     if call.operation == ENCRYPT and call.is_for_s3:
-        log.sealed.add((call.bucket, call.object_key, call.version))
+        sealing = Sealing(at_ms, call.request_id, call.reason == REKEYED)
+        log.sealed.setdefault((call.bucket, call.object_key, call.version), []).append(sealing)
         log.sealers.add(call.request_id)
     if at_ms >= since_ms:
         log.calls.append(call)

@@ -96,6 +96,7 @@ class LedgerBook(Struct):
     """Requests of an interval; and from the first entry on what was written, and which requests have wrapped and unwrapped keys.
 
     Changes are in the order of their times, as are `blind_ms`, the times of writes of which is not known what they wrote.
+    `rekeyers` have given another key to a version that was there, or tried to.
     `nameless` are entries that a request must have made and that name none. `buckets` are all of which something was asked.
     """
 
@@ -103,6 +104,7 @@ class LedgerBook(Struct):
     changes: dict[tuple[str, str, str], list[Change]] = field(default_factory=lambda: defaultdict(list))
     wrappers: set[str] = field(default_factory=set)
     unwrappers: set[str] = field(default_factory=set)
+    rekeyers: set[str] = field(default_factory=set)
     blind_ms: list[int] = field(default_factory=list)
     nameless: list[Said] = field(default_factory=list)
     buckets: set[str] = field(default_factory=set)
@@ -149,6 +151,8 @@ def _note(book: LedgerBook, line: Line, ledger: str, keys: frozenset[str], span:
         # A key alone may have been used for a bucket of another account.
         book.buckets.add(said.bucket)
     _note_change(book, said)
+    if said.kind == REKEYED:
+        book.rekeyers.add(said.request_id)
     if use is not None and use.is_done and not keys.isdisjoint(use.key_ids):
         (book.unwrappers if use.kind == UNWRAP else book.wrappers).add(said.request_id)
     if said.recorded_ms < span.since_ms or said.asked_ms >= span.before_ms:

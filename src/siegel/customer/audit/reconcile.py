@@ -17,8 +17,8 @@ from typing import Final
 from msgspec import Struct, field
 
 from siegel.customer.audit.balance import Balance, Kind, moment_text
-from siegel.customer.audit.keylog import DECRYPT, ENCRYPT, Call, KeyLog
-from siegel.customer.audit.ledgerbook import COMPLETE, NULL, READS, REENCRYPT, WRAPS, Change, LedgerBook, Request, Said
+from siegel.customer.audit.keylog import DECRYPT, ENCRYPT, Call, KeyLog, Sealing, Version
+from siegel.customer.audit.ledgerbook import COMPLETE, NULL, READS, REENCRYPT, REKEYED, WRAPS, Change, LedgerBook, Request, Said
 from siegel.customer.receipts import ClientReceipt
 from siegel.domain.entry import UNWRAP
 
@@ -103,7 +103,10 @@ class _Reconciling:
         self._balance = balance
         self._until_ms = min(terms.to_ms, ledger_until_ms)
         self._key_ids = frozenset[str]().union(*(log.key_ids for log in books.logs))
-        self._sealed = frozenset[tuple[str, str, str]]().union(*(log.sealed for log in books.logs))
+        self._sealed: dict[Version, list[Sealing]] = defaultdict(list)
+        for log in books.logs:
+            for version, sealings in log.sealed.items():
+                self._sealed[version] += sealings
         self._sealers = frozenset[str]().union(*(log.sealers for log in books.logs))
         # Where a log is a copy, nothing is known of its keys after its end.
         self._ends_ms: dict[str, int] = {}
@@ -364,7 +367,7 @@ class _Reconciling:
         """Tell whether a version was surely under a key of the customer's when it was read.
 
         The customer's own log says what was sealed; what happened to it since, the ledger. A write at the same time, or one whose
-        names are erased, leaves it open.
+        names are erased, leaves it open; so does another key for what was there before.
         """
         changes = self._ledger.changes.get((said.bucket, said.object_key, said.version), [])
         began_ms, ended_ms = said.asked_ms - _COMMIT_MS, said.recorded_ms + _COMMIT_MS
@@ -376,9 +379,23 @@ class _Reconciling:
             return False
         if last is not None:
             meanwhile.append(last)
-        elif said.version != NULL or not meanwhile:
-            return (said.bucket, said.object_key, said.version) in self._sealed and all(map(self._is_by_key, meanwhile))
+        elif said.version != NULL or not meanwhile or meanwhile[0].kind == REKEYED:
+            return self._is_born_sealed(said) and all(map(self._is_by_key, meanwhile))
         return all(map(self._is_by_key, meanwhile))
+
+    def _is_born_sealed(self, said: Said) -> bool:
+        """Tell whether a key was wrapped for a version when it was made: not after it was read, nor when it got another one."""
+        until_ms = said.recorded_ms + self._terms.clock_ms
+        sealings = self._sealed.get((said.bucket, said.object_key, said.version), ())
+        return any(sealing.at_ms <= until_ms and not self._is_rekeying(sealing) for sealing in sealings)
+
+    def _is_rekeying(self, sealing: Sealing) -> bool:
+        """Tell whether a key was wrapped for a version that was there: as the ledger says, or else as the key server was told.
+
+        The ledger says nothing of a request whose process was killed before its commit.
+        """
+        request_id = sealing.request_id
+        return request_id in self._ledger.rekeyers or (sealing.is_rekeying and request_id not in self._ledger.wrappers)
 
     def _is_by_key(self, change: Change) -> bool:
         """Tell whether a write has put a version under a key of the customer's."""

@@ -121,6 +121,29 @@ class OutboundContract:
 
         assert asyncio.run(talk()).connections == 2
 
+    @pytest.mark.parametrize("is_seen", [True, False])
+    def test_what_comes_while_a_connection_rests_never_answers_the_next_call(self, is_seen):
+        """Neither what the event loop has seen of it, nor what still waits in the socket."""
+        writers = []
+
+        async def echo(request, writer):
+            writers.append(writer)
+            await plain(request.split(b" ")[1])(request, writer)
+
+        async def talk():
+            outbound = self.make_outbound(HERE)
+            async with serving(echo) as served:
+                for path in ("/1", "/2", "/3"):
+                    assert (await outbound.fetch(call(f"http://127.0.0.1:{served.port}{path}"))).body == path.encode()
+                    # A socket that has room is written to at once.
+                    writers[-1].write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/0")
+                    if is_seen:
+                        await asyncio.sleep(0.05)
+                outbound.close()
+                return served
+
+        assert asyncio.run(talk()).connections == 3
+
     @pytest.mark.parametrize(
         "answer",
         [

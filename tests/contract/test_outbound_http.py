@@ -52,6 +52,22 @@ def test_a_pinned_authority_proves_the_name(certificates, host):
     assert talk_tls(certificates, host=host) == b"x"
 
 
+def test_a_connection_of_tls_serves_again(certificates):
+    ca, certificate, key = certificates
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def talk():
+        outbound = HttpOutbound(HERE)
+        async with serving(plain(b"x"), tls=context) as served:
+            for _ in range(3):
+                await outbound.fetch(call(f"https://127.0.0.1:{served.port}/", trust=Trust(ca_pem=ca.read_text())))
+            outbound.close()
+            return len(served.requests), served.connections
+
+    assert asyncio.run(talk()) == (3, 1)
+
+
 def test_an_unknown_authority_proves_nothing(certificates):
     with pytest.raises(OutboundError, match="certificate"):
         talk_tls(certificates, trust=Trust())

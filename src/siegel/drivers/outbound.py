@@ -8,6 +8,7 @@ Sources: RFC 9110, 9112; OWASP, "Server-Side Request Forgery Prevention Cheat Sh
 """
 
 import asyncio
+import select
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -51,12 +52,25 @@ class _EndedError(OutboundError):
     """A kept connection has ended before the first byte of an answer."""
 
 
+class _Protocol(asyncio.StreamReaderProtocol):
+    """What fills a reader, and counts what has arrived, whether it was read or not."""
+
+    arrived_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """See the base."""
+        self.arrived_bytes += len(data)
+        super().data_received(data)
+
+
 class _Connection:
     """One connection to a checked address."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: _Protocol) -> None:
         self._reader = reader
         self._writer = writer
+        self._protocol = protocol
+        self._read_bytes = 0
         # Only there for an exchange that is not plain.
         self._http: h11.Connection | None = None
         self._is_fresh = True
@@ -153,11 +167,22 @@ class _Connection:
             # It ended while nobody looked; that says nothing about the server.
             raise _EndedError("a kept connection has ended")
         self._is_fresh = True
+        self._read_bytes += len(data)
         return data
 
     def is_reusable(self, now_s: float) -> bool:
-        """Tell whether the connection is still there for another call."""
-        return not self._reader.at_eof() and not self._writer.is_closing() and now_s - self.idle_since_s < IDLE_S_MAX
+        """Tell whether the connection is still there for another call: nothing has come since the last answer, nor its end."""
+        is_open = not self._reader.at_eof() and not self._writer.is_closing() and now_s - self.idle_since_s < IDLE_S_MAX
+        return is_open and self._protocol.arrived_bytes == self._read_bytes and self._is_silent()
+
+    def _is_silent(self) -> bool:
+        """Tell whether nothing waits in the socket that the event loop has not seen yet.
+
+        What comes later still, while the next call is on its way, cannot be told from its answer.
+        """
+        poll = select.poll()
+        poll.register(self._writer.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
 
     def rest(self, now_s: float) -> bool:
         """Get ready for another call; return whether there can be one."""
@@ -236,11 +261,9 @@ class HttpOutbound:
         problem: OSError | None = None
         for address in addresses:
             try:
-                streams = await asyncio.open_connection(str(address), endpoint.port, ssl=context, server_hostname=name)
+                return await _open(str(address), endpoint.port, context, name)
             except OSError as error:
                 problem = problem or error
-            else:
-                return _Connection(*streams)
         kind = OutboundTlsError if isinstance(problem, ssl.SSLError) else OutboundError
         raise kind(f"{endpoint.host} cannot be connected to: {problem}") from problem
 
@@ -281,6 +304,16 @@ class HttpOutbound:
             for connection in idle:
                 connection.close()
         self._idle.clear()
+
+
+async def _open(address: str, port: int, context: ssl.SSLContext | None, name: str | None) -> _Connection:
+    """Connect to an address. Raises OSError."""
+    # As asyncio.open_connection does it, but for the protocol.
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(loop=loop)
+    protocol = _Protocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, address, port, ssl=context, server_hostname=name)
+    return _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop), protocol)
 
 
 @lru_cache(maxsize=_CONTEXTS_MAX)

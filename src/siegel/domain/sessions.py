@@ -17,8 +17,8 @@ class SessionOf(StrEnum):
 class Session(Document, frozen=True, array_like=True):
     """Temporary credentials, all of them: the store keeps nothing of a session.
 
-    `name` and `unique_id` are the user's or the role's; `session_name` is given by whoever took on the role. Of an operator who
-    acts under a consent, `name` is the consent's id and `session_name` the person. `policies` pairs the
+    `name` and `unique_id` are the user's or the role's, the name as it was then; `session_name` is given by whoever took on the
+    role. Of an operator who acts under a consent, `name` is the consent's id and `session_name` the person. `policies` pairs the
     names and texts of the session's own policies, which limit it. `tags` are the session's, `transitive_keys` those of them that
     go on to the roles taken on from here. `keys` are condition keys of a web identity, by their names in lower case.
     """

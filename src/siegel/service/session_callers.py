@@ -14,7 +14,7 @@ from siegel.domain.identities import Role, User, entity_arn
 from siegel.domain.ports import Reader
 from siegel.domain.query_errors import ValidationError
 from siegel.domain.sessions import Session, SessionOf
-from siegel.service.identities.entities import Entities
+from siegel.service.identities.entities import Entities, find_by_unique_id
 from siegel.service.principals import rights_of, user_caller
 
 TRANSITIVE: Final = "siegel:transitivetagkeys"
@@ -54,13 +54,18 @@ def session_caller(reader: Reader, session: Session, access_key_id: str) -> Call
     elif session.session_of is SessionOf.SUPPORT:
         caller = _support_caller(session, access_key_id)
     elif session.session_of is SessionOf.USER:
-        user = Entities(reader, session.account_id).find(User, session.name)
-        if user is None or user.unique_id != session.unique_id:
-            raise InvalidTokenError
-        caller = user_caller(reader, session.account_id, user, access_key_id)
+        caller = user_caller(reader, session.account_id, _user_of(reader, session), access_key_id)
     else:
         caller = root_caller(session.account_id, access_key_id)
     return replace(caller, is_temporary=True, issued_at_ms=session.issued_at_ms)
+
+
+def _user_of(reader: Reader, session: Session) -> User:
+    # By the unique id: the user may have got another name since.
+    found = find_by_unique_id(reader, session.unique_id)
+    if found is None or found[0] != session.account_id or not isinstance(found[1], User):
+        raise InvalidTokenError
+    return found[1]
 
 
 def _role_caller(reader: Reader, session: Session, access_key_id: str) -> Caller:

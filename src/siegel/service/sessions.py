@@ -34,6 +34,7 @@ from siegel.iamwire.xml import Node, moment
 from siegel.s3wire.conditionkeys import RequestKeys, Values
 from siegel.s3wire.request import Request
 from siegel.service.identities.entities import Entities
+from siegel.service.identities.rights import resource_tag_keys
 from siegel.service.identities.scene import check_policy
 from siegel.service.principals import default_text, trust_of
 from siegel.service.session_callers import SOURCE_IDENTITY, TRANSITIVE, parse_role_arn
@@ -45,6 +46,8 @@ Result = Mapping[str, Node]
 
 ROOT_SESSION_S_MAX: Final = 3600
 _SESSION_POLICY: Final = "session policy"
+_TAG_KEYS: Final = "aws:tagkeys"
+_SOURCE_IDENTITY: Final = "sts:sourceidentity"
 
 
 class Found(Struct, frozen=True):
@@ -127,25 +130,18 @@ class Sessions:
         asked = dict.fromkeys((caller.account_id, parse_role_arn(ask.role_arn).account_id))
         trail.keys += [(account_id, trail.object_key) for account_id in asked if self._has_account(account_id)]
         _refuse_mfa(ask.serial_number, ask.token_code)
+        # What the session inherits is decided on as if it were asked for.
+        tags, source_identity = _session_tags(caller, ask), _source_identity(caller, ask)
         found = self.find_role(ask.role_arn)
-        tags = _session_tags(caller, ask)
-        others = _role_keys(ask, tags, ask.transitive_tag_keys, ask.source_identity, ask.external_id)
-        side = ResourceSide(found.account_id, trust_of(found.role), kind=PolicyKind.TRUST)
-        self._decide(trail, "sts:AssumeRole", found.arn, side, request, others=others)
-        if ask.tags:
-            self._decide(trail, "sts:TagSession", found.arn, side, request, others=others)
-        if ask.source_identity:
-            self._decide(trail, "sts:SetSourceIdentity", found.arn, side, request, others=others)
-        inherited = caller.keys.get(SOURCE_IDENTITY, ("",))[0]
-        if inherited and ask.source_identity not in {"", inherited}:
-            raise AccessDeniedError("The source identity of a session cannot be changed by taking on another role.")
+        others = _role_keys(found.role, ask, tags, ask.transitive_tag_keys, source_identity, external_id=ask.external_id)
+        self._decide_on_role(trail, "sts:AssumeRole", found, request, others=others)
         return self.role_session(
             found,
             ask,
             is_chained=caller.kind is CallerKind.ROLE,
             tags=tags,
             transitive_keys=(*caller.keys.get(TRANSITIVE, ()), *ask.transitive_tag_keys),
-            source_identity=ask.source_identity or inherited,
+            source_identity=source_identity,
         )
 
     async def _assume_by_token(self, ask: AssumeRoleWithWebIdentity, request: Request, trail: Trail) -> Result:
@@ -179,14 +175,18 @@ class Sessions:
     def _trusting_role(self, ask: AssumeRoleWithWebIdentity, identity: WebIdentity, request: Request, trail: Trail) -> Found:
         """Return the role that is asked for, if its trust policy lets a web identity take it on. Raises AccessDeniedError."""
         found = self.find_role(ask.role_arn)
-        side = ResourceSide(found.account_id, trust_of(found.role), kind=PolicyKind.TRUST)
-        others = _role_keys(ask, identity.tags, identity.transitive_keys, identity.source_identity)
-        self._decide(trail, "sts:AssumeRoleWithWebIdentity", found.arn, side, request, others=others)
-        if identity.tags:
-            self._decide(trail, "sts:TagSession", found.arn, side, request, others=others)
-        if identity.source_identity:
-            self._decide(trail, "sts:SetSourceIdentity", found.arn, side, request, others=others)
+        others = _role_keys(found.role, ask, identity.tags, identity.transitive_keys, identity.source_identity)
+        self._decide_on_role(trail, "sts:AssumeRoleWithWebIdentity", found, request, others=others)
         return found
+
+    def _decide_on_role(self, trail: Trail, action: str, found: Found, request: Request, *, others: Mapping[str, Values]) -> None:
+        """Raise AccessDeniedError unless a role may be taken on, with the tags and the source identity that `others` tell of."""
+        side = ResourceSide(found.account_id, trust_of(found.role), kind=PolicyKind.TRUST)
+        self._decide(trail, action, found.arn, side, request, others=others)
+        if _TAG_KEYS in others:
+            self._decide(trail, "sts:TagSession", found.arn, side, request, others=others)
+        if _SOURCE_IDENTITY in others:
+            self._decide(trail, "sts:SetSourceIdentity", found.arn, side, request, others=others)
 
     def _has_account(self, account_id: str) -> bool:
         return self._store.reader.identities.find_account(account_id) is not None
@@ -319,23 +319,33 @@ def _session_tags(caller: Caller, ask: AssumeRole) -> tuple[tuple[str, str], ...
     return tuple(tags.items())
 
 
+def _source_identity(caller: Caller, ask: AssumeRole) -> str:
+    """Return the source identity of the new session: the one that the caller's own session has, or the one that it is given."""
+    inherited = caller.keys.get(SOURCE_IDENTITY, ("",))[0]
+    if inherited and ask.source_identity not in {"", inherited}:
+        raise AccessDeniedError("The source identity of a session cannot be changed by taking on another role.")
+    return inherited or ask.source_identity
+
+
 def _role_keys(
+    role: Role,
     ask: SessionLimits,
     tags: Sequence[tuple[str, str]],
     transitive_keys: tuple[str, ...],
     source_identity: str,
+    *,
     external_id: str = "",
 ) -> dict[str, Values]:
-    """Return the condition keys of a call that takes on a role."""
-    keys: dict[str, Values] = {"sts:rolesessionname": (ask.role_session_name,)}
+    """Return the condition keys of a call that takes on a role; tags and source identity are those that the session will have."""
+    keys: dict[str, Values] = {**resource_tag_keys(role.tags), "sts:rolesessionname": (ask.role_session_name,)}
     if external_id:
         keys["sts:externalid"] = (external_id,)
     if source_identity:
-        keys["sts:sourceidentity"] = (source_identity,)
+        keys[_SOURCE_IDENTITY] = (source_identity,)
     if transitive_keys:
         keys["sts:transitivetagkeys"] = transitive_keys
     if tags:
-        keys["aws:tagkeys"] = tuple(key for key, _ in tags)
+        keys[_TAG_KEYS] = tuple(key for key, _ in tags)
         keys.update({f"aws:requesttag/{key.lower()}": (value,) for key, value in tags})
     return keys
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from siegel.access.condition_keys import ConditionKeys
 from siegel.access.evaluation import Asked
-from siegel.domain.identities import Entity, Group, ManagedPolicy, OidcProvider, Role, User, entity_arn, provider_name
+from siegel.domain.identities import Entity, Group, ManagedPolicy, OidcProvider, Pairs, Role, User, entity_arn, provider_name
 from siegel.iamwire import iam_asks as asks
 from siegel.iamwire.action import About, Spoken
 from siegel.service.identities.access_keys import find_own_key
@@ -117,6 +117,10 @@ def _own_keys(ask: object, entity: Entity | None) -> Values:
     if isinstance(ask, asks.Untagged) and ask.tag_keys:
         keys["aws:tagkeys"] = ask.tag_keys
     if isinstance(entity, User | Role | ManagedPolicy | OidcProvider):
-        for key, value in entity.tags:
-            keys[f"aws:resourcetag/{key.lower()}"] = keys[f"iam:resourcetag/{key.lower()}"] = (value,)
+        keys |= resource_tag_keys(entity.tags)
     return keys
+
+
+def resource_tag_keys(tags: Pairs) -> Values:
+    """Return the condition keys that tell which tags an entity has."""
+    return {f"{family}:resourcetag/{key.lower()}": (value,) for key, value in tags for family in ("aws", "iam")}

@@ -134,13 +134,17 @@ def test_a_role_is_taken_on_for_a_while(bench: Bench) -> None:
         answer = bench.run("aws", *words, **more)
         return json.loads(answer) if answer.strip() else {}
 
-    owner = told("sts", "get-caller-identity")
-    trusting = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": owner["Arn"]}}
+    user = ("--user-name", f"taker-{bench.bucket}"[:64])
+    taker = told("iam", "create-user", *user)["User"]
+    key = told("iam", "create-access-key", *user)["AccessKey"]
+    trusting = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": taker["Arn"]}}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [trusting]})
     arn = told("iam", "create-role", *role, "--assume-role-policy-document", trust)["Role"]["Arn"]
     told("iam", "put-role-policy", *role, "--policy-name", "read", "--policy-document", policy)
     session = ("--role-arn", arn, "--role-session-name", "nightly", "--duration-seconds", "900")
-    made = told("sts", "assume-role", *session)["Credentials"]
+    bench.run("aws", "sts", "assume-role", *session, status=255)
+    own = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    made = told("sts", "assume-role", *session, **own)["Credentials"]
     keys = {
         "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
@@ -154,6 +158,8 @@ def test_a_role_is_taken_on_for_a_while(bench: Bench) -> None:
     told("iam", "delete-role-policy", *role, "--policy-name", "read")
     bench.run(*read, status=255, **keys)
     told("iam", "delete-role", *role)
+    told("iam", "delete-access-key", *user, "--access-key-id", key["AccessKeyId"])
+    told("iam", "delete-user", *user)
     bench.run("aws", "sts", "get-caller-identity", status=255, **keys)
 
 

@@ -71,6 +71,7 @@ class Cast:
         self._clients: dict[tuple[str, CallerOf], Any] = {}
         self.iam = self.client("iam", CallerOf(service.owner))
         sts = self.client("sts", CallerOf(service.owner))
+        taker = self._make_user("matrix-taker")
         self.user = self._make_user("matrix-exact")
         idle = self._make_user("matrix-without-rights")
         inactive = self._make_user("matrix-inactive")
@@ -82,7 +83,10 @@ class Cast:
         )
         self.iam.put_role_policy(RoleName="matrix-role", PolicyName="all", PolicyDocument=policy(["s3:*"]))
         role = f"arn:aws:iam::{service.owner.account_id}:role/matrix-role"
-        narrow = sts.assume_role(RoleArn=role, RoleSessionName="narrow", Policy=policy(["sts:GetCallerIdentity"]))
+        self.iam.put_user_policy(UserName="matrix-taker", PolicyName="all", PolicyDocument=policy(["sts:AssumeRole"]))
+        narrow = self.client("sts", CallerOf(taker)).assume_role(
+            RoleArn=role, RoleSessionName="narrow", Policy=policy(["sts:GetCallerIdentity"])
+        )
         ended = sts.get_session_token(DurationSeconds=900)
         self.denied = {
             "anonymous": CallerOf(None),
@@ -93,6 +97,8 @@ class Cast:
             "an inactive key": CallerOf(inactive),
             "temporary keys without their token": CallerOf(_session(ended).keys),
         }
+        # S3 and KMS take them for the root's own.
+        self.lent = _session(ended)
         self.allowed = {"the account's root": CallerOf(service.owner), "a user with exactly the right": CallerOf(self.user)}
 
     def _make_user(self, name: str) -> Keys:
@@ -343,6 +349,8 @@ def test_t25_iam_and_sts_let_in_whoever_has_the_right_and_nobody_else(name: str,
     before = identities(cast.iam)
     for kind in sorted(denied):
         assert call(cast.client, name, action.name, cast.denied[kind]), kind
+    if action.name not in {"GetCallerIdentity", "AssumeRoleWithWebIdentity"}:
+        assert call(cast.client, name, action.name, cast.lent)
     assert identities(cast.iam) == before
     if action.name != "AssumeRole":
         cast.grant([action.permission])

@@ -7,10 +7,10 @@ from typing import Any
 from .people import allow, deny, make_person
 from .raw import RawClient
 from .service import Service
-from .shelf import Shelf, fails, md5_b64, new_name, refused, sdk
+from .shelf import Shelf, fails, md5_b64, new_name, refused
 from .test_bucket_policies import account, put_policy, statement
 from .test_object_lock import later, locked, put_locked
-from .test_sts import document, make_role, with_session
+from .test_sts import document, make_role, make_taker, with_session
 
 __all__ = ["locked"]
 
@@ -159,7 +159,7 @@ def test_a_session_tag_takes_the_place_of_the_roles_tag_in_any_case(bucket: Shel
     iam.tag_role(RoleName=role, Tags=[{"Key": "Team", "Value": "readers"}])
     condition = {"StringEquals": {"aws:PrincipalTag/team": "readers"}}
     iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document(allow("s3:*", Condition=condition)))
-    sts = sdk(service, name="sts")
+    sts = make_taker(service, iam)
     with_session(service, sts.assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"]).get_object(
         Bucket=bucket.name, Key="k"
     )
@@ -203,7 +203,7 @@ def test_no_header_speaks_for_the_tags_of_a_bucket(bucket: Shelf, service: Servi
 def test_t22_no_header_speaks_for_the_tags_of_a_session(service: Service, iam: Any) -> None:
     """Class: a condition on what a session must be given, met by a header that gives nothing."""
     _, arn = make_role(iam, service, Condition={"StringEquals": {"aws:RequestTag/team": "a"}})
-    sts = sdk(service, name="sts")
+    sts = make_taker(service, iam)
     sts.meta.events.register(
         "before-sign.sts.AssumeRole", lambda request, **_: request.headers.add_header("x-amz-tagging", "team=a")
     )

@@ -18,7 +18,7 @@ from .service import SIEGEL, Service, arguments, command, end, keys_of, wait_rea
 from .shelf import fails, sdk
 from .signer import Ask, Keys
 from .test_kms_keys import key_policy, make_key, root, to
-from .test_sts import make_role, with_session
+from .test_sts import make_role, make_taker, with_session
 
 CONTEXT = {"purpose": "invoice", "id": "7"}
 
@@ -266,7 +266,7 @@ def test_grants_across_accounts_and_what_denies_them(service: Service, kms: Any,
 
 def test_grants_to_sessions_stand_beside_those_to_their_role(service: Service, kms: Any, iam: Any, key: str) -> None:
     name, role = make_role(iam, service)
-    sts = sdk(service, name="sts")
+    sts = make_taker(service, iam)
     sessions = {one: sts.assume_role(RoleArn=role, RoleSessionName=one)["Credentials"] for one in ("ann", "bob", "cat")}
     # The ids of grants are random: some come before the role's, and some behind.
     for one in ("ann", "bob", "ann", "bob", "ann", "bob"):

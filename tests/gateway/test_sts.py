@@ -51,7 +51,7 @@ def sts(service: Service) -> Any:
 
 
 def make_role(iam: Any, service: Service, *, actions: object = "s3:*", trusted: str = "", **more: Any) -> tuple[str, str]:
-    """Make a role that `trusted` (the account's root) may take on; return its name and ARN."""
+    """Make a role that `trusted` (everybody in the account whose own policies allow it) may take on; return its name and ARN."""
     name = new_name()
     policy = trust(trusted or f"arn:aws:iam::{service.owner.account_id}:root", **more)
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
@@ -68,7 +68,17 @@ def make_user(iam: Any, *statements: dict[str, Any]) -> tuple[str, Keys]:
     return name, Keys(key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def test_everybody_learns_who_he_is(service: Service, iam: Any, sts: Any) -> None:
+def make_taker(service: Service, iam: Any) -> Any:
+    """Return STS as a user sees it who may take on every role that trusts his account: its root takes on none."""
+    return sdk(service, make_user(iam, allow("sts:*"))[1], name="sts")
+
+
+@pytest.fixture(scope="module")
+def taker(service: Service, iam: Any) -> Any:
+    return make_taker(service, iam)
+
+
+def test_everybody_learns_who_he_is(service: Service, iam: Any, sts: Any, taker: Any) -> None:
     account = service.owner.account_id
     root = sts.get_caller_identity()
     assert (root["Account"], root["UserId"], root["Arn"]) == (account, account, f"arn:aws:iam::{account}:root")
@@ -76,7 +86,7 @@ def test_everybody_learns_who_he_is(service: Service, iam: Any, sts: Any) -> Non
     user = sdk(service, keys, name="sts").get_caller_identity()
     assert user["Arn"] == f"arn:aws:iam::{account}:user/{name}"
     role, arn = make_role(iam, service)
-    credentials = sts.assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"]
+    credentials = taker.assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"]
     session = with_session(service, credentials, "sts").get_caller_identity()
     assert session["Arn"] == f"arn:aws:sts::{account}:assumed-role/{role}/ann"
     assert session["UserId"].endswith(":ann")
@@ -84,10 +94,10 @@ def test_everybody_learns_who_he_is(service: Service, iam: Any, sts: Any) -> Non
         sdk(service, service.operator, name="sts").get_caller_identity()
 
 
-def test_a_roles_session_opens_what_the_role_may_and_no_more(bucket: Shelf, service: Service, iam: Any, sts: Any) -> None:
+def test_a_roles_session_opens_what_the_role_may_and_no_more(bucket: Shelf, service: Service, iam: Any, taker: Any) -> None:
     bucket.put("k", b"x")
     _, arn = make_role(iam, service, actions=["s3:GetObject", "s3:PutObject"])
-    answer = sts.assume_role(RoleArn=arn, RoleSessionName="ann", DurationSeconds=900)
+    answer = taker.assume_role(RoleArn=arn, RoleSessionName="ann", DurationSeconds=900)
     s3 = with_session(service, answer["Credentials"])
     assert s3.get_object(Bucket=bucket.name, Key="k")["Body"].read() == b"x"
     s3.put_object(Bucket=bucket.name, Key="new", Body=b"y" * 100_000)
@@ -102,12 +112,12 @@ def test_a_roles_session_opens_what_the_role_may_and_no_more(bucket: Shelf, serv
 
 
 def test_t22_minio_cve_2025_62506_a_session_never_has_more_than_its_policy_and_its_parent(
-    bucket: Shelf, service: Service, iam: Any, sts: Any
+    bucket: Shelf, service: Service, iam: Any, taker: Any
 ) -> None:
     bucket.put("k", b"x")
     _, arn = make_role(iam, service, actions=["s3:GetObject", "iam:*", "sts:*"])
     limits = document(allow(["s3:GetObject", "s3:DeleteObject"]))
-    narrow = sts.assume_role(RoleArn=arn, RoleSessionName="narrow", Policy=limits)
+    narrow = taker.assume_role(RoleArn=arn, RoleSessionName="narrow", Policy=limits)
     s3 = with_session(service, narrow["Credentials"])
     assert narrow["PackedPolicySize"] >= 1
     assert s3.get_object(Bucket=bucket.name, Key="k")["Body"].read() == b"x"
@@ -121,9 +131,9 @@ def test_t22_minio_cve_2025_62506_a_session_never_has_more_than_its_policy_and_i
         with_session(service, narrow["Credentials"], "sts").assume_role(RoleArn=arn, RoleSessionName="again")
 
 
-def test_who_may_take_on_a_role(service: Service, iam: Any, sts: Any, stranger_s3: Any) -> None:
+def test_who_may_take_on_a_role(service: Service, iam: Any, taker: Any) -> None:
     user, keys = make_user(iam, allow("sts:AssumeRole"))
-    outsider = sdk(service, service.stranger, name="sts")
+    outsider = make_taker(service, sdk(service, service.stranger, name="iam"))
     _, arn = make_role(iam, service, trusted=f"arn:aws:iam::{service.owner.account_id}:user/{user}")
     assert sdk(service, keys, name="sts").assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"]
     _, idle = make_user(iam)
@@ -131,7 +141,7 @@ def test_who_may_take_on_a_role(service: Service, iam: Any, sts: Any, stranger_s
         with fails(403, "AccessDenied"):
             caller.assume_role(RoleArn=arn, RoleSessionName="ann")
     with fails(403, "AccessDenied"):
-        sts.assume_role(RoleArn=arn[:-4] + "none", RoleSessionName="ann")
+        taker.assume_role(RoleArn=arn[:-4] + "none", RoleSessionName="ann")
     _, open_arn = make_role(
         iam,
         service,
@@ -145,10 +155,10 @@ def test_who_may_take_on_a_role(service: Service, iam: Any, sts: Any, stranger_s
     assert outsider.assume_role(RoleArn=open_arn, RoleSessionName="ann", ExternalId="agreed")["Credentials"]
 
 
-def test_what_changes_binds_on_the_next_request(bucket: Shelf, service: Service, iam: Any, sts: Any) -> None:
+def test_what_changes_binds_on_the_next_request(bucket: Shelf, service: Service, iam: Any, taker: Any) -> None:
     bucket.put("k", b"x")
     role, arn = make_role(iam, service, actions="s3:GetObject")
-    s3 = with_session(service, sts.assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"])
+    s3 = with_session(service, taker.assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"])
     assert s3.get_object(Bucket=bucket.name, Key="k")["Body"].read()
     iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document(allow("s3:PutObject")))
     with fails(403, "AccessDenied"):
@@ -165,13 +175,13 @@ def test_what_changes_binds_on_the_next_request(bucket: Shelf, service: Service,
         s3.get_object(Bucket=bucket.name, Key="k")
 
 
-def test_session_tags_are_the_sessions_and_transitive_ones_go_on(bucket: Shelf, service: Service, iam: Any, sts: Any) -> None:
+def test_session_tags_are_the_sessions_and_transitive_ones_go_on(bucket: Shelf, service: Service, iam: Any, taker: Any) -> None:
     bucket.put("a/k", b"x")
     policy = allow("s3:GetObject", f"arn:aws:s3:::{bucket.name}/${{aws:PrincipalTag/team}}/*")
     role, arn = make_role(iam, service)
     iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document(policy, allow("sts:*")))
     tags = [{"Key": "team", "Value": "a"}]
-    first = sts.assume_role(RoleArn=arn, RoleSessionName="ann", Tags=tags, TransitiveTagKeys=["team"])["Credentials"]
+    first = taker.assume_role(RoleArn=arn, RoleSessionName="ann", Tags=tags, TransitiveTagKeys=["team"])["Credentials"]
     assert with_session(service, first).get_object(Bucket=bucket.name, Key="a/k")["Body"].read()
     chained = with_session(service, first, "sts")
     second = chained.assume_role(RoleArn=arn, RoleSessionName="bob")["Credentials"]
@@ -180,7 +190,7 @@ def test_session_tags_are_the_sessions_and_transitive_ones_go_on(bucket: Shelf, 
         chained.assume_role(RoleArn=arn, RoleSessionName="bob", Tags=[{"Key": "team", "Value": "b"}])
     with fails(400, "ValidationError"):
         chained.assume_role(RoleArn=arn, RoleSessionName="bob", DurationSeconds=7200)
-    bare = sts.assume_role(RoleArn=arn, RoleSessionName="eve")["Credentials"]
+    bare = taker.assume_role(RoleArn=arn, RoleSessionName="eve")["Credentials"]
     with fails(403, "AccessDenied"):
         with_session(service, bare).get_object(Bucket=bucket.name, Key="a/k")
 
@@ -232,11 +242,11 @@ def test_keys_and_tokens_belong_together(bucket: Shelf, service: Service, sts: A
         ({"SerialNumber": "arn:aws:iam::111122223333:mfa/x", "TokenCode": "123456"}, "AccessDenied"),
     ],
 )
-def test_what_makes_no_sense_is_refused(service: Service, iam: Any, sts: Any, changes: dict[str, Any], code: str) -> None:
+def test_what_makes_no_sense_is_refused(service: Service, iam: Any, taker: Any, changes: dict[str, Any], code: str) -> None:
     _, arn = make_role(iam, service)
     status = {"AccessDenied": 403, "NoSuchEntity": 404}.get(code, 400)
     with fails(status, code):
-        sts.assume_role(**{"RoleArn": arn, "RoleSessionName": "ann", **changes})
+        taker.assume_role(**{"RoleArn": arn, "RoleSessionName": "ann", **changes})
 
 
 def test_t21_keystone_cve_2025_65073_without_a_signature_there_is_nothing(service: Service) -> None:
@@ -272,8 +282,9 @@ def test_who_asks_for_a_role_is_in_the_log_of_its_account_and_in_that_of_his_own
 
 def test_who_takes_on_a_role_of_his_own_account_is_in_its_log_once(service: Service) -> None:
     here = service.with_own_account(new_name())
-    _, arn = make_role(sdk(here, name="iam"), here)
-    taken = sdk(here, name="sts").assume_role(RoleArn=arn, RoleSessionName="ann")
+    iam = sdk(here, name="iam")
+    _, arn = make_role(iam, here)
+    taken = make_taker(here, iam).assume_role(RoleArn=arn, RoleSessionName="ann")
     entry = taken["ResponseMetadata"]["HTTPHeaders"]["x-siegel-entry"]
     (line,) = Auditor(here.raw(), here.owner.account_id).await_entries([entry])[entry]
     assert line.opening is not None

@@ -1,7 +1,7 @@
 """The page of the access matrix: who gets in where, from the tables of all protocols."""
 
 from siegel.access.consent import ACTIONS
-from siegel.iamwire.action import About
+from siegel.iamwire.action import About, Action
 from siegel.iamwire.iam_actions import IAM
 from siegel.iamwire.sts_actions import STS
 from siegel.kmswire.operation import About as KmsAbout
@@ -29,6 +29,8 @@ each of them as each kind of caller to a running service, and sees that a refuse
   give it, as that of a key does that was created without one. Not even the account's root has a right that it does not give.
 - *within it*: where a consent of the account is active, [proven](../design/formats/consent.md#evidence), and its own; only the
   actions, objects and times that the customer has signed for, and not against an explicit denial of the account's policies.
+- Credentials of GetSessionToken get in as their user or root does, but nowhere at IAM, and at STS into GetCallerIdentity and
+  AssumeRole alone.
 - *no*: never. Keys that are inactive, deleted or expired, and temporary keys without their token, are nobody's: they get in
   nowhere.
 
@@ -59,12 +61,7 @@ def render_access_matrix() -> str:
     s3.append(f"| {WARNINGS_ROUTE.operation} | none | yes | yes | yes | yes | yes | yes |")
     # A preflight asks what a bucket's rules let pages do, and opens nothing.
     s3.append(f"| {PREFLIGHT_ROUTES[0].operation} | none | yes | yes | yes | yes | yes | yes |")
-    query = [
-        f"| {action.name} | `{action.permission}` | yes | {'yes' if action.about is About.CALLER else 'by policy'} "
-        f"| {_others(action.name)} | {'with a token' if action.unsigned else 'no'} | no | no |"
-        for protocol in (IAM, STS)
-        for action in protocol.actions.values()
-    ]
+    query = [_query_row(action) for protocol in (IAM, STS) for action in protocol.actions.values()]
     admin = [f"| {row.operation} | an operator's key | no | no | no | no | yes | no |" for row in ADMIN_ROUTES]
     kms = [_kms_row(operation) for operation in OPERATIONS.values()]
     sections = [
@@ -88,8 +85,12 @@ def _yes(value: object) -> str:
     return "yes" if value else "no"
 
 
-def _others(name: str) -> str:
-    return "by the role's trust policy" if name.startswith("AssumeRole") else "no"
+def _query_row(action: Action) -> str:
+    root = "no" if action.name == "AssumeRole" else "yes"
+    own = "yes" if action.about is About.CALLER else "by policy"
+    others = "by the role's trust policy" if action.name.startswith("AssumeRole") else "no"
+    anonymous = "with a token" if action.unsigned else "no"
+    return f"| {action.name} | `{action.permission}` | {root} | {own} | {others} | {anonymous} | no | no |"
 
 
 def _kms_row(operation: Operation) -> str:

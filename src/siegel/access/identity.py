@@ -43,6 +43,11 @@ class Identity(Struct, frozen=True, kw_only=True):
     consent_id: str = ""
 
     @property
+    def has_session_token(self) -> bool:
+        """Whether a user or an account's root calls with credentials of GetSessionToken."""
+        return self.is_temporary and self.kind in {CallerKind.USER, CallerKind.ROOT}
+
+    @property
     def role_id(self) -> str:
         """The unique id of a session's role."""
         return self.principal_id.partition(":")[0]

@@ -1,6 +1,7 @@
 """STS: who calls, and temporary credentials for roles, users and the account's root.
 
 A role's session gets the role's rights, limited by the session's own policies; whoever takes on a role gives up his own rights.
+An account's root takes on none. Credentials of GetSessionToken call AssumeRole and GetCallerIdentity here, and nothing else.
 Sources: AWS STS API Reference; IAM User Guide, "Temporary security credentials" and "Passing session tags in AWS STS".
 """
 
@@ -99,6 +100,8 @@ class Sessions:
         return {"UserId": caller.principal_id, "Account": caller.account_id, "Arn": caller.arn}
 
     def _access_key_info(self, ask: GetAccessKeyInfo, request: Request, trail: Trail) -> Result:
+        if trail.caller.has_session_token:
+            raise AccessDeniedError("Cannot call GetAccessKeyInfo with session credentials")
         self._decide(trail, "sts:GetAccessKeyInfo", "*", ResourceSide(trail.caller.account_id), request, others={})
         found = self._store.reader.identities.find_credential(ask.access_key_id)
         if found is None or found.kind is CredentialKind.OPERATOR:
@@ -129,6 +132,8 @@ class Sessions:
         # The role's account is to know who asks for it, and the caller's what its people ask for abroad.
         asked = dict.fromkeys((caller.account_id, parse_role_arn(ask.role_arn).account_id))
         trail.keys += [(account_id, trail.object_key) for account_id in asked if self._has_account(account_id)]
+        if caller.kind is CallerKind.ROOT:
+            raise AccessDeniedError("Roles may not be assumed by root accounts.")
         _refuse_mfa(ask.serial_number, ask.token_code)
         # What the session inherits is decided on as if it were asked for.
         tags, source_identity = _session_tags(caller, ask), _source_identity(caller, ask)

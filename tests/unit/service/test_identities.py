@@ -140,6 +140,15 @@ def test_whoever_has_no_right_changes_and_learns_nothing(store, ask, action):
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))
+def test_credentials_of_get_session_token_change_and_learn_nothing(store, ask, action):
+    everything = parse_policy('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}', PolicyKind.IDENTITY)
+    for caller in (ROOT, replace(NOBODY, rights=Rights.of([("own", everything)]))):
+        with pytest.raises(AccessDeniedError, match=f"Cannot call {action} with"):
+            ask(action, caller=replace(caller, is_temporary=True), **needed(action))
+    assert written(store) == []
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS))
 def test_the_very_right_is_enough(ask, action):
     """What is then wrong with the call is said: there is nothing yet that it could be about, or its policy is none."""
     statement = {"Effect": "Allow", "Action": ACTIONS[action].permission, "Resource": f"arn:aws:iam::{OWN}:*"}

@@ -1,12 +1,15 @@
 """IAM's use cases together: each call is decided, done and written down in one transaction, or refused.
 
-Every change tells all workers before it is acknowledged, so it binds on the next request.
+Every change tells all workers before it is acknowledged, so it binds on the next request. Credentials of GetSessionToken are let
+in nowhere: AWS STS API Reference, GetSessionToken.
 """
 
 from collections.abc import Mapping
 
+from siegel.access.caller import Caller
 from siegel.access.decide import decide
 from siegel.access.evaluation import ResourceSide
+from siegel.domain.errors import AccessDeniedError
 from siegel.domain.ports import Clock, Journal, MetaStore, Writer
 from siegel.iamwire.action import Spoken
 from siegel.iamwire.xml import Node
@@ -89,4 +92,11 @@ class Identities:
         for number, asked in enumerate(demands(scene, spoken, keys)):
             if not number:
                 trail.object_key = asked.resource
+                _refuse_session_token(trail.caller, spoken)
             trail.note(decide(trail.caller, asked, ResourceSide(scene.account_id)))
+
+
+def _refuse_session_token(caller: Caller, spoken: Spoken) -> None:
+    # They would make permanent keys of credentials that end. AWS lets in those of an MFA device, and there are none here.
+    if caller.has_session_token:
+        raise AccessDeniedError(f"Cannot call {spoken.action.name} with credentials of GetSessionToken")

@@ -91,7 +91,8 @@ def parse_policy(text: str, kind: PolicyKind, *, bindings: Mapping[str, str] = N
     """Return the policy that a document means.
 
     `bindings` gives for the ARN of each user and role in a Principal element the unique id it had when the policy was put, for
-    the ARN of a session its role's, and for a canonical user id its account's id; see `principals_of`.
+    the ARN of a session its role's, and for a canonical user id its account's id; see `principals_of`. A unique id that is named
+    itself needs none.
 
     Raises PolicyError, which names the place, for anything that the language does not know.
     """
@@ -116,8 +117,8 @@ def parse_policy(text: str, kind: PolicyKind, *, bindings: Mapping[str, str] = N
 
 
 def principals_of(policy: Policy) -> tuple[str, ...]:
-    """Return the names in a resource's policy that need binding: ARNs of users, roles and sessions, and canonical user ids."""
-    named = {name for statement in policy.statements.all for name in statement.principals.arns}
+    """Return the names in a resource's policy that need binding: ARNs of users, roles and sessions, unique and canonical ids."""
+    named = {name for statement in policy.statements.all for name in statement.principals.names}
     return tuple(sorted(named))
 
 

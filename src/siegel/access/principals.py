@@ -1,11 +1,13 @@
 """Principals: whom a statement of a resource's policy speaks of.
 
 A user, role or session is named by its ARN, but recognised by the unique id that the ARN stood for when the policy was put: one
-who was deleted and made again under the same name is somebody else. An ARN that stood for nobody speaks of nobody.
+who was deleted and made again under the same name is somebody else. An ARN that stood for nobody speaks of nobody. A policy is
+shown with the names of now (`rename_principals`): whoever puts back what he was shown gives nothing to somebody else.
 
 Source: AWS IAM User Guide, "AWS JSON policy elements: Principal", "NotPrincipal".
 """
 
+import json
 import re
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
@@ -13,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from siegel.access.documents import load_document
 from siegel.access.identity import CallerKind, Identity
 from siegel.domain.errors import PolicyError
 
@@ -55,13 +58,13 @@ class Naming(IntEnum):
 
 
 class Principals(Struct, frozen=True):
-    """Whom a Principal element names; `arns` are the names that need binding, bound or not, as they are written."""
+    """Whom a Principal element names; `names` are those that must be somebody's, bound or not, as they are written."""
 
     everyone: bool
     accounts: frozenset[str]
     unique_ids: frozenset[str]
     federated: frozenset[str]
-    arns: tuple[str, ...]
+    names: tuple[str, ...]
 
     def naming(self, caller: Identity) -> Naming:
         """Tell how closely the element names a caller."""
@@ -84,21 +87,22 @@ class Principals(Struct, frozen=True):
         return caller.kind is CallerKind.ROOT or caller.principal_id in self.unique_ids
 
 
-NOBODY: Final = Principals(everyone=False, accounts=frozenset(), unique_ids=frozenset(), federated=frozenset(), arns=())
+NOBODY: Final = Principals(everyone=False, accounts=frozenset(), unique_ids=frozenset(), federated=frozenset(), names=())
 
 
 def read_principals(names: Mapping[str, tuple[str, ...]], bindings: Mapping[str, str]) -> Principals:
     """Return whom `names`, by type, speak of. Raises PolicyError for a name of unknown form."""
-    accounts, unique_ids, arns = set[str](), set[str](), list[str]()
+    accounts, unique_ids, found = set[str](), set[str](), list[str]()
     for name in names.get(PrincipalType.AWS, ()):
         account, named = _ACCOUNT.fullmatch(name), _NAMED.fullmatch(name)
         if account is not None:
             accounts.add(account["id"] or account["root"])
         elif named is not None:
-            arns.append(name)
+            found.append(name)
             if name in bindings:
                 unique_ids.add(f"{bindings[name]}:{named['session']}" if named["session"] else bindings[name])
         elif _UNIQUE_ID.fullmatch(name):
+            found.append(name)
             unique_ids.add(name)
         elif name != EVERYONE:
             raise _invalid(name)
@@ -112,8 +116,29 @@ def read_principals(names: Mapping[str, tuple[str, ...]], bindings: Mapping[str,
         accounts=frozenset(accounts | {bindings[name] for name in canonical if name in bindings}),
         unique_ids=frozenset(unique_ids),
         federated=frozenset(names.get(PrincipalType.FEDERATED, ())),
-        arns=(*arns, *canonical),
+        names=(*found, *canonical),
     )
+
+
+def rename_principals(text: str, names: Mapping[str, str]) -> str:
+    """Return a document that says the same of others: those whom its Principal elements name by a key of `names` get the value.
+
+    Raises PolicyError for what is no document.
+    """
+    document = load_document(text)
+    statements = document.get("Statement")
+    for statement in statements if isinstance(statements, list) else [statements]:
+        for element in ("Principal", "NotPrincipal"):
+            by_type = statement.get(element) if isinstance(statement, dict) else None
+            if isinstance(by_type, dict) and PrincipalType.AWS in by_type:
+                by_type[PrincipalType.AWS] = _renamed(by_type[PrincipalType.AWS], names)
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _renamed(written: object, names: Mapping[str, str]) -> object:
+    if isinstance(written, list):
+        return [_renamed(one, names) for one in written]
+    return names.get(written, written) if isinstance(written, str) else written
 
 
 def _invalid(name: str) -> PolicyError:

@@ -38,7 +38,6 @@ from siegel.service.kms.views import KeyDirectory
 from siegel.service.listing import Lister
 from siegel.service.multipart import Multipart
 from siegel.service.objectkeys import ObjectKeys
-from siegel.service.principals import unique_id_of
 from siegel.service.put import Putter
 from siegel.service.reseal import Resealer
 from siegel.service.session_tokens import SessionTokens
@@ -117,7 +116,7 @@ def build_s3(deployment: Deployment, settings: Settings) -> Gateway:
             buckets=Buckets(store, clock, settings.region),
             configurations=Configurations(store),
             reaper=parts.reaper,
-            bucket_policies=BucketPolicies(store, unique_id_of),
+            bucket_policies=BucketPolicies(store),
             calendar=Calendar(settings.lifecycle_day_ms),
             gate=Gate(directory, getter, clock, settings.region),
             proxies=Proxies(settings.trusted_proxies),

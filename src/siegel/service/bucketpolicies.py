@@ -1,11 +1,11 @@
 """Bucket policies: put, shown, removed, and read for decisions.
 
 A policy names users and roles by their ARNs. When it is put, each of them must exist, and its unique id is kept beside the text:
-a user who is removed and made again under the same name gets nothing from old policies (IAM User Guide, "IAM identifiers").
+a user who is removed and made again under the same name gets nothing from old policies (IAM User Guide, "IAM identifiers"). It
+is shown with the ARNs that they have by then, and with the unique ids of those who are gone, which nobody can put again.
 """
 
 import json
-from collections.abc import Callable
 from typing import Final
 
 from siegel.access.bucket_policy import check_bucket_policy
@@ -24,10 +24,8 @@ from siegel.domain.objects import Bucket
 from siegel.domain.ports import MetaStore, Reader, Writer
 from siegel.domain.records import Kind
 from siegel.service.configurations import document_of, store_document
+from siegel.service.principals import text_now, unique_id_of
 from siegel.service.versions import Target, bucket_now
-
-# Finds the unique id of the user or role with an ARN, None where there is no such principal.
-FindPrincipal = Callable[[Reader, str], str | None]
 
 _NOTHING_BLOCKED: Final = PublicAccessBlock(
     block_public_acls=False, ignore_public_acls=False, block_public_policy=False, restrict_public_buckets=False
@@ -60,16 +58,16 @@ def _parse_stored(document: BucketPolicy) -> Policy:
 class BucketPolicies:
     """The use cases of bucket policies."""
 
-    def __init__(self, store: MetaStore, find_principal: FindPrincipal) -> None:
+    def __init__(self, store: MetaStore) -> None:
         self._store = store
-        self._find_principal = find_principal
 
     def text(self, bucket: Bucket) -> str:
-        """Return the policy as it was put. Raises NoSuchBucketPolicyError."""
-        document = _read_policy(self._store.reader, bucket.bucket_id)
+        """Return the policy with its principals as they are called now. Raises NoSuchBucketPolicyError, StorageError."""
+        reader = self._store.reader
+        document = _read_policy(reader, bucket.bucket_id)
         if document is None:
             raise NoSuchBucketPolicyError(fields={"BucketName": bucket.name})
-        return document.text
+        return text_now(reader, document.text, document.bindings)
 
     def is_public(self, bucket: Bucket) -> bool:
         """Whether the policy makes the bucket public. Raises NoSuchBucketPolicyError."""
@@ -99,11 +97,11 @@ class BucketPolicies:
             policy = parse_policy(text, PolicyKind.BUCKET)
             check_bucket_policy(policy, bucket.name)
             bindings: list[tuple[str, str]] = []
-            for arn in principals_of(policy):
-                unique_id = self._find_principal(reader, arn)
+            for name in principals_of(policy):
+                unique_id = unique_id_of(reader, name)
                 if unique_id is None:
-                    raise MalformedPolicyError("Invalid principal in policy", fields={"Detail": f'"AWS" : "{arn}"'})
-                bindings.append((arn, unique_id))
+                    raise MalformedPolicyError("Invalid principal in policy", fields={"Detail": f'"AWS" : "{name}"'})
+                bindings.append((name, unique_id))
             document = BucketPolicy(text=text, bindings=tuple(bindings))
             return document, parse_policy(text, PolicyKind.BUCKET, bindings=dict(bindings))
         except PolicyError as error:

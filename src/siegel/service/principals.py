@@ -10,12 +10,13 @@ from typing import Final
 
 from siegel.access.caller import Caller, CallerKind, Rights, root_caller
 from siegel.access.policy import Policy, PolicyKind, parse_policy
+from siegel.access.principals import rename_principals
 from siegel.domain.errors import InvalidAccessKeyIdError, PolicyError, StorageError
-from siegel.domain.identities import Group, Holder, ManagedPolicy, Role, User, entity_arn
+from siegel.domain.identities import Group, Holder, ManagedPolicy, Pairs, Role, User, entity_arn
 from siegel.domain.objects import Credential, CredentialKind
 from siegel.domain.ports import Reader
 from siegel.domain.query_errors import NoSuchEntityError
-from siegel.service.identities.entities import Entities, find_by_unique_id
+from siegel.service.identities.entities import Entities, find_by_unique_id, read_unique_name
 
 _NAMED: Final = re.compile(
     r"arn:aws:iam::(?P<account>[0-9]{12}):(?P<resource>user|role)/(?:[\x21-\x7e]+/)?(?P<name>[\w+=,.@-]+)", re.ASCII
@@ -93,24 +94,47 @@ def trust_of(role: Role) -> Policy:
         raise StorageError(f"the trust policy of the role {role.name} cannot be read: {error}") from error
 
 
-def unique_id_of(reader: Reader, arn: str) -> str | None:
-    """Return the unique id of the user or role that an ARN names, for the ARN of a session its role's; None if there is none."""
-    named, session = _NAMED.fullmatch(arn), _SESSION.fullmatch(arn)
+def unique_id_of(reader: Reader, name: str) -> str | None:
+    """Return the unique id of the user or role that an ARN, or the id itself, names, for the ARN of a session its role's.
+
+    None if there is none.
+    """
+    named, session = _NAMED.fullmatch(name), _SESSION.fullmatch(name)
     if session is not None:
         role = Entities(reader, session["account"]).find(Role, session["name"])
         return None if role is None else role.unique_id
     if named is None:
-        return None
+        return None if read_unique_name(reader, name) is None else name
     entities = Entities(reader, named["account"])
     is_user = named["resource"] == User.resource
     found: User | Role | None = entities.find(User, named["name"]) if is_user else entities.find(Role, named["name"])
-    return found.unique_id if found is not None and entities.arn(found) == arn else None
+    return found.unique_id if found is not None and entities.arn(found) == name else None
 
 
 def arn_of(reader: Reader, unique_id: str) -> str | None:
     """Return the ARN that a user or role has now, None if nobody has that unique id."""
     found = find_by_unique_id(reader, unique_id)
     return None if found is None else Entities(reader, found[0]).arn(found[1])
+
+
+def text_now(reader: Reader, text: str, bindings: Pairs) -> str:
+    """Return a resource's policy as it is shown: its principals by the ARNs that they have now, those who are gone by unique ids.
+
+    It is the text as it was put where that names them so. Raises StorageError.
+    """
+    names = {name: now for name, unique_id in bindings if (now := _name_now(reader, name, unique_id)) != name}
+    try:
+        return rename_principals(text, names) if names else text
+    except PolicyError as error:
+        raise StorageError(f"a stored policy cannot be read: {error}") from error
+
+
+def _name_now(reader: Reader, name: str, unique_id: str) -> str:
+    arn = arn_of(reader, unique_id)
+    if not _SESSION.fullmatch(name):
+        return arn or unique_id
+    # Roles keep their names. What stands for a session of one that is gone, no policy may name.
+    return name if arn is not None else f"{unique_id}:{name.rpartition('/')[2]}"
 
 
 def default_text(policy: ManagedPolicy) -> str:

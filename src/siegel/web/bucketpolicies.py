@@ -22,7 +22,7 @@ def _require_own(call: Call) -> None:
 
 
 async def get_bucket_policy(cases: UseCases, call: Call, exchange: Exchange) -> None:
-    """GetBucketPolicy: the text as it was put."""
+    """GetBucketPolicy: the text, with its principals as they are called now."""
     _require_own(call)
     text = cases.bucket_policies.text(call.bucket)
     await cases.journal.append(call.trail.entry(200))

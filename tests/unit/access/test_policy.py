@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.unit.access.stage import (
     ALICE,
+    ALICE_ID,
     ANONYMOUS,
     BUCKET,
     OWN,
@@ -174,10 +175,10 @@ def test_t34_what_the_policy_of_a_resource_may_not_say_is_refused(kind, written,
 def test_principals_that_need_binding_are_listed():
     canonical = "a" * 64
     parsed = bucket_policy(
-        statement(Principal={"AWS": [ALICE, OWN, "*"], "CanonicalUser": canonical}),
+        statement(Principal={"AWS": [ALICE, OWN, "*", ALICE_ID], "CanonicalUser": canonical}),
         statement("Deny", NotPrincipal={"AWS": [SESSION, READER]}),
     )
-    assert principals_of(parsed) == tuple(sorted([ALICE, READER, SESSION, canonical]))
+    assert principals_of(parsed) == tuple(sorted([ALICE, ALICE_ID, READER, SESSION, canonical]))
     assert principals_of(policy(ALLOW)) == ()
 
 

@@ -17,7 +17,7 @@ from siegel.domain.records import DEPLOYMENT_SCOPE, Kind, account_scope, encode_
 from siegel.drivers.meta.memory import MemoryStore
 from siegel.service.identities.entities import EntityWriter
 from siegel.service.identities.provided import PROVIDED
-from siegel.service.principals import arn_of, default_text, resolve, rights_of_role, trust_of, unique_id_of
+from siegel.service.principals import arn_of, default_text, resolve, rights_of_role, text_now, trust_of, unique_id_of
 
 OWN, OTHER = "111122223333", "444455556666"
 OBJECT = "arn:aws:s3:::b/k"
@@ -171,6 +171,7 @@ def test_arns_lead_to_unique_ids_and_back(store):
     assert unique_id_of(store.reader, bob) == BOB.unique_id
     assert unique_id_of(store.reader, reader) == READER.unique_id
     assert unique_id_of(store.reader, f"arn:aws:sts::{OWN}:assumed-role/reader/job") == READER.unique_id
+    assert unique_id_of(store.reader, BOB.unique_id) == BOB.unique_id
     assert arn_of(store.reader, BOB.unique_id) == bob
     assert arn_of(store.reader, READER.unique_id) == reader
     for wrong in (
@@ -180,6 +181,7 @@ def test_arns_lead_to_unique_ids_and_back(store):
         f"arn:aws:iam::{OWN}:role/staff/bob",
         f"arn:aws:iam::{OWN}:root",
         f"arn:aws:sts::{OWN}:assumed-role/writer/job",
+        "SGU" + "X" * 18,
         "a" * 64,
         "",
     ):
@@ -193,6 +195,29 @@ def test_unique_ids_follow_a_user_under_another_name_and_go_with_it(store):
     assert arn_of(store.reader, BOB.unique_id) == f"arn:aws:iam::{OWN}:user/staff/robert"
     change(store, lambda tx: EntityWriter(tx, OWN).remove(renamed))
     assert arn_of(store.reader, BOB.unique_id) is None
+
+
+def test_a_policy_is_shown_with_the_names_of_now(store):
+    names = [f"arn:aws:iam::{OWN}:user/staff/bob", f"arn:aws:sts::{OWN}:assumed-role/reader/job", BOB.unique_id]
+    bindings = tuple((name, unique_id_of(store.reader, name)) for name in names[:2])
+    written = json.dumps({"Statement": {"Principal": {"AWS": names[:2]}}}, indent=3)
+    assert text_now(store.reader, written, bindings) == written
+
+    def shown(text=written, bound=bindings):
+        return json.loads(text_now(store.reader, text, bound))["Statement"]["Principal"]["AWS"]
+
+    by_id = json.dumps({"Statement": {"Principal": {"AWS": [BOB.unique_id]}}})
+    assert shown(by_id, ((BOB.unique_id, BOB.unique_id),)) == names[:1]
+    renamed = replace(BOB, name="robert")
+    change(store, lambda tx: EntityWriter(tx, OWN).rename(BOB, renamed))
+    put(store, replace(BOB, unique_id="SGU" + "C" * 18))
+    assert shown() == [f"arn:aws:iam::{OWN}:user/staff/robert", names[1]]
+    for entity in (renamed, READER):
+        change(store, lambda tx, entity=entity: EntityWriter(tx, OWN).remove(entity))
+    put(store, replace(READER, unique_id="SGR" + "S" * 18))
+    assert shown() == [BOB.unique_id, f"{READER.unique_id}:job"]
+    with pytest.raises(StorageError):
+        text_now(store.reader, "no policy", bindings)
 
 
 def test_an_id_that_leads_nowhere_is_damage(store):

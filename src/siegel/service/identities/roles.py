@@ -11,11 +11,11 @@ from siegel.domain.identities import Pairs, Role, name_key
 from siegel.domain.ports import Reader
 from siegel.domain.query_errors import DeleteConflictError, MalformedPolicyDocumentError
 from siegel.iamwire.iam_asks import CreateRole, Named, PathPage, TrustText, UpdateRole, UpdateRoleDescription
-from siegel.iamwire.iam_views import page_view, role_view
+from siegel.iamwire.iam_views import View, page_view, role_view
 from siegel.service.identities.holders import check_boundary
 from siegel.service.identities.scene import Change, Result, Scene, take_page
 from siegel.service.identities.tag_values import merge_tags
-from siegel.service.principals import unique_id_of
+from siegel.service.principals import text_now, unique_id_of
 
 
 def create_role(change: Change, ask: CreateRole) -> Result:
@@ -35,7 +35,13 @@ def create_role(change: Change, ask: CreateRole) -> Result:
         session_s_max=ask.max_session_duration,
     )
     change.entities.insert(role)
-    return {"Role": role_view(change.account_id, role)}
+    return {"Role": _view(change, role)}
+
+
+def _view(scene: Scene, role: Role, *, whole: bool = True) -> View:
+    """Return a role as answers show it, whom it trusts by the names that they have now. Raises StorageError."""
+    trust_text = text_now(scene.entities.reader, role.trust_text, role.trust_bindings)
+    return role_view(scene.account_id, replace(role, trust_text=trust_text), whole=whole)
 
 
 def _bind(reader: Reader, text: str) -> Pairs:
@@ -55,18 +61,15 @@ def _bind(reader: Reader, text: str) -> Pairs:
 
 def get_role(scene: Scene, ask: Named) -> Result:
     """Show a role."""
-    return {"Role": role_view(scene.account_id, scene.entities.get(Role, ask.name))}
+    return {"Role": _view(scene, scene.entities.get(Role, ask.name))}
 
 
 def list_roles(scene: Scene, ask: PathPage) -> Result:
     """List roles whose paths begin so."""
     roles = scene.entities.scan(Role)
-    fitting = (
-        (name_key(role.name), role_view(scene.account_id, role, whole=False))
-        for role in roles
-        if role.path.startswith(ask.path_prefix)
-    )
-    return page_view("Roles", *take_page(fitting, ask))
+    fitting = ((name_key(role.name), role) for role in roles if role.path.startswith(ask.path_prefix))
+    page, marker = take_page(fitting, ask)
+    return page_view("Roles", [_view(scene, role, whole=False) for role in page], marker)
 
 
 def update_role(change: Change, ask: UpdateRole) -> Result:
@@ -82,7 +85,7 @@ def update_role_description(change: Change, ask: UpdateRoleDescription) -> Resul
     """Change a role's description, and show the role."""
     role = replace(change.entities.get(Role, ask.name), description=ask.description)
     change.entities.put(role)
-    return {"Role": role_view(change.account_id, role)}
+    return {"Role": _view(change, role)}
 
 
 def update_trust(change: Change, ask: TrustText) -> Result:

@@ -173,7 +173,7 @@ def _bind(reader: Reader, *principals: str) -> Pairs:
             named = read_principals({"AWS": (arn,)}, {})
         except PolicyError as error:
             raise KmsInvalidArnError(str(error)) from error
-        for name in named.arns:
+        for name in named.names:
             unique_id = unique_id_of(reader, name)
             if unique_id is None:
                 raise KmsInvalidArnError(f"The principal {name} does not exist.")

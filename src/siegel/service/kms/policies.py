@@ -20,7 +20,7 @@ from siegel.kmswire.answers import Answer, page_view
 from siegel.kmswire.asks import GetKeyPolicy, PagedOfKey, PutKeyPolicy
 from siegel.service.kms.scene import Change, Scene, take_page
 from siegel.service.kms.views import KeyView
-from siegel.service.principals import unique_id_of
+from siegel.service.principals import text_now, unique_id_of
 
 NAME: Final = "default"
 _LOCKOUT: Final = "The new key policy will not allow you to update the key policy in the future."
@@ -69,8 +69,9 @@ def check_lockout(change: Change, view: KeyView | None) -> None:
 
 
 def get_key_policy(scene: Scene, ask: GetKeyPolicy) -> Answer:
-    """Show a key's policy."""
-    return {"Policy": scene.key(ask.key_id).key.policy_text, "PolicyName": NAME}
+    """Show a key's policy, with its principals as they are called now."""
+    key = scene.key(ask.key_id).key
+    return {"Policy": text_now(scene.reader, key.policy_text, key.policy_bindings), "PolicyName": NAME}
 
 
 def list_key_policies(scene: Scene, ask: PagedOfKey) -> Answer:

@@ -215,6 +215,7 @@ def test_a_disk_that_refuses(place, monkeypatch, tmp_path):
         assert (place.folder / "box.sealed").read_bytes() == before
         with pytest.raises(StorageError, match="cannot be written"):
             write_new(tmp_path / "new", b"x")
+    write_new(tmp_path / "new", b"x")
     with monkeypatch.context() as patched:
         patched.setattr(durable.os, "pwrite", fail)
         with pytest.raises(StorageError, match="cannot be replaced"):

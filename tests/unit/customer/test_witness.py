@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.ledger.log import ORIGIN, Log, log_keys
 
+from siegel.customer.keybox import durable
 from siegel.customer.witness import folder as folders
 from siegel.customer.witness import server as servers
 from siegel.customer.witness.folder import WitnessFolder, hash_origin, initialise
@@ -18,7 +19,7 @@ from siegel.customer.witness.steps import RefusedError
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.ledger.checkpoints import Checkpoint
 from siegel.ledger.hashing import EMPTY_ROOT
-from siegel.ledger.keys import Algorithm
+from siegel.ledger.keys import Algorithm, SignerKey
 from siegel.ledger.notes import NoteSignature, parse_note
 from siegel.ledger.signed_checkpoints import add_signatures, open_checkpoint, sign_checkpoint
 from siegel.ledger.witness_requests import AddCheckpoint
@@ -153,6 +154,58 @@ def test_forks_do_not_fill_the_disk(witness, place, monkeypatch):
     assert len(list((place.path / "forks").iterdir())) == 2
 
 
+FORK = Log([*entries(299), b"something else"])
+
+
+def test_a_fork_that_finds_no_room_is_kept_the_next_time(witness, place, monkeypatch):
+    witness.add(ask(LOG, 0))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(durable.os, "fsync", full)
+        with pytest.raises(StorageError, match="No space left"):
+            witness.add(ask(FORK, 300))
+    assert list((place.path / "forks").iterdir()) == []
+    assert refused(witness, ask(FORK, 300)).is_fork
+    (kept,) = (place.path / "forks").iterdir()
+    assert open_checkpoint(kept.read_bytes(), [key.verifier for key in log_keys()]).checkpoint == FORK.head
+
+
+def test_an_empty_file_in_the_place_of_a_fork_is_no_proof(witness, place):
+    witness.add(ask(LOG, 0))
+    refused(witness, ask(FORK, 300))
+    (kept,) = (place.path / "forks").iterdir()
+    kept.write_bytes(b"")
+    assert refused(witness, ask(FORK, 300)).is_fork
+    assert open_checkpoint(kept.read_bytes(), [key.verifier for key in log_keys()]).checkpoint == FORK.head
+
+
+def test_a_fork_is_kept_where_the_directory_of_the_others_was_taken_away(witness, place):
+    witness.add(ask(LOG, 0))
+    (place.path / "forks").rmdir()
+    assert refused(witness, ask(FORK, 300)).is_fork
+    assert len(list((place.path / "forks").iterdir())) == 1
+
+
+def test_a_fork_that_cannot_be_kept_is_an_answer_with_a_reason(witness, place, caplog):
+    (place.path / "forks").rmdir()
+    (place.path / "forks").touch()
+    answers = talk(witness, ("POST", b"/add-checkpoint", ask(LOG, 0)), ("POST", b"/add-checkpoint", ask(FORK, 300)))
+    assert [status for status, _, _ in answers] == [200, 500]
+    assert "a fork cannot be kept" in caplog.text
+
+
+def test_an_origin_that_no_witness_can_sign_is_refused_as_the_list_is_read(witness, place):
+    keys = [SignerKey("o" * size, Algorithm.ED25519, b"%032d" % size).verifier for size in (255, 256)]
+    (place.path / "logs").write_text("".join(f"log {key}\n" for key in keys))
+    with pytest.raises(ConfigurationError, match="no origin of more than 255 bytes"):
+        witness.add(ask(LOG, 0))
+    (place.path / "logs").write_text(f"log {keys[0]}\n")
+    assert refused(witness, ask(LOG, 0)).status == 404
+
+
 def extended_by_others(log, algorithm):
     """Return the log's checkpoint with an extension line, and its old signature of one kind: anybody can write that."""
     note = parse_note(log.checkpoint())
@@ -264,6 +317,8 @@ def test_a_witness_begins_once(tmp_path, place):
         initialise(tmp_path / "long", "n" * 256)
     with pytest.raises(ConfigurationError, match="holds no witness"):
         WitnessFolder(tmp_path)
+    with pytest.raises(ConfigurationError, match="File name too long"):
+        WitnessFolder(tmp_path / ("n" * 256))
     with pytest.raises(StorageError, match="cannot be written"):
         initialise(place.path / "logs" / "below", "w")
     assert [str(key) for key in WitnessFolder(place.path).verifiers] == [str(key) for key in place.verifiers]

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from siegel.customer.keybox.boxfile import NONCE_BYTES, SALT_BYTES, SEALING_KEY_BYTES, Effort, is_sensible, stretch
-from siegel.customer.keybox.durable import read_secret, write_new
+from siegel.customer.keybox.durable import read_secret, write_pair
 from siegel.domain.errors import ConfigurationError
 from siegel.domain.ledgers import LedgerFormError
 from siegel.ledger.keys import SEED_BYTES, Algorithm, SignerKey, VerifierKey
@@ -65,14 +65,10 @@ def make_key_file(
         lines += f"ed25519 {signer.seed.hex()}\n"
     else:
         lines += _sealed(lines, signer, passphrase, effort or Effort(), random_bytes)
-    public = public_path(path)
-    if public.exists():
-        raise ConfigurationError(f"{public} exists already: it is never overwritten")
     try:
-        write_new(path, f"{lines}check {_check_digits(lines)}\n".encode())
-        write_new(public, f"{verifier}\n".encode())
-    except FileExistsError:
-        raise ConfigurationError(f"the key file {path} exists already: it is never overwritten") from None
+        write_pair(path, f"{lines}check {_check_digits(lines)}\n".encode(), public_path(path), f"{verifier}\n".encode())
+    except FileExistsError as error:
+        raise ConfigurationError(f"the key file {error.filename} exists already: it is never overwritten") from None
     return verifier
 
 

@@ -1,8 +1,10 @@
 """Files of a box: private to their owner, and durable before anybody is told that they are there."""
 
+import errno
 import os
+import secrets
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,21 +13,79 @@ from siegel.domain.errors import ConfigurationError, StorageError
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SECRET_BYTES_MAX: Final = 4096
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a new file of mode 0600 and sync it and its folder. Raises FileExistsError, else StorageError."""
+    """Write a new file of mode 0600 and sync it and its folder: its name appears once all of it is on the disk, or never.
+
+    Raises FileExistsError, else StorageError; then nothing is there that was not there before.
+    """
+    if os.path.lexists(path):
+        raise _taken(path)
+    # Not the file's own name with something added: that may be as long as a name can be.
+    fresh = path.with_name(f".{secrets.token_hex(8)}.new")
     try:
-        descriptor = os.open(path, _NEW, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(descriptor)
-        sync_folder(path.parent)
+        try:
+            _write_synced(fresh, data)
+            name_new(fresh, path)
+        finally:
+            with suppress(FileNotFoundError):
+                fresh.unlink()
+        _sync_name(path)
     except FileExistsError:
-        raise
+        raise _taken(path) from None
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def name_new(fresh: Path, path: Path, folder: int | None = None) -> None:
+    """Give the file `fresh` the name `path` too, unless somebody has it; `fresh` may be gone then. Raises OSError.
+
+    With `folder`, a descriptor of any directory, `fresh` may be the link of /proc to an open file that has no name.
+    """
+    try:
+        # Python follows a link to what is to be named only if it is given a directory.
+        os.link(fresh, path, src_dir_fd=folder, follow_symlinks=True)
+    except OSError as error:
+        if folder is not None or error.errno not in _NO_LINKS:
+            raise
+        # On a file system without hard links the name is taken first, and a kill between the two leaves it without the file.
+        os.close(os.open(path, _NEW, 0o600))
+        fresh.replace(path)
+
+
+def write_pair(path: Path, data: bytes, public: Path, public_data: bytes) -> None:
+    """Write two new files as `write_new` does; both, or none. Raises FileExistsError, else StorageError."""
+    if os.path.lexists(public):
+        raise _taken(public)
+    write_new(path, data)
+    try:
+        write_new(public, public_data)
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def _sync_name(path: Path) -> None:
+    """Make a new name durable, or take it back."""
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        path.unlink()
+        raise
+
+
+def _taken(path: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, _NEW, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(descriptor)
 
 
 def replace_whole(path: Path, data: bytes) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey
 
-from siegel.customer.keybox.durable import read_secret, write_new
+from siegel.customer.keybox.durable import read_secret, write_pair
 from siegel.customer.sealing.refusals import KeyFileError
 from siegel.domain.weak_points import is_weak_recipient, is_weak_signer
 
@@ -127,13 +127,10 @@ def write_key_file(key: KeyFile, path: Path) -> Path:
     Raises KeyFileError if either is there already (nothing is overwritten), StorageError if the disk fails.
     """
     public = path.with_name(path.name + ".pub")
-    if public.exists():
-        raise KeyFileError(f"{public} is there already, and is not overwritten")
     try:
-        write_new(path, _FILE_TEXT.format(line=key.line).encode())
-        write_new(public, f"{key.recipient.line}\n".encode())
-    except FileExistsError:
-        raise KeyFileError(f"{path} is there already, and is not overwritten") from None
+        write_pair(path, _FILE_TEXT.format(line=key.line).encode(), public, f"{key.recipient.line}\n".encode())
+    except FileExistsError as error:
+        raise KeyFileError(f"{error.filename} is there already, and is not overwritten") from None
     return public
 
 

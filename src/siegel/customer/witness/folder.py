@@ -12,16 +12,17 @@ finished, and a new one with a new name begins.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Final
 
-from siegel.customer.keybox.durable import replace_whole, write_new
+from siegel.customer.keybox.durable import replace_whole, sync_folder, write_new
 from siegel.customer.witness.keyfile import make_key_file, read_key_file
 from siegel.customer.witness.steps import Logs
 from siegel.domain.errors import ConfigurationError, StorageError
 from siegel.domain.ledgers import LedgerError, LedgerFormError
 from siegel.ledger.checkpoints import Checkpoint
-from siegel.ledger.keys import SignerKey, VerifierKey
+from siegel.ledger.keys import NAME_BYTES_MAX, SignerKey, VerifierKey
 from siegel.ledger.notes import NOTE_BYTES_MAX
 from siegel.ledger.policies import POLICY_BYTES_MAX, read_policy
 from siegel.ledger.signed_checkpoints import open_checkpoint
@@ -62,10 +63,14 @@ class WitnessFolder:
     def __init__(self, folder: Path) -> None:
         """Read the keys. Raises ConfigurationError where there are none, or what was signed is not kept here."""
         self.path = folder
-        if not (folder / KEY_NAME).exists():
+        try:
+            is_witness, has_state = (folder / KEY_NAME).exists(), (folder / STATE_NAME).is_dir()
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
+        if not is_witness:
             raise ConfigurationError(f"{folder} holds no witness\ntry: siegel witness init {folder} --name NAME")
         self.signers: tuple[SignerKey, ...] = read_key_file(folder / KEY_NAME)
-        if not (folder / STATE_NAME).is_dir():
+        if not has_state:
             raise ConfigurationError(
                 f"{folder / STATE_NAME} is gone: what this witness has signed is unknown, so it signs no more"
             )
@@ -95,6 +100,10 @@ class WitnessFolder:
             raise ConfigurationError(f"{path}: {error}") from None
         logs: dict[str, list[VerifierKey]] = {}
         for line in lines:
+            if len(line.verifier.name.encode()) > NAME_BYTES_MAX:
+                raise ConfigurationError(
+                    f"{path}: a witness signs no origin of more than {NAME_BYTES_MAX} bytes, as {line.verifier.name[:40]}... has"
+                )
             logs.setdefault(line.verifier.name, []).append(line.verifier)
         self._logs, self._seen = logs, mark
         return logs
@@ -150,8 +159,18 @@ class WitnessFolder:
         """Keep a note that contradicts one that was signed, once for each `text`, up to FORKS_MAX. Raises StorageError."""
         folder = self.path / FORKS_NAME
         path = folder / hashlib.sha256(text.encode()).hexdigest()
-        if not path.exists() and sum(1 for _ in folder.iterdir()) < FORKS_MAX:
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            kept = {entry.name: entry.stat().st_size for entry in os.scandir(folder) if not entry.name.startswith(".")}
+            if path.name in kept and not kept[path.name]:
+                # An empty file is no proof, wherever it came from.
+                path.unlink()
+            elif path.name in kept or len(kept) >= FORKS_MAX:
+                return
             write_new(path, note)
+            sync_folder(self.path)
+        except OSError as error:
+            raise StorageError(f"a fork cannot be kept in {folder}: {error.strerror}") from None
 
 
 def hash_origin(origin: str) -> str:

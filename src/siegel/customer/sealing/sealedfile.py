@@ -2,14 +2,15 @@
 
 import io
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 from siegel.customer.sealing.manifest import Manifest
 from siegel.customer.sealing.refusals import BodyChangedError, WrongLengthError
+from siegel.customer.sealing.threads import Threads
 from siegel.domain.errors import SealBrokenError
 from siegel.envelope.ranges import CHUNK_BYTES, SEALED_CHUNK_BYTES, Span, chunk_span
 from siegel.envelope.segment import SegmentOpener
@@ -70,8 +71,11 @@ class SealedReader:
         self._fetch(span, sealed)
         yield from self._open(span, sealed, stop - start)
 
-    def stream(self, start: int, stop: int) -> Iterator[memoryview]:
-        """Yield the same as `pieces` by reads of constant size, however long the range is; several at once, if the source can."""
+    def stream(self, start: int, stop: int) -> Generator[memoryview, None, None]:
+        """Yield the same as `pieces` by reads of constant size, however long the range is; several at once, if the source can.
+
+        Who closes it waits for the reads that are under way; who throws KeyboardInterrupt or SystemExit into it does not.
+        """
         if stop - start > AHEAD_BYTES and self._source.reads_at_once > 1:
             yield from self._stream_ahead(start, stop)
             return
@@ -85,20 +89,17 @@ class SealedReader:
     def _stream_ahead(self, start: int, stop: int) -> Iterator[memoryview]:
         under_way: deque[_Read] = deque()
         spare: list[memoryview] = []
-        pool = ThreadPoolExecutor(self._source.reads_at_once)
-        try:
+        with Threads(self._source.reads_at_once) as threads:
             for first in range(start, stop, AHEAD_BYTES):
                 if len(under_way) == self._source.reads_at_once:
                     yield from self._finished(under_way.popleft(), spare)
                 last = min(stop, first + AHEAD_BYTES)
                 span = chunk_span(first, last, self.manifest.size_bytes)
                 room = spare.pop() if spare else memoryview(bytearray(_ROOM_BYTES))
-                fetched = pool.submit(self._fetch, span, room[: span.sealed_length])
+                fetched = threads.submit(self._fetch, span, room[: span.sealed_length])
                 under_way.append(_Read(fetched, span, room, last - first))
             while under_way:
                 yield from self._finished(under_way.popleft(), spare)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _finished(self, read: _Read, spare: list[memoryview]) -> Iterator[memoryview]:
         read.fetched.result()

@@ -5,7 +5,7 @@ Credentials, region and profile are found as the SDK finds them: environment, sh
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,13 +14,21 @@ from siegel.customer.sealing.opening import FIRST_READ_BYTES
 from siegel.customer.sealing.place import ObjectPlace
 from siegel.customer.sealing.refusals import ChangedWhileReadingError, NoSuchObjectError, NotSealedError, SealingError, StoreError
 from siegel.customer.sealing.seal import Piece, SealedStream
+from siegel.customer.sealing.threads import ENDS, Threads
 
+_CONTENT_TYPE: Final = "application/vnd.siegel.sealed"
 PART_BYTES: Final = 16 * 1024 * 1024
 PART_BYTES_MIN: Final = 5 * 1024 * 1024
 # Requests to the store at once: as many parts are held in memory, and one more that is being sealed.
 REQUESTS: Final = 4
 REQUESTS_MAX: Final = 64
 _PARTS_MAX: Final = 10_000
+# How long an upload that Ctrl-C ends waits until the store has given it up.
+_GIVE_UP_S: Final = 1.0
+_SIZE_DIGITS_MAX: Final = 18
+_PROBLEM_CHARS_MAX: Final = 200
+# What the SDK lets out, and we run into, where an answer is none of S3.
+_ODD: Final = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 _MISSING: Final = {"NoSuchKey": "does not exist", "NoSuchBucket": "does not exist: no such bucket", "404": "does not exist"}
 
 Progress = Callable[[int], None]
@@ -65,8 +73,8 @@ class S3Source:
             answer = client.get_object(Bucket=place.bucket, Key=place.object_key, Range=f"bytes=0-{FIRST_READ_BYTES - 1}")
             with answer["Body"] as stream:
                 self._start: bytes = stream.read(FIRST_READ_BYTES)
-        self.size_bytes = _whole_size(answer, len(self._start))
-        self._pinned["IfMatch"] = answer["ETag"]
+            self.size_bytes = _whole_size(answer, len(self._start))
+            self._pinned["IfMatch"] = answer["ETag"]
         if answer.get("VersionId", "null") != "null":
             self._pinned["VersionId"] = answer["VersionId"]
 
@@ -96,7 +104,8 @@ def upload(
     """Store a sealed stream at its place: in one request if it fits into a part, else in parts of constant size.
 
     So many `requests` are under way at once, and as many parts and one more in memory. `progress` is told the sealed bytes of
-    every request that is done, in the order of the object. Whatever fails, no object appears. Raises StoreError, SealingError.
+    every request that is done, in the order of the object. Whatever fails, no object appears. Ctrl-C waits for no request that
+    is under way, and a second at most until the store has given up the parts. Raises StoreError, SealingError.
     """
     if part_bytes < PART_BYTES_MIN:
         raise SealingError(f"a part has at least {PART_BYTES_MIN} bytes")
@@ -104,19 +113,26 @@ def upload(
     place = sealed.manifest.place
     part_bytes = enough_for(sealed.sealed_size_bytes, part_bytes)
     where = {"Bucket": place.bucket, "Key": place.object_key}
+    if sealed.sealed_size_bytes <= part_bytes:
+        body = b"".join(bytes(piece) for piece in sealed)
+        with _answers(place):
+            client.put_object(**where, Body=body, ContentType=_CONTENT_TYPE)
+        progress(len(body))
+        return
     with _answers(place):
-        if sealed.sealed_size_bytes <= part_bytes:
-            body = b"".join(bytes(piece) for piece in sealed)
-            client.put_object(**where, Body=body, ContentType="application/vnd.siegel.sealed")
-            progress(len(body))
-            return
-        where["UploadId"] = client.create_multipart_upload(**where, ContentType="application/vnd.siegel.sealed")["UploadId"]
-        try:
-            done = _Parts(client, where, requests, progress).send(sealed, part_bytes)
+        where["UploadId"] = client.create_multipart_upload(**where, ContentType=_CONTENT_TYPE)["UploadId"]
+    try:
+        done = _Parts(client, place, where, requests, progress).send(sealed, part_bytes)
+        with _answers(place):
             client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})
-        except BaseException:
-            client.abort_multipart_upload(**where)
+    except ENDS:
+        with Threads(1) as threads:
+            wait([threads.submit(client.abort_multipart_upload, **where)], _GIVE_UP_S)
             raise
+    except BaseException:
+        with _answers(place):
+            client.abort_multipart_upload(**where)
+        raise
 
 
 def check_requests(requests: int) -> None:
@@ -135,13 +151,16 @@ def list_keys(client: Any, folder: ObjectPlace) -> Iterator[str]:
     with _answers(folder):
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.object_key):
             yield from (entry["Key"] for entry in page.get("Contents", ()))
+            if page.get("IsTruncated") and "NextContinuationToken" not in page:
+                raise StoreError(f"{folder.uri}: the store says that its list goes on, and not where")
 
 
 class _Parts:
     """The parts of one upload: several are under way at once, and are done with in their order."""
 
-    def __init__(self, client: Any, where: dict[str, str], requests: int, progress: Progress) -> None:
+    def __init__(self, client: Any, place: ObjectPlace, where: dict[str, str], requests: int, progress: Progress) -> None:
         self._client = client
+        self._place = place
         self._where = where
         self._requests = requests
         self._progress = progress
@@ -150,22 +169,20 @@ class _Parts:
         self._done: list[dict[str, Any]] = []
 
     def send(self, pieces: Iterable[Piece], part_bytes: int) -> list[dict[str, Any]]:
-        """Send all; return what completes the upload. However it ends, no request is under way any more."""
-        pool = ThreadPoolExecutor(self._requests)
-        try:
+        """Send all; return what completes the upload. Unless Ctrl-C ends it, no request is under way any more."""
+        with Threads(self._requests) as threads:
             for number, part in enumerate(_collected(pieces, part_bytes, self._spare), 1):
-                self._sent.append((pool.submit(self._client.upload_part, **self._where, PartNumber=number, Body=part), part))
+                self._sent.append((threads.submit(self._client.upload_part, **self._where, PartNumber=number, Body=part), part))
                 if len(self._sent) == self._requests:
                     self._finish_first()
             while self._sent:
                 self._finish_first()
-        finally:
-            pool.shutdown(cancel_futures=True)
         return self._done
 
     def _finish_first(self) -> None:
         future, part = self._sent.popleft()
-        self._done.append({"PartNumber": len(self._done) + 1, "ETag": future.result()["ETag"]})
+        with _answers(self._place):
+            self._done.append({"PartNumber": len(self._done) + 1, "ETag": future.result()["ETag"]})
         self._progress(len(part))
         self._spare.append(part)
 
@@ -191,15 +208,23 @@ def _collected(pieces: Iterable[Piece], part_bytes: int, spare: list[bytearray])
 
 
 def _whole_size(answer: dict[str, Any], received: int) -> int:
-    """Return the size of the whole object: of `bytes 0-9/100` the 100; a store that ignores ranges sends the whole."""
-    told = str(answer.get("ContentRange", "")).rpartition("/")[2]
-    return int(told) if told.isdigit() else max(received, int(answer.get("ContentLength", received)))
+    """Return the size of the whole object: of `bytes 0-9/100` the 100; a store that ignores ranges sends the whole.
+
+    Raises ValueError for a size that no object has.
+    """
+    if "ContentRange" not in answer:
+        return max(received, int(answer.get("ContentLength", received)))
+    told = str(answer["ContentRange"]).rpartition("/")[2]
+    if not (told.isascii() and told.isdigit() and len(told) <= _SIZE_DIGITS_MAX):
+        raise ValueError("no size of an object in Content-Range")
+    return int(told)
 
 
 @contextmanager
 def _answers(place: ObjectPlace) -> Iterator[None]:
-    """Turn the SDK's errors into ours."""
+    """Turn the SDK's errors into ours, and what comes of answers that are none of S3."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  an extra: see `connect`
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415  the same
 
     try:
         yield
@@ -214,3 +239,6 @@ def _answers(place: ObjectPlace) -> Iterator[None]:
         raise StoreError(f"{place.uri}: {error}") from None
     except BotoCoreError as error:
         raise StoreError(f"{place.uri}: {error}") from None
+    except (ResponseParserError, *_ODD) as error:
+        problem = f"{type(error).__name__}: {error}".partition("\n")[0][:_PROBLEM_CHARS_MAX]
+        raise StoreError(f"{place.uri}: the store gave an answer that is none of S3 ({problem})") from None

@@ -171,7 +171,7 @@ def test_large_files_go_up_in_parts_of_constant_size(bucket: Shelf):
     assert moved[:2] == [PART_BYTES_MIN, PART_BYTES_MIN]
     assert sum(moved) == sealed.sealed_size_bytes == bucket.head("large")["ContentLength"]
     assert bucket.head("large")["ETag"].endswith('-3"')
-    file = open_sealed(S3Source(bucket.s3, place), place, key=key, trusted=[key.sealer])
+    file = open_sealed(S3Source(bucket.s3, place), place, key=key, trusted=[key.sealer], seen=None)
     assert file.read() == data
     chance = random.Random(7)
     for _ in range(10):
@@ -214,7 +214,7 @@ def test_the_store_is_never_told_a_key_a_name_or_a_byte(bucket: Shelf, tmp_path:
     name = "witness-miller.mp4"
     sealed = seal_stream(io.BytesIO(data), len(data), place, sealer=key, recipients=[], name=name, random=draw)
     upload(client, sealed, part_bytes=PART_BYTES_MIN)
-    assert open_sealed(S3Source(client, place), place, key=key, trusted=[key.sealer]).read() == data
+    assert open_sealed(S3Source(client, place), place, key=key, trusted=[key.sealer], seen=None).read() == data
     client.close()
     data_key, object_id = drawn[:2]
     everything = b"".join(sent)
@@ -241,7 +241,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket: Shelf):
         body = bytes([number]) * 300_000
         upload(bucket.s3, seal_stream(io.BytesIO(body), len(body), place, sealer=key, recipients=[]))
         if number == 1:
-            file = open_sealed(S3Source(bucket.s3, place), place, key=key, trusted=[key.sealer])
+            file = open_sealed(S3Source(bucket.s3, place), place, key=key, trusted=[key.sealer], seen=None)
     with pytest.raises(ChangedWhileReadingError):
         file.read()
 
@@ -250,7 +250,7 @@ def test_a_version_is_read_to_its_end_after_it_was_replaced(versioned: Shelf):
     key, place = new_key_file(), place_of(versioned, "kept")
     body = seeded(300_000)
     upload(versioned.s3, seal_stream(io.BytesIO(body), len(body), place, sealer=key, recipients=[]))
-    file = open_sealed(S3Source(versioned.s3, place), place, key=key, trusted=[key.sealer])
+    file = open_sealed(S3Source(versioned.s3, place), place, key=key, trusted=[key.sealer], seen=None)
     versioned.put("kept", b"something else")
     assert file.read() == body
 
@@ -276,7 +276,7 @@ def test_a_server_that_answers_other_ranges_is_refused(bucket: Shelf):
         return s3.get_object(**asked | ({"Range": "bytes=100000-100009"} if "IfMatch" in asked else {}))
 
     for cheat, error in ((other, BodyChangedError), (little, WrongLengthError)):
-        file = open_sealed(S3Source(Evil(bucket.s3, cheat), place), place, key=key, trusted=[key.sealer])
+        file = open_sealed(S3Source(Evil(bucket.s3, cheat), place), place, key=key, trusted=[key.sealer], seen=None)
         file.seek(200_000)
         with pytest.raises(error, match=r"changed|gave less"):
             file.read(1000)
@@ -341,11 +341,11 @@ def test_the_file_system_seeks_in_a_sealed_video(bucket: Shelf, tmp_path: Path):
 
 
 def test_the_file_system_takes_paths_of_key_files(bucket: Shelf, desk: Desk, monkeypatch: pytest.MonkeyPatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, desk.env[name])
     key = desk.folder / "my.key"
     files = fsspec.filesystem("siegel+s3", key=str(key), endpoint_url=desk.url)
     files.pipe_file(f"{bucket.name}/k", b"data")
     assert files.cat_file(f"{bucket.name}/k") == b"data"
     place, owner = place_of(bucket, "k"), read_key_file(key)
-    assert open_sealed(S3Source(bucket.s3, place), place, key=owner, trusted=[owner.sealer]).read() == b"data"
+    assert open_sealed(S3Source(bucket.s3, place), place, key=owner, trusted=[owner.sealer], seen=None).read() == b"data"

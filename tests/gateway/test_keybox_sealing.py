@@ -190,7 +190,7 @@ def credential_of(box: Box) -> BoxCredential:
 
 def test_the_file_system_asks_once_for_an_object_however_many_ranges_are_read(bucket: Shelf, box: Box, key_server: KeyServer):
     key, data, path = new_key_file(), seeded(300_000), f"{bucket.name}/k"
-    options = {"key": key, "box": key_server, "sealer_opens": False, "client": sdk(bucket.service), "skip_instance_cache": True}
+    options = {"key": key, "box": key_server, "sealer_opens": False, "client": sdk(bucket.service), "seen": None}
     files = fsspec.filesystem("siegel+s3", **options)
     files.pipe_file(path, data)
     before = len(uses(box, "Decrypt"))

@@ -1,7 +1,7 @@
 """Opening: whatever can be read by ranges becomes a file of plaintext, every byte of it authenticated before it is given out."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import BinaryIO, Final, Protocol
 
 from siegel.customer.sealing.header import OpenedHeader, open_header, outline
@@ -10,7 +10,7 @@ from siegel.customer.sealing.place import ObjectPlace
 from siegel.customer.sealing.recipients import Keybox, Unwrap, Unwrapped, unwrapper
 from siegel.customer.sealing.refusals import HeaderChangedError, MovedError, NotSealedError, WrongLengthError
 from siegel.customer.sealing.sealedfile import SealedFile, SealedReader, Source
-from siegel.customer.sealing.seen import Seen, Sighting
+from siegel.customer.sealing.seen import USERS_OWN, Seen, Sighting
 from siegel.domain.errors import SealBrokenError
 from siegel.envelope.ranges import HEADER_BYTES as SEGMENT_HEADER_BYTES
 from siegel.envelope.ranges import sealed_size as segment_size
@@ -57,14 +57,15 @@ def open_sealed(
     trusted: Sequence[bytes],
     box: Keybox | None = None,
     allow_unsigned: bool = False,
-    seen: Seen | None = None,
+    seen: Seen | None = USERS_OWN,
     wrapped: Wrapped | None = None,
 ) -> SealedFile:
     """Open the object at `place` as a file of plaintext: seekable, every read a range of the source.
 
     The key file opens it if it can, else the box is asked: once, however many ranges are read. `trusted`: public keys of
-    sealers that are believed. `seen`: the memory that rollbacks are held against; without one they do not show. `wrapped`:
-    keys that were wrapped for this reader; then they alone count. Raises the errors of `refusals.py`, each for its own attack.
+    sealers that are believed. `seen`: the memory that rollbacks are held against, the user's own unless another is given;
+    with None they do not show. `wrapped`: keys that were wrapped for this reader; then they alone count. Raises the errors
+    of `refusals.py`, each for its own attack.
     """
     unwrap = unwrapper(key, box, place) if wrapped is None else wrapped.unwrap
     header = read_header(source, place, unwrap, trusted, allow_unsigned=allow_unsigned)
@@ -105,8 +106,11 @@ def read_header(
     return header
 
 
-def open_stream(file: SealedFile, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-    """Yield plaintext bytes `start` up to, not including, `stop`, in pieces that are valid until the next one is asked for."""
+def open_stream(file: SealedFile, start: int = 0, stop: int | None = None) -> Generator[memoryview, None, None]:
+    """Yield plaintext bytes `start` up to, not including, `stop`, in pieces that are valid until the next one is asked for.
+
+    See `SealedReader.stream` for how to end it early.
+    """
     return file.reader.stream(start, file.size_bytes if stop is None else stop)
 
 

@@ -15,6 +15,7 @@
     KeyFileError                a key file or a recipient's line cannot be used
     StoreError                  the store refused, failed, or answered something else than was asked
     ├── NoSuchObjectError       nothing is there
+    │   └── NoSuchFileError     the same, as file systems say it: a FileNotFoundError too
     └── ChangedWhileReadingError  the object was replaced between two reads
     KeyServerError              the customer's key server did not give a key
     ├── KeyServerSilentError    it cannot be reached, or took too long
@@ -85,6 +86,10 @@ class StoreError(SiegelError):
 
 class NoSuchObjectError(StoreError):
     """The store has no object, or no bucket, of this name."""
+
+
+class NoSuchFileError(NoSuchObjectError, FileNotFoundError):
+    """The same of a path in a file system. It is no error of the system's: it has a message, and no number."""
 
 
 class ChangedWhileReadingError(StoreError):

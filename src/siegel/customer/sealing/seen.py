@@ -20,6 +20,7 @@ from siegel.domain.errors import StorageError
 _APPLICATION_ID: Final = 0x53474C53
 _VERSION: Final = 1
 _WAIT_S: Final = 10.0
+_TRY_STATE: Final = "try: set HOME or XDG_STATE_HOME, or name a file with --state"
 _SCHEMA: Final = """
 create table if not exists seen (
     account_id text not null, bucket text not null, object_key text not null, sequence integer not null, digest blob not null,
@@ -44,7 +45,7 @@ def check_newer(place: ObjectPlace, last: Sighting | None, found: Sighting) -> N
     if found.sequence < last.sequence:
         raise RolledBackError(
             f"{place.uri} is an older object than the one that was seen here before\n"
-            f"try: --forget, if you restored the older one yourself"
+            f"try: siegel open --forget, if you restored the older one yourself"
         )
     if found.digest != last.digest:
         raise ForkedError(f"{place.uri} is another object than the one that was seen here with the same number")
@@ -53,9 +54,12 @@ def check_newer(place: ObjectPlace, last: Sighting | None, found: Sighting) -> N
 class Seen:
     """The memory, in one SQLite file of mode 0600. Safe for several processes. Raises StorageError if it cannot be used."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the path of the file; it and its folders are made when they are first needed."""
-        self._path = path
+    def __init__(self, path: Path | None = None) -> None:
+        """Take the path of the file, else it is the user's own: `siegel/seen.db` where his programs keep their state.
+
+        The file and its folders are made when they are first needed; until then nobody asks where the user's home is.
+        """
+        self._given = path
 
     def last(self, place: ObjectPlace) -> Sighting | None:
         """Return the newest sealing that was seen at `place`."""
@@ -76,24 +80,39 @@ class Seen:
                 (place.account_id, place.bucket, place.object_key),
             )
 
+    @property
+    def _path(self) -> Path:
+        if self._given is not None:
+            return self._given
+        try:
+            folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        except RuntimeError:
+            raise StorageError(f"where what was seen is remembered is unknown: no home directory\n{_TRY_STATE}") from None
+        return folder / "siegel" / "seen.db"
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        path = self._path
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             problem = error.strerror if isinstance(error, OSError) else error
-            raise StorageError(f"the memory of what was seen, {self._path}, cannot be used: {problem}") from None
+            raise StorageError(f"the memory of what was seen, {path}, cannot be used: {problem}") from None
         try:
             connection.execute("begin immediate")
-            _check_format(connection, self._path)
+            _check_format(connection, path)
             yield connection
             connection.execute("commit")
         except sqlite3.Error as error:
-            raise StorageError(f"the memory of what was seen, {self._path}, cannot be used: {error}") from None
+            raise StorageError(f"the memory of what was seen, {path}, cannot be used: {error}") from None
         finally:
             connection.close()
+
+
+USERS_OWN: Final = Seen()
+"""The memory that counts unless another is named, the commands' too."""
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:

@@ -98,7 +98,7 @@ def wrap_keys(
 
 def read_wrapped(data: bytes, key: KeyFile, trusted: Sequence[bytes]) -> WrappedKeys:
     """Open a file of wrapped keys, as the one whom it is for. Raises the errors of `refusals.py`; an unsigned one is refused."""
-    file = open_sealed(StreamSource(io.BytesIO(data)), PLACE, key=key, trusted=trusted)
+    file = open_sealed(StreamSource(io.BytesIO(data)), PLACE, key=key, trusted=trusted, seen=None)
     try:
         return msgspec.json.decode(file.read(), type=WrappedKeys)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

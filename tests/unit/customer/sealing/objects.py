@@ -35,7 +35,7 @@ def unseal(
     sealed: bytes, place: ObjectPlace = PLACE, *, key: KeyFile = KEY, trusted: list[bytes] | None = None, **more
 ) -> SealedFile:
     believed = [KEY.sealer] if trusted is None else trusted
-    return open_sealed(StreamSource(io.BytesIO(sealed)), place, key=key, trusted=believed, **more)
+    return open_sealed(StreamSource(io.BytesIO(sealed)), place, key=key, trusted=believed, **{"seen": None} | more)
 
 
 def content(file: SealedFile, *span: int) -> bytes:

@@ -63,8 +63,8 @@ class Short(StreamSource):
 def test_a_source_that_gives_too_little_is_an_error():
     sealed = seal(plain(100_000))
     with pytest.raises(NotSealedError, match="gave less"):
-        open_sealed(Short(sealed, 0), PLACE, key=KEY, trusted=[KEY.sealer])
-    file = open_sealed(Short(sealed, 1), PLACE, key=KEY, trusted=[KEY.sealer])
+        open_sealed(Short(sealed, 0), PLACE, key=KEY, trusted=[KEY.sealer], seen=None)
+    file = open_sealed(Short(sealed, 1), PLACE, key=KEY, trusted=[KEY.sealer], seen=None)
     with pytest.raises(WrongLengthError, match="gave less"):
         content(file)
 

@@ -1,6 +1,7 @@
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from tests.unit.customer.sealing.objects import PLACE
@@ -59,3 +60,21 @@ def test_many_at_once_remember_the_newest(tmp_path):
         list(pool.map(note, range(40)))
     assert seen.last(PLACE) == Sighting(39, b"39")
     assert set(refused) <= {"RolledBackError"}
+
+
+def test_the_users_own_memory_is_found_when_it_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    Seen().check_and_note(PLACE, Sighting(1, b"one"))
+    assert Seen(tmp_path / "state" / "siegel" / "seen.db").last(PLACE) == Sighting(1, b"one")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Seen().check_and_note(PLACE, Sighting(2, b"two"))
+    assert (tmp_path / "home" / ".local" / "state" / "siegel" / "seen.db").exists()
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(StorageError, match="no home directory\ntry: "):
+        Seen().last(PLACE)
+    assert Seen(tmp_path / "seen.db").last(PLACE) is None

@@ -77,7 +77,7 @@ def test_parts_go_up_at_once_and_in_order(requests):
     assert moved == [PART_BYTES_MIN] * 6 + [len(whole) - 6 * PART_BYTES_MIN]
     assert len(whole) == sealed.sealed_size_bytes
     assert store.counter.most == requests
-    file = open_sealed(Ahead(whole, 1), PLACE, key=KEY, trusted=[KEY.sealer])
+    file = open_sealed(Ahead(whole, 1), PLACE, key=KEY, trusted=[KEY.sealer], seen=None)
     assert file.read() == data
 
 
@@ -114,7 +114,7 @@ class Ahead:
 def test_a_long_range_is_read_ahead_and_in_order(reads_at_once):
     data = plain(7 * AHEAD_BYTES + 12345)
     source = Ahead(seal(data), reads_at_once)
-    file = open_sealed(source, PLACE, key=KEY, trusted=[KEY.sealer])
+    file = open_sealed(source, PLACE, key=KEY, trusted=[KEY.sealer], seen=None)
     assert content(file) == data
     assert source.counter.most == reads_at_once
     for start, stop in ((5, len(data)), (100_000, 3 * AHEAD_BYTES), (AHEAD_BYTES - 1, 2 * AHEAD_BYTES + 1), (9, 9)):
@@ -123,7 +123,7 @@ def test_a_long_range_is_read_ahead_and_in_order(reads_at_once):
 
 def test_a_reader_that_stops_leaves_no_read_behind():
     source = Ahead(seal(plain(7 * AHEAD_BYTES)), 4)
-    file = open_sealed(source, PLACE, key=KEY, trusted=[KEY.sealer])
+    file = open_sealed(source, PLACE, key=KEY, trusted=[KEY.sealer], seen=None)
     pieces = file.reader.stream(0, file.size_bytes)
     next(pieces)
     pieces.close()
@@ -133,7 +133,7 @@ def test_a_reader_that_stops_leaves_no_read_behind():
 def test_what_is_missing_is_told_in_its_turn():
     sealed = seal(plain(7 * AHEAD_BYTES))
     source = Ahead(sealed, 4)
-    file = open_sealed(source, PLACE, key=KEY, trusted=[KEY.sealer])
+    file = open_sealed(source, PLACE, key=KEY, trusted=[KEY.sealer], seen=None)
     source.data = sealed[: 3 * AHEAD_BYTES]
     pieces = file.reader.stream(0, file.size_bytes)
     assert sum(len(next(pieces)) for _ in range(2 * AHEAD_BYTES // (16 * CHUNK))) == 2 * AHEAD_BYTES

@@ -21,7 +21,7 @@ def opened(sealed, place):
     wrapped = read_wrapped(bytes.fromhex(VECTORS["wrapped"]), ENGINEER, [SEALER.sealer])
     assert (wrapped.consent_id, wrapped.made_at_ms) == (VECTORS["consent_id"], VECTORS["made_at_ms"])
     source = StreamSource(io.BytesIO(bytes.fromhex(sealed)))
-    return content(open_sealed(source, ObjectPlace(**place), key=None, trusted=[SEALER.sealer], wrapped=wrapped))
+    return content(open_sealed(source, ObjectPlace(**place), key=None, trusted=[SEALER.sealer], wrapped=wrapped, seen=None))
 
 
 def test_the_named_object_opens():

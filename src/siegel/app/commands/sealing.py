@@ -1,5 +1,6 @@
 """`siegel seal` and `siegel keys`: files are sealed on this machine, and leave it sealed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from siegel.app.commands.sealing_options import (
     load_seen,
     read_recipients,
 )
-from siegel.app.commands.shipping import Shipping, ship
+from siegel.app.commands.shipping import Shipped, Shipping, ship
 from siegel.app.output import print_json, print_text
 from siegel.customer.receipts import kept_in
 from siegel.customer.sealing.keyfile import KeyFile, new_key_file, read_key_file, write_key_file
@@ -57,6 +58,7 @@ def seal(
     if not recipients and box is None and (sealer is None or sign_only):
         raise SealingError("nobody could open it\ntry: --key KEY-FILE, --keybox URL, or --to RECIPIENT")
     places = _places([Path(file) for file in files], uri, account_id, sealer, seal_names=seal_names)
+    done: list[Shipped] = []
     with kept_in(receipts) as kept:
         shipping = Shipping(
             client=connect(endpoint_url, receipts=kept),
@@ -69,11 +71,22 @@ def seal(
             requests=requests,
             quiet=json,
         )
-        done = ship(shipping, places)
-    if json:
-        print_json({"objects": done})
+        try:
+            ship(shipping, places, done)
+        except BaseException:
+            # Of several files: what was stored before is there, and the error says nothing of it.
+            if done:
+                _tell(done, as_json=json)
+            raise
+    _tell(done, as_json=json)
+
+
+def _tell(done: Sequence[Shipped], *, as_json: bool) -> None:
+    told = [one.told() for one in sorted(done, key=lambda one: one.number)]
+    if as_json:
+        print_json({"objects": told})
     else:
-        for one in done:
+        for one in told:
             print_text("{file}  ->  {uri}  ({size_bytes} bytes, sealed {sealed_size_bytes})".format(**one))
 
 
@@ -106,10 +119,13 @@ def _places(files: list[Path], uri: str, account_id: str, sealer: KeyFile | None
     places = {}
     for path in files:
         name = path.name if whole else target.object_key.removeprefix(folder.object_key)
-        if seal_names and sealer is None:
+        if not seal_names:
+            places[path] = parse_uri(f"{folder.uri}{name}", account_id)
+        elif sealer is None:
             raise SealingError("names are sealed with a key file\ntry: --key KEY-FILE")
-        plain = parse_uri(f"{folder.uri}{name}", account_id)
-        places[path] = seal_name(sealer.names_secret, folder, name) if seal_names and sealer else plain
+        else:
+            # Here a name may hold bytes that are no text: no store sees it.
+            places[path] = seal_name(sealer.names_secret, folder, name)
     if len(set(places.values())) < len(files):
         raise SealingError("two of the files would have the same object key")
     return places

@@ -1,10 +1,10 @@
 """How `siegel seal` gets files into the store: small ones several at a time, large ones one by one and each in several parts."""
 
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from msgspec import Struct
@@ -14,9 +14,10 @@ from siegel.customer.sealing.keyfile import KeyFile, Recipient
 from siegel.customer.sealing.keyserver import KeyServer
 from siegel.customer.sealing.place import ObjectPlace
 from siegel.customer.sealing.refusals import SealingError
-from siegel.customer.sealing.seal import seal_stream
+from siegel.customer.sealing.seal import SealedStream, seal_stream
 from siegel.customer.sealing.seen import Seen
 from siegel.customer.sealing.store import upload
+from siegel.customer.sealing.threads import Threads
 
 Progress = Callable[[int], None]
 
@@ -35,50 +36,77 @@ class Shipping(Struct, frozen=True, kw_only=True):
     quiet: bool
 
 
-class _Load(Struct, frozen=True):
-    """One file and where it goes."""
+class Shipped(Struct, frozen=True):
+    """A file that is stored, and the how many-th it was to be."""
 
+    number: int
+    path: Path
+    sealed: SealedStream
+
+    def told(self) -> dict[str, object]:
+        """Return what `--json` says of it."""
+        manifest = self.sealed.manifest
+        return {
+            "file": _shown(str(self.path)),
+            "uri": manifest.place.uri,
+            "size_bytes": manifest.size_bytes,
+            "sealed_size_bytes": self.sealed.sealed_size_bytes,
+            "sequence": manifest.sequence,
+            "signed": manifest.sealer is not None,
+        }
+
+
+class _Load(Struct, frozen=True):
+    """One file, the how many-th it is, and where it goes."""
+
+    number: int
     path: Path
     place: ObjectPlace
     size_bytes: int
 
 
-def ship(shipping: Shipping, places: Mapping[Path, ObjectPlace]) -> list[dict[str, object]]:
-    """Seal and store the files in their order; return what `--json` says of each. At the first that fails no more are begun.
+def ship(shipping: Shipping, places: Mapping[Path, ObjectPlace], done: list[Shipped]) -> None:
+    """Seal and store the files in their order; add each to `done` once it is stored. At the first that fails no more are begun.
 
     Never more than `requests` are under way. Raises SealingError, StoreError, KeyServerError, StorageError.
     """
-    loads = [_load(path, place) for path, place in places.items()]
-    done: list[dict[str, object]] = []
+    loads = [_load(number, path, place) for number, (path, place) in enumerate(places.items())]
     for is_small, group in groupby(loads, key=lambda load: load.size_bytes < shipping.part_bytes):
         if is_small:
-            done += _ship_small(shipping, list(group))
+            _ship_small(shipping, list(group), done)
         else:
-            done += _ship_large(shipping, group)
-    return done
+            for load in group:
+                with moving(_shown(load.path.name), load.size_bytes, quiet=shipping.quiet) as progress:
+                    _ship(shipping, load, done, progress)
 
 
-def _ship_small(shipping: Shipping, loads: list[_Load]) -> list[dict[str, object]]:
-    what = loads[0].path.name if len(loads) == 1 else f"{len(loads)} files"
-    pool = ThreadPoolExecutor(shipping.requests)
-    try:
-        with moving(what, sum(load.size_bytes for load in loads), quiet=shipping.quiet) as progress:
-            done = []
-            for load, told in zip(loads, pool.map(lambda load: _ship(shipping, load), loads), strict=True):
-                progress(load.size_bytes)
-                done.append(told)
-            return done
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _ship_small(shipping: Shipping, loads: list[_Load], done: list[Shipped]) -> None:
+    what = _shown(loads[0].path.name) if len(loads) == 1 else f"{len(loads)} files"
+    total_bytes = sum(load.size_bytes for load in loads)
+    failed = Event()
+
+    def attempt(load: _Load) -> None:
+        # They are begun in their order, and the first that fails is asked for before all that come behind it.
+        if failed.is_set():
+            return
+        try:
+            _ship(shipping, load, done)
+        except BaseException:
+            failed.set()
+            raise
+
+    with moving(what, total_bytes, quiet=shipping.quiet) as progress, Threads(shipping.requests) as threads:
+        for load, future in [(load, threads.submit(attempt, load)) for load in loads]:
+            future.result()
+            progress(load.size_bytes)
 
 
-def _ship_large(shipping: Shipping, loads: Iterator[_Load]) -> Iterator[dict[str, object]]:
-    for load in loads:
-        with moving(load.path.name, load.size_bytes, quiet=shipping.quiet) as progress:
-            yield _ship(shipping, load, progress)
+def _shown(name: str) -> str:
+    """Return the name of a file as text: it may hold bytes that are none."""
+    return name.encode(errors="replace").decode()
 
 
-def _load(path: Path, place: ObjectPlace) -> _Load:
+def _load(number: int, path: Path, place: ObjectPlace) -> _Load:
     try:
         found = path.stat()
     except OSError as error:
@@ -86,11 +114,11 @@ def _load(path: Path, place: ObjectPlace) -> _Load:
     # Before it is opened: opening a pipe would wait for whoever writes into it.
     if not stat.S_ISREG(found.st_mode):
         raise SealingError(f"{path} is not a regular file")
-    return _Load(path, place, found.st_size)
+    return _Load(number, path, place, found.st_size)
 
 
-def _ship(shipping: Shipping, load: _Load, progress: Progress = lambda _count: None) -> dict[str, object]:
-    """Seal and store one file; return what `--json` says of it."""
+def _ship(shipping: Shipping, load: _Load, done: list[Shipped], progress: Progress = lambda _count: None) -> None:
+    """Seal and store one file."""
     seen, place = shipping.seen, load.place
     try:
         with load.path.open("rb") as stream:
@@ -102,18 +130,11 @@ def _ship(shipping: Shipping, load: _Load, progress: Progress = lambda _count: N
                 sealer_opens=shipping.sealer_opens,
                 recipients=shipping.recipients,
                 box=shipping.box,
-                name=load.path.name.encode(errors="replace").decode(),
+                name=_shown(load.path.name),
                 last=seen.last(place),
             )
             upload(shipping.client, sealed, part_bytes=shipping.part_bytes, requests=shipping.requests, progress=progress)
     except OSError as error:
         raise SealingError(f"{load.path} cannot be read: {error.strerror}") from None
+    done.append(Shipped(load.number, load.path, sealed))
     seen.check_and_note(place, sealed.sighting)
-    return {
-        "file": str(load.path),
-        "uri": place.uri,
-        "size_bytes": load.size_bytes,
-        "sealed_size_bytes": sealed.sealed_size_bytes,
-        "sequence": sealed.manifest.sequence,
-        "signed": shipping.sealer is not None,
-    }

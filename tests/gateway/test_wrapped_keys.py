@@ -51,7 +51,7 @@ def test_what_cannot_be_wrapped_or_opened_is_said(desk: Desk, bucket: Shelf):
     to = ("--to", "engineer.key.pub", "--key", "my.key", "-o", "keys.wrapped", "--endpoint-url", desk.url)
     assert "say which objects" in desk.run("consent", "rewrap", *to, code=1).stderr.decode()
     assert "names a bucket" in desk.run("consent", "rewrap", f"s3://{bucket.name}", *to, code=1).stderr.decode()
-    assert "sealed object" in desk.run("consent", "rewrap", f"s3://{bucket.name}/plain", *to, code=1).stderr.decode()
+    assert "sealed object" in desk.run("consent", "rewrap", f"s3://{bucket.name}/plain", *to, code=3).stderr.decode()
     assert not (desk.folder / "keys.wrapped").exists()
     uri = f"s3://{bucket.name}/plain"
     assert "cannot be read" in desk.open(uri, "--key", "engineer.key", "--wrapped", "none", "-o", "out", code=253)

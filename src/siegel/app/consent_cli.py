@@ -14,6 +14,7 @@ _REWRAP: Final = """Wrap the data keys of named sealed objects for an engineer's
 For objects that were sealed before sending (`siegel seal`): the store has no key of theirs, so neither has its support. The file
 opens these objects as they are now, for that one key, and nothing else: no other object, none of them sealed anew. It cannot be
 called back: seal an object anew to end it. The engineer opens with: siegel open S3-URI --key KEY --wrapped FILE --from YOUR-LINE
+The exit status is 3, and no file is written, if one of the objects is not what was sealed, as `siegel open` tells it.
 """
 
 _SHOW: Final = """Show one request: who asks, why, for what, until when, what is kept of it, and how it stands.

@@ -1,5 +1,6 @@
 """`siegel consent rewrap`: the data keys of named objects, wrapped for an engineer. The store learns nothing of it."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,20 +8,24 @@ from cyclopts import Parameter
 
 from siegel.app.commands.options import AsJson
 from siegel.app.commands.sealing_options import (
+    EXIT_BROKEN,
     NO_KEY_SERVER,
     Account,
     AtKeyServer,
     Endpoint,
     Requests,
+    State,
+    load_seen,
     read_recipients,
 )
-from siegel.app.output import print_json, print_text
+from siegel.app.output import print_error, print_json, print_text
 from siegel.customer.keybox.durable import write_new
 from siegel.customer.sealing.keyfile import read_key_file
 from siegel.customer.sealing.opening import read_header
 from siegel.customer.sealing.place import parse_uri
 from siegel.customer.sealing.recipients import unwrapper
-from siegel.customer.sealing.refusals import SealingError
+from siegel.customer.sealing.refusals import SealedObjectError, SealingError
+from siegel.customer.sealing.seen import Sighting
 from siegel.customer.sealing.store import REQUESTS, S3Source, check_requests, connect
 from siegel.customer.sealing.wrapped import key_of, wrap_keys
 
@@ -40,6 +45,7 @@ def rewrap(
     requests: Requests = REQUESTS,
     account_id: Account = "",
     endpoint_url: Endpoint = None,
+    state: State = None,
     json: AsJson = False,
 ) -> None:
     """Wrap the data keys of named objects for somebody; the help text is in `consent_cli.py`."""
@@ -51,10 +57,16 @@ def rewrap(
     (engineer,) = read_recipients([to])
     sealer, box, client = read_key_file(key), keybox.connect(), connect(endpoint_url)
     trusted = [sealer.sealer, *(one.sealer for one in read_recipients(from_ or []))]
-    keys = []
-    for place in dict.fromkeys(parse_uri(uri, account_id) for uri in uris):
-        source, unwrap = S3Source(client, place, requests), unwrapper(sealer, box, place)
-        keys.append(key_of(place, read_header(source, place, unwrap, trusted, allow_unsigned=allow_unsigned)))
+    keys, seen = [], load_seen(state)
+    try:
+        for place in dict.fromkeys(parse_uri(uri, account_id) for uri in uris):
+            source, unwrap = S3Source(client, place, requests), unwrapper(sealer, box, place)
+            header = read_header(source, place, unwrap, trusted, allow_unsigned=allow_unsigned)
+            seen.check_and_note(place, Sighting(header.manifest.sequence, header.digest))
+            keys.append(key_of(place, header))
+    except SealedObjectError as error:
+        print_error(str(error))
+        sys.exit(EXIT_BROKEN)
     data = wrap_keys(keys, engineer, sealer, consent_id=consent)
     try:
         write_new(output, data)

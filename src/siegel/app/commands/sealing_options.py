@@ -1,19 +1,20 @@
 """What the commands share that seal and open: where store and key server are, whom to believe, what was seen, how far it is."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from siegel.app.commands.files import read_regular_file
 from siegel.customer.sealing.keyfile import RECIPIENT_MARKER, Recipient, parse_recipient
 from siegel.customer.sealing.keyserver import ClientCertificate, KeyServer, read_credential
 from siegel.customer.sealing.refusals import KeyFileError, KeyServerError
-from siegel.customer.sealing.seen import Seen
+from siegel.customer.sealing.seen import USERS_OWN, Seen
+from siegel.domain.errors import ConfigurationError
 
 Endpoint = Annotated[str | None, Parameter(help="Address of the store, as for the AWS command line.")]
 Account = Annotated[
@@ -30,6 +31,8 @@ Receipts = Annotated[
     Parameter(env_var="SIEGEL_RECEIPTS", help="File that a receipt of each answer is added to, for `siegel audit reconcile`."),
 ]
 Requests = Annotated[int, Parameter(help="Requests to the store at once.")]
+# An object is not what was sealed.
+EXIT_BROKEN: Final = 3
 _RECIPIENT_BYTES_MAX = 64 * 1024
 
 
@@ -84,9 +87,8 @@ NO_KEY_SERVER = AtKeybox()
 
 
 def load_seen(path: Path | None) -> Seen:
-    """Return the memory of what was seen, where the user's programs keep their state."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return Seen(path or folder / "siegel" / "seen.db")
+    """Return the memory of what was seen: the file that is named, else the user's own."""
+    return USERS_OWN if path is None else Seen(path)
 
 
 def read_recipients(words: Sequence[str]) -> list[Recipient]:
@@ -117,9 +119,8 @@ def moving(what: str, total_bytes: int, *, quiet: bool) -> Iterator[Callable[[in
 
 def _read_recipient(path: Path) -> Recipient:
     try:
-        with path.open("rb") as stream:
-            return parse_recipient(stream.read(_RECIPIENT_BYTES_MAX).decode(errors="replace"))
+        return parse_recipient(read_regular_file(path, _RECIPIENT_BYTES_MAX).decode(errors="replace"))
     except KeyFileError as error:
         raise KeyFileError(f"{path}: {error}") from None
-    except OSError as error:
-        raise KeyFileError(f"{path} is neither a recipient's line nor a file that can be read: {error.strerror}") from None
+    except ConfigurationError as error:
+        raise KeyFileError(f"this is neither a recipient's line nor a file with one: {error}") from None

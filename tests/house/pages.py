@@ -40,7 +40,8 @@ must be"; whatever else is not 0 says that nobody knows.
 | `audit reconcile` | the books agree | 1: they differ | 2: the ledger cannot be read, or nothing is there to compare |
 | `consent keys show` | the store has the keys that are pinned | 3: it has others | 1 |
 | `keybox log --verify` | the chain is whole | 1: it is not | |
-| `open` | the object is what was sealed | 3: it is not, and nothing is written | 1 |
+| `consent rewrap` | the objects are what was sealed | 3: one is not, and nothing is written | 1 |
+| `open` | the object is what was sealed | 3: it is not, and nothing is written to a file | 1 |
 
 """
 

@@ -8,12 +8,14 @@ _SEAL: Final = """Seal files and store them: the store never sees their content,
 
 The last argument says where: s3://BUCKET/OBJECT-KEY for one file, s3://BUCKET/FOLDER/ for any number. With --key the objects are
 signed by that key and can be opened with it; --to seals for others too, --keybox for your key server: with --sign-only, for it
-alone. Credentials of the store are found as the AWS SDK finds them.
+alone. Credentials of the store are found as the AWS SDK finds them. Where one of several files fails, those that were stored
+before are told all the same.
 """
 
 _OPEN: Final = """Fetch a sealed object and open it; nothing that was tampered with is written.
 
-Without -o the file gets the name that was sealed with it, in the current folder; -o - writes to standard output. With --range
+Without -o the file gets the name that was sealed with it, in the current folder, once all of it is there; -o - writes to standard
+output, and with --force -o FILE into a pipe or device, piece by piece as each is found authentic. With --range
 only the chunks around that range are fetched. With --keybox your key server gives the key: once, however much is read. The exit
 status is 3 if the object is not what was sealed: changed, moved, cut, older than one seen before, or made by somebody whom you do
 not trust.

@@ -1,6 +1,7 @@
 """What `siegel seal` and `siegel open` refuse before they ask a store, and where they write."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,28 @@ def test_a_file_appears_whole_or_not_at_all(desk):
     assert target.read_bytes() == b"two"
     with pytest.raises(SealingError, match="cannot be written"), opening._written(desk / "none" / "out", force=False):
         pass
+
+    def overtaken() -> None:
+        with opening._written(desk / "late", force=False) as stream:
+            stream.write(b"downloaded")
+            (desk / "late").write_bytes(b"my own work")
+
+    with pytest.raises(SealingError, match="there already"):
+        overtaken()
+    assert (desk / "late").read_bytes() == b"my own work"
+
+
+def test_whoever_was_told_to_outlive_the_terminal_goes_on(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with opening._ended_in_order():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with pytest.raises(SystemExit) as ended:
+                signal.raise_signal(signal.SIGTERM)
+        assert ended.value.code == 143
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("name", [None, "", ".", "..", "a/b", "-o", "a\0"])

@@ -1,9 +1,8 @@
 """`siegel open` and `siegel names`: what comes from the store is opened on this machine, and believed only if it is authentic."""
 
-import os
 import re
+import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import IO, Annotated, Final
 
 from cyclopts import Parameter
 
-from siegel.app.commands.files import read_file
+from siegel.app.commands.files import read_regular_file
 from siegel.app.commands.options import AsJson
 from siegel.app.commands.sealing_options import (
+    EXIT_BROKEN,
     NO_KEY_SERVER,
     Account,
     AtKeyServer,
@@ -35,9 +35,12 @@ from siegel.customer.sealing.refusals import SealedObjectError, SealingError
 from siegel.customer.sealing.sealedfile import SealedFile
 from siegel.customer.sealing.seen import Seen, Sighting
 from siegel.customer.sealing.store import REQUESTS, S3Source, check_requests, connect, list_keys
+from siegel.customer.sealing.threads import ENDS
+from siegel.customer.sealing.wholefile import whole_file
 from siegel.customer.sealing.wrapped import FILE_BYTES_MAX, WrappedKeys, read_wrapped
 
-EXIT_BROKEN: Final = 3
+# What a shell says of a process that a signal has ended, without the signal's number.
+EXIT_SIGNAL: Final = 128
 
 _RANGE: Final = re.compile(r"(\d*)-(\d*)")
 _STDOUT: Final = Path("-")
@@ -107,7 +110,8 @@ def open_object(
                 _begin_anew(seen, place, file)
             start, stop = _range(span, file.size_bytes)
             target = output or _own_name(file)
-            with _written(target, force=force) as stream, moving(place.uri, stop - start, quiet=json) as progress:
+            moved = moving(place.uri, stop - start, quiet=json)
+            with _ended_in_order(), _written(target, force=force) as stream, moved as progress:
                 _copy(file, start, stop, stream, progress)
     except SealedObjectError as error:
         print_error(str(error))
@@ -147,13 +151,13 @@ def _opened_names(secret: KeyFile, folder: ObjectPlace, client: object) -> Itera
 
 
 def _place(uri: str, account_id: str, secret: KeyFile | None, *, sealed_name: bool) -> ObjectPlace:
-    place = parse_uri(uri, account_id)
     if not sealed_name:
-        return place
+        return parse_uri(uri, account_id)
     if secret is None:
         raise SealingError("sealed names are found with a key file\ntry: --key KEY-FILE")
-    folder, name = _split(place)
-    return seal_name(secret.names_secret, folder, name)
+    # The name alone may be no text: it leaves sealed.
+    folder, slash, name = uri.rpartition("/")
+    return seal_name(secret.names_secret, parse_prefix(folder + slash, account_id), name)
 
 
 def _wrapped(path: Path | None, secret: KeyFile | None, trusted: list[bytes]) -> WrappedKeys | None:
@@ -162,17 +166,12 @@ def _wrapped(path: Path | None, secret: KeyFile | None, trusted: list[bytes]) ->
         return None
     if secret is None:
         raise SealingError("keys are wrapped for a key file\ntry: --key KEY-FILE")
-    data = read_file(path, FILE_BYTES_MAX)
+    data = read_regular_file(path, FILE_BYTES_MAX)
     try:
         return read_wrapped(data, secret, trusted)
     except SealedObjectError as error:
         # The file is sealed as objects are: without its name it would be the object that does not open.
         raise type(error)(f"the file of wrapped keys {path} does not open: {error}") from None
-
-
-def _split(place: ObjectPlace) -> tuple[ObjectPlace, str]:
-    head, slash, name = place.object_key.rpartition("/")
-    return ObjectPlace(place.bucket, head + slash, place.account_id), name
 
 
 def _begin_anew(seen: Seen, place: ObjectPlace, file: SealedFile) -> None:
@@ -205,9 +204,15 @@ def _own_name(file: SealedFile) -> Path:
 
 
 def _copy(file: SealedFile, start: int, stop: int, stream: IO[bytes], progress: Callable[[int], None]) -> None:
-    for piece in open_stream(file, start, stop):
-        stream.write(piece)
-        progress(len(piece))
+    pieces = open_stream(file, start, stop)
+    try:
+        for piece in pieces:
+            stream.write(piece)
+            progress(len(piece))
+    except ENDS as ended:
+        # Else the reads that are under way would be waited for when the generator is collected.
+        pieces.throw(ended)
+        raise
 
 
 @contextmanager
@@ -217,20 +222,31 @@ def _written(target: Path, *, force: bool) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if target.exists() and not force:
-        raise SealingError(f"{target} is there already\ntry: --force, or -o FILE")
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name[:100]}.", delete=False) as stream:
-            fresh = Path(stream.name)
-            try:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-                fresh.replace(target)
-            finally:
-                fresh.unlink(missing_ok=True)
+        with whole_file(target, replace=force) as stream:
+            yield stream
+    except FileExistsError:
+        raise SealingError(f"{target} is there already\ntry: --force, or -o FILE") from None
     except OSError as error:
         raise SealingError(f"{target} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the process as Ctrl-C does: what was written so far is removed where it has a name."""
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(EXIT_SIGNAL + number)
+
+    # Who was told to outlive the terminal (nohup) goes on.
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _tell(place: ObjectPlace, file: SealedFile, target: Path, written_bytes: int, *, as_json: bool) -> None:

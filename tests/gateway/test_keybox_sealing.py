@@ -354,6 +354,7 @@ def test_a_wrong_credential_is_said(serving: Serving):
         ("keybox.example.com", None, "no address"),
         ("ftp://127.0.0.1", None, "no address"),
         ("https://127.0.0.1", Path("missing.pem"), "no file with certificates"),
+        ("https://127.0.0.1", Path("n" * 256), "no file with certificates"),
     ],
 )
 def test_addresses_that_are_none_or_would_show_the_keys(url: str, ca_file: Path | None, words: str):

@@ -210,7 +210,7 @@ def _connect(url: str, credential: BoxCredential, ca_file: Path | None, certific
         raise KeyServerError(f"{url!r} is no address of a key server\ntry: https://HOST:PORT")
     if found.scheme == "http" and found.hostname not in _LOOPBACK:
         raise KeyServerError(f"{url} would show every key to the network on the way\ntry: https://")
-    if ca_file is not None and not ca_file.is_file():
+    if ca_file is not None and not _is_file(ca_file):
         raise KeyServerError(f"{ca_file} is no file with certificates")
     if certificate is not None:
         _check_certificate(found.scheme, certificate)
@@ -247,6 +247,14 @@ def _shown(certificate: ClientCertificate | None) -> str | tuple[str, str] | Non
     if certificate is None or certificate.key_file is None:
         return None if certificate is None else str(certificate.certificate_file)
     return str(certificate.certificate_file), str(certificate.key_file)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # It lies where nobody may look, or nothing can have such a name.
+        return False
 
 
 def _check_certificate(scheme: str, certificate: ClientCertificate) -> None:

@@ -90,6 +90,30 @@ def test_after_a_part_that_fails_nothing_is_under_way_when_the_upload_is_given_u
     assert store.aborted_while == 0
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_ctrl_c_ends_is_given_up_without_waiting_for_a_store_that_says_nothing(answers):
+    released, asked, waited = threading.Event(), threading.Event(), threading.Event()
+
+    class Store(FakeStore):
+        def upload_part(self, **words):
+            if words["PartNumber"] > 1:
+                released.wait(WAIT_S)
+                waited.set()
+            return {"ETag": "e"}
+
+        def abort_multipart_upload(self, **_):
+            asked.set()
+            assert answers or released.wait(WAIT_S)
+
+    def interrupt(_count):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upload(Store(3), stream(plain(33 * MIB)), part_bytes=PART_BYTES_MIN, requests=3, progress=interrupt)
+    assert (asked.is_set(), waited.is_set()) == (True, False)
+    released.set()
+
+
 @pytest.mark.parametrize("requests", [0, -1, REQUESTS_MAX + 1])
 def test_so_many_requests_are_not_made(requests):
     with pytest.raises(SealingError, match="at once"):
@@ -128,6 +152,27 @@ def test_a_reader_that_stops_leaves_no_read_behind():
     next(pieces)
     pieces.close()
     assert source.counter.inside == 0
+
+
+def test_a_reader_that_the_end_of_the_process_stops_waits_for_no_read():
+    released, waited = threading.Event(), threading.Event()
+
+    class Silent(Ahead):
+        def read_into(self, offset, room):
+            if offset > AHEAD_BYTES:
+                released.wait(WAIT_S)
+                waited.set()
+            return super().read_into(offset, room)
+
+    source = Silent(seal(plain(7 * AHEAD_BYTES)), 2)
+    source.counter.most = 2
+    file = open_sealed(source, PLACE, key=KEY, trusted=[KEY.sealer], seen=None)
+    pieces = file.reader.stream(0, file.size_bytes)
+    next(pieces)
+    with pytest.raises(KeyboardInterrupt):
+        pieces.throw(KeyboardInterrupt())
+    assert not waited.is_set()
+    released.set()
 
 
 def test_what_is_missing_is_told_in_its_turn():

@@ -34,6 +34,11 @@ def parse_etags(value: str) -> tuple[str, ...]:
     return tuple(member.removeprefix("W/").strip('"') for member in members if member)
 
 
+def names_etag(value: str) -> bool:
+    """Whether an If-Match asks what is in an object, and not only whether there is one."""
+    return _ANY not in parse_etags(value)
+
+
 def _matches(tags: tuple[str, ...], etag: str) -> bool:
     return etag in tags or _ANY in tags
 

@@ -1,13 +1,19 @@
 """Which permissions a request needs besides that of its own operation.
 
-Source: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations", "Enforce conditional deletes".
+Source: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations", "Enforce conditional deletes", "How to prevent
+object overwrites with conditional writes".
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from siegel.s3wire.conditions import DeleteConditions, parse_delete_conditions
+from siegel.s3wire.conditions import DeleteConditions, names_etag, parse_delete_conditions
 from siegel.s3wire.routes.row import Route
+
+CREATING: Final = frozenset({"PutObject", "CopyObject", "PostObject", "CompleteMultipartUpload"})
+"""The writes that make an object there and then, under conditions if they state any."""
+PREPARING: Final = frozenset({"CreateMultipartUpload", "UploadPart", "UploadPartCopy"})
+"""The writes of an upload that is still to be completed."""
 
 # What a request that writes an object may set beside it.
 _OF_HEADERS: Final = {
@@ -49,6 +55,9 @@ def further_actions(route: Route, headers: Mapping[str, str], *, has_version: bo
         asked = _OF_BUCKET_HEADERS
     else:
         return ()
-    if asked.keys().isdisjoint(headers):
+    # Whoever names an ETag learns from the answer whether the object has it.
+    reading = route.operation in CREATING and "if-match" in headers and names_etag(headers["if-match"])
+    if not reading and asked.keys().isdisjoint(headers):
         return ()
-    return tuple(dict.fromkeys(action for name, action in asked.items() if name in headers))
+    actions = dict.fromkeys(action for name, action in asked.items() if name in headers)
+    return (*actions, _reading(has_version=False)) if reading else tuple(actions)

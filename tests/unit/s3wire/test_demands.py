@@ -2,8 +2,9 @@ import pytest
 
 from siegel.s3wire.demands import action_of, further_actions
 from siegel.s3wire.route import ROUTES
+from siegel.s3wire.routes.browsers import FORM_ROUTE
 
-BY_NAME = {route.operation: route for route in ROUTES}
+BY_NAME = {route.operation: route for route in (*ROUTES, FORM_ROUTE)}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,14 @@ def test_t26_rustfs_ghsa_3ppv_a_version_has_an_action_of_its_own(operation, has_
         ("DeleteObject", {}, ()),
         ("DeleteObject", {"if-match": "*"}, ()),
         ("DeleteObject", {"if-match": '"0"'}, ("s3:GetObject",)),
+        ("PutObject", {"if-match": "*"}, ()),
+        ("PutObject", {"if-match": '"0"'}, ("s3:GetObject",)),
+        ("PutObject", {"if-match": '"0"', "x-amz-tagging": ""}, ("s3:PutObjectTagging", "s3:GetObject")),
+        ("CopyObject", {"if-match": "0"}, ("s3:GetObject",)),
+        ("PostObject", {"if-match": "0"}, ("s3:GetObject",)),
+        ("CompleteMultipartUpload", {"if-match": '"0", "1"'}, ("s3:GetObject",)),
+        ("CreateMultipartUpload", {"if-match": "0"}, ()),
+        ("UploadPart", {"if-match": "0"}, ()),
         ("CreateBucket", {"x-amz-bucket-object-lock-enabled": "true"}, ("s3:PutBucketObjectLockConfiguration",)),
     ],
 )

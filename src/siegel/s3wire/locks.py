@@ -27,6 +27,16 @@ WRITE_HEADERS: Final = frozenset({MODE_HEADER, UNTIL_HEADER, HOLD_HEADER})
 CREATION_HEADERS: Final = frozenset({ENABLED_HEADER})
 """What CreateBucket understands."""
 
+LOCK_KEYS: Final = frozenset(
+    {
+        "s3:object-lock-mode",
+        "s3:object-lock-retain-until-date",
+        "s3:object-lock-remaining-retention-days",
+        "s3:object-lock-legal-hold",
+    }
+)
+"""The condition keys that tell of a wished lock."""
+
 DAY_MS: Final = 86_400_000
 _MODES: Final = {"GOVERNANCE": Lock.GOVERNANCE, "COMPLIANCE": Lock.COMPLIANCE}
 _MODE_NAMES: Final = {lock.value: name for name, lock in _MODES.items()}
@@ -77,6 +87,18 @@ def retention_keys(wish: LockWish, now_ms: int) -> dict[str, tuple[str, ...]]:
         "s3:object-lock-retain-until-date": (format_iso(wish.retain_until_ms),),
         "s3:object-lock-remaining-retention-days": (str(-(-(wish.retain_until_ms - now_ms) // DAY_MS)),),
     }
+
+
+def hold_keys(*, is_set: bool) -> dict[str, tuple[str, ...]]:
+    """Return what a wished legal hold says to a policy."""
+    return {"s3:object-lock-legal-hold": ("ON" if is_set else "OFF",)}
+
+
+def lock_keys(headers: Mapping[str, str], now_ms: int) -> dict[str, tuple[str, ...]]:
+    """Return what the lock that a write wishes for its version says to a policy. Raises InvalidArgumentError."""
+    wish = parse_lock_headers(headers)
+    keys = retention_keys(wish, now_ms)
+    return keys | hold_keys(is_set=wish.hold) if HOLD_HEADER in headers else keys
 
 
 def asks_for_bypass(headers: Mapping[str, str]) -> bool:

@@ -37,11 +37,12 @@ class CompletedPart(Struct, frozen=True):
 
 
 class DeleteTarget(Struct, frozen=True):
-    """An object that DeleteObjects names. `version_id` is the client's text, None where it names none."""
+    """An object that DeleteObjects names. `version_id` and `etag` are the client's text, None where it names none."""
 
     object_key: str
     version_id: str | None = None
     conditions: DeleteConditions = NO_DELETE_CONDITIONS
+    etag: str | None = None
 
 
 class DeleteRequest(Struct, frozen=True):
@@ -120,8 +121,9 @@ def _read_target(element: Element) -> DeleteTarget:
         raise MalformedXMLError("An object needs its Key.")
     if len(object_key.encode()) > OBJECT_KEY_BYTES_MAX:
         raise KeyTooLongError
-    conditions = make_delete_conditions(fields.get("ETag"), fields.get("Size"), fields.get("LastModifiedTime"))
-    return DeleteTarget(object_key, fields.get("VersionId") or None, conditions)
+    etag = fields.get("ETag")
+    conditions = make_delete_conditions(etag, fields.get("Size"), fields.get("LastModifiedTime"))
+    return DeleteTarget(object_key, fields.get("VersionId") or None, conditions, etag)
 
 
 def parse_create_bucket(body: bytes) -> NewBucket:

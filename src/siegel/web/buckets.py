@@ -5,6 +5,7 @@ from typing import Final
 
 from siegel.domain.entry import Entry
 from siegel.domain.errors import InvalidArgumentError, NoSuchVersionError, S3Error
+from siegel.s3wire.conditionkeys import Values, tag_keys
 from siegel.s3wire.demands import actions_of_delete
 from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
@@ -23,7 +24,7 @@ from siegel.s3wire.xml_write import (
 from siegel.service.buckets import BucketWish
 from siegel.service.opened import version_text
 from siegel.service.versions import Deleted
-from siegel.web.call import Call, UseCases, permit, with_tags
+from siegel.web.call import Call, UseCases, permit
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.decided import require_decided_on_removed
 from siegel.web.exchange import XML, Exchange
@@ -56,9 +57,12 @@ async def create_bucket(cases: UseCases, call: Call, exchange: Exchange) -> None
     wanted = parse_create_bucket(await read_body(cases, call, exchange))
     name = call.request.bucket
     tagging = tagging_of(wanted.tags)
-    tagged = with_tags(call, wanted.tags)
+    others = tag_keys(wanted.tags)
+    if wanted.location is not None:
+        others["s3:locationconstraint"] = (wanted.location,)
     for action in (call.route.action, *(["s3:TagResource"] if tagging else [])):
-        call.trail.note(cases.gate.permit(tagged.verified, call.caller, action, None))
+        permitted = cases.gate.permit(call.verified, call.caller, action, None, operation=call.route.operation, others=others)
+        call.trail.note(permitted)
     wish = BucketWish(wanted.location, tagging, object_lock)
     await cases.buckets.create(call.caller.account_id, name, wish, call.trail.entry(200))
     await exchange.answer(200, [(b"location", b"/" + name.encode())])
@@ -118,9 +122,13 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
     has_version = item.version_id is not None
     action = "s3:DeleteObjectVersion" if has_version else "s3:DeleteObject"
     actions = (action, *actions_of_delete(item.conditions, has_version=has_version))
+    # The conditions of an object stand beside its key: a header of the request speaks for none of them.
+    others: dict[str, Values] = {} if item.etag is None else {"s3:if-match": (item.etag,)}
     try:
-        permits = [permit(cases, call, each, object_key=item.object_key, version_id=item.version_id) for each in actions]
-        target = target_of(cases, call, item.object_key, item.version_id)
+        permits = [
+            permit(cases, call, each, object_key=item.object_key, version_id=item.version_id, others=others) for each in actions
+        ]
+        target = target_of(cases, call, item.object_key, item.version_id, others=others)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
     except S3Error as refusal:
         # A version id that is none is refused here as one that there is not, unlike in DeleteObject.

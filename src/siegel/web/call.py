@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
-from urllib.parse import urlencode
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from siegel.access.caller import Caller
 from siegel.access.decide import Permit
@@ -186,6 +184,7 @@ def permit(
         call.caller,
         action,
         bucket or call.bucket,
+        operation=call.route.operation,
         object_key=object_key,
         version_id=version_id,
         others=others,
@@ -197,16 +196,31 @@ def permit(
 
 def may_list(cases: UseCases, call: Call) -> bool:
     """Whether the caller may list the request's bucket, and so learn that something is not there."""
-    return cases.gate.allows(call.verified, call.caller, "s3:ListBucket", call.bucket)
+    return may_list_of(cases, call, call.bucket)
 
 
-def is_permitted(cases: UseCases, call: Call, action: str, object_key: str, version_id: str | None) -> bool:
+def may_list_of(cases: UseCases, call: Call, bucket: Bucket) -> bool:
+    """Whether the caller may list a bucket that need not be the request's own."""
+    return cases.gate.allows(call.verified, call.caller, "s3:ListBucket", bucket, operation=call.route.operation)
+
+
+def is_permitted(
+    cases: UseCases,
+    call: Call,
+    action: str,
+    object_key: str,
+    version_id: str | None,
+    *,
+    others: Mapping[str, Values] = NO_VALUES,
+) -> bool:
     """Whether the caller may do this as well, to an object of the request's bucket or to one version of it."""
-    return cases.gate.allows(call.verified, call.caller, action, call.bucket, object_key=object_key, version_id=version_id)
-
-
-def with_tags(call: Call, tags: Mapping[str, str]) -> Call:
-    """Return the call as policies are to see it that gives `tags` to an object, whatever its own header says of tags."""
-    request = call.request
-    request = replace(request, headers={**request.headers, "x-amz-tagging": urlencode(tags)})
-    return replace(call, verified=replace(call.verified, request=request))
+    return cases.gate.allows(
+        call.verified,
+        call.caller,
+        action,
+        call.bucket,
+        operation=call.route.operation,
+        object_key=object_key,
+        version_id=version_id,
+        others=others,
+    )

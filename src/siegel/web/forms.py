@@ -113,7 +113,7 @@ async def post_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     form = call.form
     assert form is not None  # noqa: S101  (the gateway has read it)
     sealing = await wanted_sealing(cases, call)
-    wanted = put_request(cases, call, sealing)
+    wanted = put_request(call, sealing)
     target = cases.putter.target(call.bucket)
     plan = _plan_file(form, exchange, md5=sealing.shows_md5)
     require_digest(plan, target, is_locked=bool(wanted.lock))

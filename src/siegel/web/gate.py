@@ -24,8 +24,20 @@ from siegel.service.get import Getter
 NO_VALUES: Final[Mapping[str, Values]] = MappingProxyType({})
 _NO_TAGS: Final[Tags] = MappingProxyType({})
 _NOTHING: Final = b"", _NO_TAGS
-# What these are about stands in their bodies: their handlers ask for the permits.
-_DECIDED_BY_BODY: Final = frozenset({"DeleteObjects", "PutObjectTagging", "PutBucketTagging", "TagResource"})
+# It makes an object of its own: what it takes the place of has no say in it, nor has it in S3, by the tags that it had.
+_MAKING: Final = "s3:PutObject"
+# What these are about, or give and take, their handlers find out, mostly in the body: they ask for the permits.
+_DECIDED_BY_HANDLER: Final = frozenset(
+    {
+        "DeleteObjects",
+        "PutObjectLegalHold",
+        "PutObjectRetention",
+        "PutObjectTagging",
+        "PutBucketTagging",
+        "TagResource",
+        "UntagResource",
+    }
+)
 
 
 class Gate:
@@ -42,9 +54,9 @@ class Gate:
         """Return the permits for all that a request's operation needs. Raises AccessDeniedError.
 
         `bucket` is None where the request names none, or one that is still to be made. What is decided by its body, such as the
-        keys of DeleteObjects and all tags, needs none to begin with.
+        keys of DeleteObjects, all tags and locks, needs none to begin with.
         """
-        if route.operation in _DECIDED_BY_BODY and bucket is not None:
+        if route.operation in _DECIDED_BY_HANDLER and bucket is not None:
             self._refuse_hopeless(caller, bucket)
             return ()
         request = verified.request
@@ -61,7 +73,12 @@ class Gate:
             return unlimited
         object_key = request.object_key if route.resource == "object" else ""
         return tuple(
-            [self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id) for action in actions]
+            [
+                self.permit(
+                    verified, caller, action, bucket, operation=route.operation, object_key=object_key, version_id=version_id
+                )
+                for action in actions
+            ]
         )
 
     def _refuse_hopeless(self, caller: Caller, bucket: Bucket) -> None:
@@ -81,6 +98,8 @@ class Gate:
             owner=account_id,
             existing_tags=lambda: _NO_TAGS,
             others=NO_VALUES,
+            operation=route.operation,
+            action=route.action,
         )
         return decide(
             caller, Asked(route.action, f"arn:aws:siegel:::{route.resource}/{account_id}", keys), ResourceSide(account_id)
@@ -93,14 +112,16 @@ class Gate:
         action: str,
         bucket: Bucket | None,
         *,
+        operation: str,
         object_key: str = "",
         version_id: str | None = None,
         others: Mapping[str, Values] = NO_VALUES,
     ) -> Permit:
         """Return the permit for one action on a bucket, or on an object in it. Raises AccessDeniedError.
 
-        `version_id` is the version that the action is about, wherever in the request it is named. `others` are values of
-        condition keys that stand in no header, by their names in lower case.
+        `operation` is what the request asks of S3, for which it may need several actions. `version_id` is the version that the
+        action is about, wherever in the request it is named. `others` are values of condition keys that stand in no header, by
+        their names in lower case.
         """
         request = verified.request
         if bucket is None:
@@ -121,6 +142,8 @@ class Gate:
 
         def existing_tags() -> Tags:
             nonlocal tags_of
+            if action == _MAKING:
+                return _NO_TAGS
             tags_of, tags = self._getter.tags(bucket, object_key, version_id) if bucket is not None and object_key else _NOTHING
             return tags
 
@@ -132,6 +155,8 @@ class Gate:
             owner=side.account_id,
             existing_tags=existing_tags,
             others=others,
+            operation=operation,
+            action=action,
         )
         # The side of no bucket is made for this request alone: what is remembered of it could never be found again.
         settle = decide if bucket is None else self._decisions.decide
@@ -145,12 +170,23 @@ class Gate:
         action: str,
         bucket: Bucket,
         *,
+        operation: str,
         object_key: str = "",
         version_id: str | None = None,
+        others: Mapping[str, Values] = NO_VALUES,
     ) -> bool:
         """Whether the caller may do that as well."""
         try:
-            self.permit(verified, caller, action, bucket, object_key=object_key, version_id=version_id)
+            self.permit(
+                verified,
+                caller,
+                action,
+                bucket,
+                operation=operation,
+                object_key=object_key,
+                version_id=version_id,
+                others=others,
+            )
         except AccessDeniedError:
             return False
         return True

@@ -1,10 +1,10 @@
 """Handlers of Object Lock: a bucket's default, a version's retention and legal hold."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import replace
 
-from siegel.access.decide import Permit
 from siegel.domain.entry import Entry
 from siegel.domain.errors import (
     InvalidBucketStateError,
@@ -15,13 +15,14 @@ from siegel.domain.errors import (
 from siegel.domain.objects import Bucket, Lock, ObjectVersion, Versioning
 from siegel.domain.ports import Writer
 from siegel.domain.records import Kind
-from siegel.domain.retention import RETENTION_MODES, LockWish, ObjectLock
+from siegel.domain.retention import RETENTION_MODES, ObjectLock
 from siegel.s3wire.body import BodyPlan
+from siegel.s3wire.conditionkeys import Values
 from siegel.s3wire.locks import (
     asks_for_bypass,
+    hold_keys,
     lock_headers,
     parse_legal_hold,
-    parse_lock_headers,
     parse_object_lock,
     parse_retention,
     render_legal_hold,
@@ -38,24 +39,17 @@ from siegel.web.call import Call, UseCases, is_permitted, permit
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.decided import find_decided, require_decided_on
 from siegel.web.exchange import Exchange, HeaderList
+from siegel.web.gate import NO_VALUES
 
 _BYPASS_ACTION: Final = "s3:BypassGovernanceRetention"
 
 
-def wished_lock(cases: UseCases, call: Call) -> LockWish:
-    """Return how a write wants its version locked. Raises InvalidArgumentError, AccessDeniedError if a policy forbids so long."""
-    wish = parse_lock_headers(call.request.headers)
-    if wish.mode:
-        _permit_retention(cases, call, wish)
-    return wish
-
-
-def _permit_retention(cases: UseCases, call: Call, wish: LockWish) -> Permit:
-    """Ask the policies again, now that it is known what the retention is to be: they may set bounds to it."""
+def _decide(cases: UseCases, call: Call, others: Mapping[str, Values]) -> Call:
+    """Return the call with its permit, now that its body has said what is to become of the lock. Raises AccessDeniedError."""
     request = call.request
-    others = retention_keys(wish, cases.clock.now_ms())
     version_id = request.query.get("versionId")
-    return permit(cases, call, "s3:PutObjectRetention", object_key=request.object_key, version_id=version_id, others=others)
+    permitted = permit(cases, call, call.route.action, object_key=request.object_key, version_id=version_id, others=others)
+    return replace(call, permits=(permitted,))
 
 
 def require_digest(plan: BodyPlan, target: Target, *, is_locked: bool) -> None:
@@ -67,9 +61,16 @@ def require_digest(plan: BodyPlan, target: Target, *, is_locked: bool) -> None:
         )
 
 
-def target_of(cases: UseCases, call: Call, object_key: str, version_id: str | None) -> Target:
-    """Return the target of a request that may bypass GOVERNANCE: if it asks for that, and its caller may, to this version."""
-    bypass = asks_for_bypass(call.request.headers) and is_permitted(cases, call, _BYPASS_ACTION, object_key, version_id)
+def target_of(
+    cases: UseCases, call: Call, object_key: str, version_id: str | None, *, others: Mapping[str, Values] = NO_VALUES
+) -> Target:
+    """Return the target of a request that may bypass GOVERNANCE: if it asks for that, and its caller may, to this version.
+
+    `others` are the condition keys that stand in no header.
+    """
+    bypass = asks_for_bypass(call.request.headers) and is_permitted(
+        cases, call, _BYPASS_ACTION, object_key, version_id, others=others
+    )
     return cases.putter.target(call.bucket, may_bypass=bypass)
 
 
@@ -132,9 +133,10 @@ async def put_object_retention(cases: UseCases, call: Call, exchange: Exchange) 
     request = call.request
     refuse_unsupported(request.headers)
     wish = parse_retention(await read_body(cases, call, exchange))
-    decided = replace(call, permits=(_permit_retention(cases, call, wish),))
+    others = retention_keys(wish, cases.clock.now_ms())
+    decided = _decide(cases, call, others)
     version_id = request.query.get("versionId")
-    target = target_of(cases, call, request.object_key, version_id)
+    target = target_of(cases, call, request.object_key, version_id, others=others)
     await cases.amender.set_retention(target, request.object_key, version_id, wish, _entry_of(decided, 200))
     await exchange.answer(200)
 
@@ -153,9 +155,10 @@ async def put_object_legal_hold(cases: UseCases, call: Call, exchange: Exchange)
     request = call.request
     refuse_unsupported(request.headers)
     is_set = parse_legal_hold(await read_body(cases, call, exchange))
+    decided = _decide(cases, call, hold_keys(is_set=is_set))
     target = cases.putter.target(call.bucket)
     version_id = request.query.get("versionId")
-    await cases.amender.set_hold(target, request.object_key, version_id, _entry_of(call, 200), is_set=is_set)
+    await cases.amender.set_hold(target, request.object_key, version_id, _entry_of(decided, 200), is_set=is_set)
     await exchange.answer(200)
 
 

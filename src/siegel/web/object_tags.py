@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from siegel.domain.entry import Entry
 from siegel.domain.objects import ObjectVersion
+from siegel.s3wire.conditionkeys import tag_keys
 from siegel.s3wire.demands import action_of
 from siegel.s3wire.refusals import refuse_unsupported
 from siegel.s3wire.tagsxml import parse_object_tags, render_tag_set
 from siegel.service.opened import version_text
-from siegel.web.call import Call, UseCases, permit, with_tags
+from siegel.web.call import Call, UseCases, permit
 from siegel.web.configurations import read_body
 from siegel.web.decided import find_decided, require_decided_on
 from siegel.web.exchange import XML, Exchange, HeaderList
@@ -31,7 +32,8 @@ async def put_object_tagging(cases: UseCases, call: Call, exchange: Exchange) ->
     tags = parse_object_tags(await read_body(cases, call, exchange))
     version_id = call.request.query.get("versionId")
     action = action_of(call.route, has_version=version_id is not None)
-    permitted = permit(cases, with_tags(call, tags), action, object_key=call.request.object_key, version_id=version_id)
+    object_key = call.request.object_key
+    permitted = permit(cases, call, action, object_key=object_key, version_id=version_id, others=tag_keys(tags))
     await _set(cases, replace(call, permits=(permitted,)), exchange, tuple(tags.items()), 200)
 
 

@@ -21,6 +21,7 @@ from siegel.domain.objects import Bucket, SealingMode, Versioning
 from siegel.domain.pages import ListedPart, PartPage
 from siegel.s3wire.body import plan_body
 from siegel.s3wire.checksums import Algorithm, ChecksumType, parse_algorithm
+from siegel.s3wire.conditionkeys import tag_keys
 from siegel.s3wire.conditions import (
     COPY_SOURCE_PREFIX,
     parse_delete_conditions,
@@ -31,7 +32,7 @@ from siegel.s3wire.conditions import (
 from siegel.s3wire.dates import format_http_date
 from siegel.s3wire.encryption import ENCRYPTION_HEADER, CustomerKey, refuse_in_read
 from siegel.s3wire.listquery import PartQuery, parse_attribute_part_query, parse_part_number
-from siegel.s3wire.locks import WRITE_HEADERS
+from siegel.s3wire.locks import WRITE_HEADERS, parse_lock_headers
 from siegel.s3wire.metadata import Directive, parse_directive, parse_kept_headers, parse_response_overrides
 from siegel.s3wire.names import CopySource, parse_copy_source
 from siegel.s3wire.ranges import ByteRange, parse_range
@@ -47,13 +48,13 @@ from siegel.service.put import PutRequest, Stored
 from siegel.service.trail import Trail
 from siegel.service.versions import Deleted
 from siegel.web.body import RequestBody
-from siegel.web.call import Call, UseCases, customer_key, is_permitted, permit, with_tags
+from siegel.web.call import Call, UseCases, customer_key, is_permitted, may_list_of, permit
 from siegel.web.consents import note_read, stream_watched
 from siegel.web.decided import find_decided, require_decided_on, require_decided_on_removed
 from siegel.web.encryption import Sealing, asked_by, encryption_headers, wanted_sealing
 from siegel.web.exchange import XML, Exchange, HeaderList, encode_headers
 from siegel.web.lifecycle import expiration_headers
-from siegel.web.locks import require_digest, shown_lock, target_of, wished_lock
+from siegel.web.locks import require_digest, shown_lock, target_of
 
 _CHECKSUM_NAMES: Final[dict[str, bytes]] = {algorithm.value: algorithm.header.encode() for algorithm in Algorithm}
 
@@ -71,7 +72,7 @@ def checksum_headers(head: Head) -> HeaderList:
     ]
 
 
-def put_request(cases: UseCases, call: Call, sealing: Sealing) -> PutRequest:
+def put_request(call: Call, sealing: Sealing) -> PutRequest:
     """Return what a PutObject or CreateMultipartUpload wants stored, apart from the body."""
     headers = call.request.headers
     refuse_unsupported(headers, understood=WRITE_HEADERS)
@@ -81,7 +82,7 @@ def put_request(cases: UseCases, call: Call, sealing: Sealing) -> PutRequest:
         tags=tuple(parse_tagging(headers.get("x-amz-tagging")).items()),
         asker=sealing.asker,
         conditions=parse_write_conditions(headers),
-        lock=wished_lock(cases, call),
+        lock=parse_lock_headers(headers),
         protection=sealing.protection,
     )
 
@@ -89,7 +90,7 @@ def put_request(cases: UseCases, call: Call, sealing: Sealing) -> PutRequest:
 async def put_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """PutObject."""
     sealing = await wanted_sealing(cases, call)
-    wanted = put_request(cases, call, sealing)
+    wanted = put_request(call, sealing)
     target = cases.putter.target(call.bucket)
     plan = plan_body(call.verified, md5=sealing.shows_md5)
     require_digest(plan, target, is_locked=bool(wanted.lock))
@@ -139,7 +140,7 @@ async def open_source(cases: UseCases, call: Call, byte_range: str = "") -> Sour
         message = "The source of a copy request may not specifically refer to a delete marker by version id."
         raise InvalidRequestError(message) from None
     except (NoSuchKeyError, NoSuchVersionError):
-        if cases.gate.allows(call.verified, call.caller, "s3:ListBucket", bucket):
+        if may_list_of(cases, call, bucket):
             raise
         raise AccessDeniedError from None
     require_decided_on([permitted], version)
@@ -154,7 +155,7 @@ async def copy_object(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CopyObject."""
     headers = call.request.headers
     sealing = await wanted_sealing(cases, call)
-    wanted = put_request(cases, call, sealing)
+    wanted = put_request(call, sealing)
     source = await open_source(cases, call)
     opened = source.opened
     if opened.version.size_bytes > COPY_BYTES_MAX:
@@ -252,7 +253,7 @@ def _permit_copied_tags(cases: UseCases, call: Call, source: Source) -> None:
     require_decided_on([permitted], source.opened.version)
     place = place_of(source.bucket.account_id, source.opened.version)
     tags = open_tags(source.opened.keys.metadata, place, source.opened.version.sealed_tags)
-    permit(cases, with_tags(call, dict(tags)), "s3:PutObjectTagging", object_key=call.request.object_key)
+    permit(cases, call, "s3:PutObjectTagging", object_key=call.request.object_key, others=tag_keys(dict(tags)))
 
 
 def _with_source_metadata(wanted: PutRequest, opened: Opened, directive: Directive, tagging: Directive) -> PutRequest:

@@ -6,10 +6,11 @@ from typing import Final
 from siegel.domain.absences import NoSuchTagSetError
 from siegel.domain.configuration import Tagging
 from siegel.domain.records import Kind
+from siegel.s3wire.conditionkeys import tag_keys
 from siegel.s3wire.control import parse_tag_keys
 from siegel.s3wire.tags import OF_BUCKETS, check_tags
 from siegel.s3wire.tagsxml import parse_bucket_tags, parse_resource_tags, render_resource_tags, render_tag_set
-from siegel.web.call import Call, UseCases, permit, with_tags
+from siegel.web.call import Call, UseCases, permit
 from siegel.web.configurations import Configuration, answer_xml, read_body
 from siegel.web.exchange import Exchange
 
@@ -20,7 +21,7 @@ def tagging_of(tags: dict[str, str]) -> Tagging | None:
 
 
 def _permit_tags(cases: UseCases, call: Call, tags: Mapping[str, str]) -> None:
-    permit(cases, with_tags(call, tags), call.route.action)
+    permit(cases, call, call.route.action, others=tag_keys(tags))
 
 
 _TAGGING: Final = Configuration(
@@ -50,6 +51,7 @@ async def tag_resource(cases: UseCases, call: Call, exchange: Exchange) -> None:
 async def untag_resource(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """UntagResource: take tags away; those that are not there are gone already."""
     gone = parse_tag_keys(call.request.raw_query)
+    permit(cases, call, call.route.action, others={"aws:tagkeys": tuple(sorted(gone))})
     await _change(cases, call, exchange, lambda tags: {key: value for key, value in tags.items() if key not in gone})
 
 

@@ -59,7 +59,7 @@ def _checksum_choice(call: Call) -> ChecksumChoice:
 async def create_multipart_upload(cases: UseCases, call: Call, exchange: Exchange) -> None:
     """CreateMultipartUpload."""
     sealing = await wanted_sealing(cases, call)
-    wanted = put_request(cases, call, sealing)
+    wanted = put_request(call, sealing)
     choice = _checksum_choice(call)
     target = cases.putter.target(call.bucket)
     upload = await cases.multipart.create(target, wanted, choice, lambda: call.trail.entries(200))

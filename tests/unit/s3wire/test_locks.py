@@ -8,7 +8,9 @@ from siegel.domain.retention import NO_LOCK, LockWish, ObjectLock
 from siegel.s3wire.locks import (
     asks_for_bypass,
     asks_for_lock,
+    hold_keys,
     lock_headers,
+    lock_keys,
     parse_legal_hold,
     parse_lock_headers,
     parse_object_lock,
@@ -174,3 +176,11 @@ def test_a_wished_retention_speaks_to_policies():
         "s3:object-lock-remaining-retention-days": ("2",),
     }
     assert retention_keys(NO_LOCK, 0) == {}
+
+
+@pytest.mark.parametrize("hold", ["ON", "OFF"])
+def test_a_wished_hold_speaks_to_policies(hold):
+    told = {"s3:object-lock-legal-hold": (hold,)}
+    assert hold_keys(is_set=hold == "ON") == told
+    assert lock_keys({"x-amz-object-lock-legal-hold": hold}, 0) == told
+    assert lock_keys({}, 0) == {}

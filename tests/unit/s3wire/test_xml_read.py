@@ -139,7 +139,7 @@ def test_trap_30_deletes_with_versions_conditions_and_quiet():
     assert found.is_quiet
     assert found.targets == [
         DeleteTarget(" ../a\tb ", "null"),
-        DeleteTarget("c", None, DeleteConditions(("e",), 5, 784_111_777_000)),
+        DeleteTarget("c", None, DeleteConditions(("e",), 5, 784_111_777_000), '"e"'),
     ]
 
 

@@ -292,3 +292,14 @@ def test_a_policy_keeps_tags_on_a_bucket(bucket: Shelf, service: Service, iam: A
     assert untag("team") == untag("other", "team") == 403
     assert untag("other") == 204
     assert bucket.s3.get_bucket_tagging(Bucket=bucket.name)["TagSet"] == tags[:1]
+
+
+# What is refused.
+
+
+def test_a_key_that_no_request_has_is_refused_when_a_policy_is_put(bucket: Shelf) -> None:
+    never = {"NumericLessThan": {"s3:TlsVersion": "1.2"}}
+    policy = document(statement(bucket, "*", "s3:*", effect="Deny", Condition=never))
+    answer = bucket.call("PUT", query="policy", body=policy.encode())
+    refused(answer, 400, "MalformedPolicy")
+    assert "aws:SecureTransport" in (answer.xml.findtext("Message") or "")

@@ -7,6 +7,7 @@ from functools import reduce
 from operator import or_
 from typing import Final
 
+from siegel.access.condition_keys import why_untold
 from siegel.access.policy import Policy
 from siegel.access.s3_actions import ACTIONS, About
 from siegel.access.wildcards import Atom, Atoms, Wildcard, has_variables, like, read_atoms, split_arn
@@ -23,10 +24,14 @@ def s3_arn(bucket: str, object_key: str = "") -> str:
 def check_bucket_policy(policy: Policy, bucket_name: str) -> None:
     """Check that a bucket's policy names known actions, this bucket only, and for each action a resource that it can be about.
 
-    Raises PolicyError.
+    Its conditions may ask only for keys that requests can have. Raises PolicyError.
     """
     for statement in policy.statements.all:
         place = f"Statement {statement.number}"
+        for condition in statement.conditions:
+            reason = why_untold(condition.key)
+            if reason:
+                raise PolicyError(f'Policy has an invalid condition key: {place}: "{condition.key}": {reason}')
         about = [_about_resource(text, bucket_name, place) for text in statement.resource_texts]
         named = reduce(or_, about, _NOWHERE)
         for text in statement.action_texts:

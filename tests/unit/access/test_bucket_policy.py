@@ -4,6 +4,7 @@ import pytest
 from tests.unit.access.stage import ALICE, BUCKET, OTHER, OWN, bucket_policy, policy, statement, trimmed
 
 from siegel.access.bucket_policy import check_bucket_policy, s3_arn
+from siegel.access.condition_keys import UNTOLD
 from siegel.access.policy import is_public, resources_of
 from siegel.domain.errors import PolicyError
 
@@ -62,6 +63,15 @@ def test_what_does_not_speak_of_this_bucket_is_refused(written, reason):
     with pytest.raises(PolicyError) as caught:
         check_bucket_policy(bucket_policy(written), "photos")
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize("name", sorted(UNTOLD))
+def test_a_key_that_no_request_has_is_refused(name):
+    key = f"{name}team" if name.endswith("/") else name
+    written = statement("Deny", Condition={"StringEquals": {key.upper().replace("S3:", "s3:"): "x"}})
+    with pytest.raises(PolicyError) as caught:
+        check_bucket_policy(bucket_policy(statement(), written), "photos")
+    assert str(caught.value) == f'Policy has an invalid condition key: Statement 2: "{key}": {UNTOLD[name]}'
 
 
 def test_resources_are_listed_as_they_are_written():

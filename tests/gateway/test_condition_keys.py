@@ -204,6 +204,18 @@ def test_a_write_that_names_an_etag_needs_the_right_to_read(bucket: Shelf, servi
     upload(person.s3, bucket, IfMatch=quoted_md5(b"1"))
 
 
+def test_many_deletes_tell_of_absence_only_to_those_who_may_list(bucket: Shelf, service: Service, stranger_s3: Any) -> None:
+    rights = statement(bucket, account(service), ["s3:DeleteObject", "s3:GetObject"])
+    named = {"Objects": [{"Key": "none", "ETag": quoted_md5(b"1")}]}
+    for more, code in (
+        ([], "AccessDenied"),
+        ([statement(bucket, account(service), "s3:ListBucket", on="")], "NoSuchKey"),
+    ):
+        put_policy(bucket, rights, *more)
+        done = stranger_s3.delete_objects(Bucket=bucket.name, Delete=named)
+        assert [row["Code"] for row in done["Errors"]] == [code]
+
+
 # Bodies, tags and copies.
 
 

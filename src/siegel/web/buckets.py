@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from siegel.domain.entry import Entry
-from siegel.domain.errors import InvalidArgumentError, NoSuchVersionError, S3Error
+from siegel.domain.errors import AccessDeniedError, InvalidArgumentError, NoSuchKeyError, NoSuchVersionError, S3Error
 from siegel.s3wire.conditionkeys import Values, tag_keys
 from siegel.s3wire.demands import actions_of_delete
 from siegel.s3wire.faults import status_of
@@ -24,7 +24,7 @@ from siegel.s3wire.xml_write import (
 from siegel.service.buckets import BucketWish
 from siegel.service.opened import version_text
 from siegel.service.versions import Deleted
-from siegel.web.call import Call, UseCases, permit
+from siegel.web.call import Call, UseCases, may_list, permit
 from siegel.web.configurations import answer_xml, read_body
 from siegel.web.decided import require_decided_on_removed
 from siegel.web.exchange import XML, Exchange
@@ -131,8 +131,7 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
         target = target_of(cases, call, item.object_key, item.version_id, others=others)
         done = await cases.deleter.delete(target, item.object_key, item.version_id, item.conditions, entry)
     except S3Error as refusal:
-        # A version id that is none is refused here as one that there is not, unlike in DeleteObject.
-        error = NoSuchVersionError() if isinstance(refusal, InvalidArgumentError) else refusal
+        error = _shown(cases, call, refusal)
         version_id = named_version(item.version_id)
         entry_of_refusal = call.trail.entry(
             status_of(error), object_key=item.object_key, version_id=version_id, reason=error.code, permit=""
@@ -142,6 +141,16 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
     is_marker = done.version is not None and done.version.is_marker
     marker_id = version_text(done.version) if is_marker and done.version is not None else ""
     return DeletedObject(item.object_key, item.version_id or "", is_marker, marker_id)
+
+
+def _shown(cases: UseCases, call: Call, refusal: S3Error) -> S3Error:
+    """Return how the refusal of one delete is told: whoever may not list the bucket does not learn from it what is there."""
+    if isinstance(refusal, InvalidArgumentError):
+        # A version id that is none is refused here as one that there is not, unlike in DeleteObject.
+        return NoSuchVersionError()
+    if isinstance(refusal, (NoSuchKeyError, NoSuchVersionError)) and not may_list(cases, call):
+        return AccessDeniedError()
+    return refusal
 
 
 HANDLERS: Final = {

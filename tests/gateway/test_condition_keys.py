@@ -11,7 +11,7 @@ from .people import Person, allow, deny, document, make_person
 from .raw import Answer, with_length
 from .service import Service
 from .shelf import Shelf, fails, md5_b64, new_name, quoted_md5, refused, sdk
-from .test_bucket_policies import account, put_policy, statement
+from .test_bucket_policies import account, open_to_the_public, put_policy, statement
 from .test_delete_objects import delete_xml
 from .test_object_lock import later, locked, put_locked
 
@@ -315,3 +315,12 @@ def test_a_key_that_no_request_has_is_refused_when_a_policy_is_put(bucket: Shelf
     answer = bucket.call("PUT", query="policy", body=policy.encode())
     refused(answer, 400, "MalformedPolicy")
     assert "aws:SecureTransport" in (answer.xml.findtext("Message") or "")
+
+
+def test_nobody_begins_an_upload_without_a_signature(bucket: Shelf) -> None:
+    open_to_the_public(bucket)
+    put_policy(bucket, statement(bucket, "*", "s3:PutObject"))
+    answer = bucket.raw.anonymous("POST", bucket.name, "k", query="uploads")
+    refused(answer, 403, "AccessDenied")
+    assert "Uploads" not in bucket.s3.list_multipart_uploads(Bucket=bucket.name)
+    assert bucket.raw.anonymous("PUT", bucket.name, "k", body=b"1").status == 200

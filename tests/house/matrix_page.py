@@ -110,5 +110,7 @@ def _s3_row(route: Route) -> str:
         others, anonymous = "their own buckets", "no"
     else:
         others = anonymous = "by the bucket's policy"
+        # Nobody could tell whose the upload is.
+        anonymous = "no" if route.operation == "CreateMultipartUpload" else anonymous
     consent = "within it" if route.operation in ACTIONS else "no"
     return f"| {route.operation} | {permission} | yes | by policy | {others} | {anonymous} | no | {consent} |"

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from siegel.domain.entry import Entries
-from siegel.domain.errors import InvalidRequestError, NoSuchUploadError
+from siegel.domain.errors import AccessDeniedError, InvalidRequestError, NoSuchUploadError
 from siegel.domain.limits import COPY_BYTES_MAX, PART_BYTES_MAX, XML_BYTES_MAX
 from siegel.domain.objects import SealingMode, Upload
 from siegel.s3wire.body import plan_body
@@ -57,7 +57,9 @@ def _checksum_choice(call: Call) -> ChecksumChoice:
 
 
 async def create_multipart_upload(cases: UseCases, call: Call, exchange: Exchange) -> None:
-    """CreateMultipartUpload."""
+    """CreateMultipartUpload. Raises AccessDeniedError for whoever did not sign: nobody could tell whose upload it is."""
+    if call.verified.claim is None:
+        raise AccessDeniedError("Anonymous users cannot initiate multipart uploads.  Please authenticate.")
     sealing = await wanted_sealing(cases, call)
     wanted = put_request(call, sealing)
     choice = _checksum_choice(call)

@@ -30,6 +30,7 @@ def test_arns_of_buckets_and_objects():
         statement(Action="*"),
         statement(Action="S3:getobject"),
         statement(Action="s3:TagResource", Resource=BUCKET),
+        statement("Deny", Condition={"StringEquals": {"s3:DataAccessPointArn": "x"}, "Null": {"s3:ExistingObjectTag/a": "true"}}),
         trimmed(statement(NotAction="s3:ListBucket"), "Action"),
         trimmed(statement(NotResource=BUCKET), "Resource"),
     ],

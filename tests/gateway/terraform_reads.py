@@ -76,13 +76,13 @@ _CORS = "<CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>https://exam
 
 
 def policy_for(bucket: str) -> bytes:
-    """Return a policy as modules attach them: a denial, here one that concerns no request of theirs."""
+    """Return the policy that most modules attach: no plain HTTP."""
     statement = {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
-        "Condition": {"NumericGreaterThan": {"s3:signatureAge": "604800000"}},
+        "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.0"}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
 

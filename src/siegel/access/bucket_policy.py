@@ -7,7 +7,7 @@ from functools import reduce
 from operator import or_
 from typing import Final
 
-from siegel.access.condition_keys import why_untold
+from siegel.access.condition_keys import is_untold
 from siegel.access.policy import Policy
 from siegel.access.s3_actions import ACTIONS, About
 from siegel.access.wildcards import Atom, Atoms, Wildcard, has_variables, like, read_atoms, split_arn
@@ -29,9 +29,9 @@ def check_bucket_policy(policy: Policy, bucket_name: str) -> None:
     for statement in policy.statements.all:
         place = f"Statement {statement.number}"
         for condition in statement.conditions:
-            reason = why_untold(condition.key)
-            if reason:
-                raise PolicyError(f'Policy has an invalid condition key: {place}: "{condition.key}": {reason}')
+            if is_untold(condition.key):
+                problem = "it tells of what does not exist here"
+                raise PolicyError(f'Policy has an invalid condition key: {place}: "{condition.key}": {problem}')
         about = [_about_resource(text, bucket_name, place) for text in statement.resource_texts]
         named = reduce(or_, about, _NOWHERE)
         for text in statement.action_texts:

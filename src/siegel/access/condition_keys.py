@@ -51,19 +51,15 @@ KNOWN: Final[Mapping[str, frozenset[str]]] = {
         wrappingkeyspec"""
     ),
 }
-_OF_NOTHING_HERE: Final = "it tells of what does not exist here"
-UNTOLD: Final[Mapping[str, str]] = {
-    "s3:tlsversion": "it is not told: the service takes nothing below TLS 1.2, and aws:SecureTransport tells TLS from plain HTTP",
-    **{
-        f"s3:{key}": _OF_NOTHING_HERE
-        for key in _names(
-            """buckettag/ existingjoboperation existingjobpriority inventoryaccessibleoptionalfields isreplicationpauserequest
-            jobsuspendedcause requestjoboperation requestjobpriority x-amz-bucket-namespace"""
-        )
-    },
-}
-"""Keys of S3 that no request here ever has, each with the reason. A policy of a bucket that asked for one would do nothing, and
-be taken for a denial or a grant."""
+UNTOLD: Final = frozenset(
+    f"s3:{key}"
+    for key in _names(
+        """buckettag/ existingjoboperation existingjobpriority inventoryaccessibleoptionalfields isreplicationpauserequest
+        jobsuspendedcause requestjoboperation requestjobpriority x-amz-bucket-namespace"""
+    )
+)
+"""Keys of S3 that no request here ever has: they tell of what does not exist here. A policy of a bucket that asked for one would
+do nothing, and be taken for a denial or a grant."""
 _FORM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*:[^\x00-\x1f]+")
 
 
@@ -90,8 +86,7 @@ def is_known_key(name: str, services: tuple[str, ...]) -> bool:
     return any(key == name or (name[-1] in "/:" and key.startswith(name)) for name in KNOWN[service]) and key[-1:] not in "/:"
 
 
-def why_untold(name: str) -> str:
-    """Return why a key, its name in lower case, is never told to a policy of a bucket; empty where it is told."""
-    service, colon, key = name.partition(":")
-    family, slash, _ = key.partition("/")
-    return UNTOLD.get(f"{service}{colon}{family}{slash}", "")
+def is_untold(name: str) -> bool:
+    """Tell whether a key, its name in lower case, is one that no request here ever has."""
+    family, slash, _ = name.partition("/")
+    return f"{family}{slash}" in UNTOLD

@@ -74,6 +74,7 @@ _OF_ACCESS_POINTS: Final = frozenset(
         "dataaccesspointarn",
     )
 )
+_TLS_VERSION_MIN: Final = "1.2"
 _TRUTH: Final = {True: ("true",), False: ("false",)}
 _GIVEN_TAGS: Final = ("s3:requestobjecttag", "aws:requesttag")
 _GIVEN_TAG_KEYS: Final = ("s3:requestobjecttagkeys", "aws:tagkeys")
@@ -170,6 +171,10 @@ class RequestKeys:
         """Return whether it came over TLS."""
         return _TRUTH[self._request.scheme == "https"]
 
+    def tls_version(self) -> Values | None:
+        """Return the least version of TLS that it came over: the server tells no more, and takes nothing older."""
+        return (_TLS_VERSION_MIN,) if self._request.scheme == "https" else None
+
     def current_time(self) -> Values:
         """Return the time of the decision in ISO form."""
         return (format_iso(self._now_ms),)
@@ -245,6 +250,7 @@ def _optional(value: str | None) -> Values | None:
 _COMPUTED: Final[Mapping[str, Callable[[RequestKeys], Values | None]]] = {
     "aws:sourceip": RequestKeys.source_ip,
     "aws:securetransport": RequestKeys.secure_transport,
+    "s3:tlsversion": RequestKeys.tls_version,
     "aws:currenttime": RequestKeys.current_time,
     "aws:epochtime": RequestKeys.epoch_time,
     "aws:requestedregion": RequestKeys.requested_region,

@@ -36,6 +36,7 @@ def keys_of(
     [
         ("aws:sourceip", ("192.0.2.7",)),
         ("aws:securetransport", ("false",)),
+        ("s3:tlsversion", None),
         ("aws:currenttime", ("2026-03-01T12:00:00.000Z",)),
         ("aws:epochtime", (str(NOW_MS // 1000),)),
         ("aws:requestedregion", ("eu-central-1",)),
@@ -111,7 +112,8 @@ def test_a_signature_from_a_fast_clock_is_new():
 
 
 def test_tls_is_seen():
-    assert keys_of(signed("GET", "/b/k"), scheme="https").get("aws:securetransport") == ("true",)
+    over_tls = keys_of(signed("GET", "/b/k"), scheme="https")
+    assert (over_tls.get("aws:securetransport"), over_tls.get("s3:tlsversion")) == (("true",), ("1.2",))
 
 
 def test_values_of_the_body_go_before_those_of_headers():

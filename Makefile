@@ -21,6 +21,9 @@ help: ## List what can be made
 
 run: ## Start a service on this machine, and print lines to paste for aws, boto3 and rclone
 	@tools/environment.sh run
+	@# A key of an earlier service is kept: nothing that exists is overwritten.
+	@if [ ! -e $(DATA)/siegel.toml ] && [ "$(CREDENTIALS)" = .credentials ] && [ -e .credentials ]; then \
+		mv --backup=numbered .credentials .credentials.earlier; fi
 	@if [ ! -e $(DATA)/siegel.toml ]; then $(BIN)/siegel init $(DATA) --credentials $(CREDENTIALS); \
 	elif [ ! -e $(CREDENTIALS) ]; then $(BIN)/siegel account create "local-$$(date +%s)" --data $(DATA) --credentials $(CREDENTIALS); fi
 	@exec $(BIN)/siegel serve $(DATA) --hints $(CREDENTIALS) $(SERVE)

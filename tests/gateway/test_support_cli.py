@@ -69,7 +69,14 @@ def test_an_operator_asks_is_let_in_and_reports(theirs: Parties, tmp_path: Path)
     assert "siegel access approval v1" in shown
 
     file = tmp_path / "consent.aws"
-    assert f"export AWS_SHARED_CREDENTIALS_FILE={file}" in support(theirs, "credentials", consent_id, "-o", file).stdout
+    # Said again, it takes the place of what it wrote; nothing else is overwritten.
+    for _ in range(2):
+        assert f"export AWS_SHARED_CREDENTIALS_FILE={file}" in support(theirs, "credentials", consent_id, "-o", file).stdout
+    own = tmp_path / "own.aws"
+    own.write_text("[work]\naws_access_key_id = AKIA\n")
+    refused = support(theirs, "credentials", consent_id, "-o", own)
+    assert (refused.returncode, "is not overwritten" in refused.stderr) == (253, True)
+    assert own.read_text() == "[work]\naws_access_key_id = AKIA\n"
     assert file.stat().st_mode & 0o777 == 0o600
     words = ConfigParser()
     words.read(file)

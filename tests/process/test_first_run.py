@@ -1,6 +1,8 @@
 import re
 import stat
 
+import pytest
+
 from tests.process.running import initialise, siegel
 
 
@@ -70,6 +72,40 @@ def test_people_get_text_and_a_credentials_file(tmp_path):
     operators = (tmp_path / "operator").read_text()
     assert operators.startswith("[default]\naws_access_key_id = SGO")
     assert all(line.partition(" = ")[2] in made.stdout for line in operators.splitlines()[1:])
+
+
+@pytest.mark.parametrize("option", ["--credentials", "--operator-credentials"])
+def test_a_credentials_file_that_cannot_be_made_is_refused_before_anything_is_made(tmp_path, option):
+    (tmp_path / "held").write_text("[work]\naws_access_key_id = AKIA\n")
+    for path, told in (
+        (tmp_path / "held", "is not overwritten"),
+        (tmp_path / "missing" / "file", "No such file or directory"),
+        (tmp_path / "data" / "key", "is in the data directory"),
+    ):
+        refused = siegel("init", tmp_path / "data", option, path)
+        assert refused.returncode == 253
+        assert told in refused.stderr
+        assert not (tmp_path / "data").exists()
+    assert (tmp_path / "held").read_text() == "[work]\naws_access_key_id = AKIA\n"
+
+
+def test_where_no_deployment_is_made_no_credentials_file_stays(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "letters.txt").write_text("dear")
+    assert siegel("init", tmp_path / "data", "--credentials", tmp_path / "key").returncode == 253
+    assert not (tmp_path / "key").exists()
+
+
+def test_an_account_is_made_only_where_its_credentials_file_is(tmp_path):
+    initialise(tmp_path / "data")
+    (tmp_path / "held").write_text("[work]\naws_access_key_id = AKIA\n")
+    for path in (tmp_path / "held", tmp_path / "missing" / "file"):
+        refused = siegel("account", "create", "films", "--data", tmp_path / "data", "--credentials", path)
+        assert refused.returncode == 253
+    assert (tmp_path / "held").read_text() == "[work]\naws_access_key_id = AKIA\n"
+    made = siegel("account", "create", "films", "--data", tmp_path / "data", "--credentials", tmp_path / "new")
+    assert made.returncode == 0, "the account was not there before"
+    assert (tmp_path / "new").read_text().startswith("[default]\naws_access_key_id = SGL")
 
 
 def test_wrong_usage_has_its_own_status(tmp_path):

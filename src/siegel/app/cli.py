@@ -5,8 +5,8 @@
 Commands are named here and imported when they are called, so that `siegel --version` does not wait for a database.
 """
 
-import os
 import sys
+from contextlib import suppress
 from typing import Final
 
 from cyclopts import App, CycloptsError
@@ -15,7 +15,7 @@ from siegel import __version__
 from siegel.app.audit_cli import audit
 from siegel.app.consent_cli import consent
 from siegel.app.keybox_cli import keybox
-from siegel.app.output import print_error
+from siegel.app.output import OutputError, flush_output, prepare_streams, print_error
 from siegel.app.sealing_cli import add_sealing
 from siegel.app.support_cli import support
 from siegel.app.witness_cli import witness
@@ -130,10 +130,10 @@ add_sealing(app)
 def main() -> None:
     """Run the command line."""
     try:
+        prepare_streams()
         _run()
     except BrokenPipeError:
-        # Who read the output has gone, as `head` does. What is left of it must not be tried again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who read the output has gone, as `head` does.
         sys.exit(EXIT_FAILED)
     except CycloptsError as error:
         command = " ".join(["siegel", *(error.command_chain or ())])
@@ -145,6 +145,11 @@ def main() -> None:
     except SiegelError as error:
         print_error(str(error))
         sys.exit(EXIT_FAILED)
+    except OSError as error:
+        # The last resort: who knows what was being done has said it in better words.
+        told = error.strerror or str(error)
+        print_error(f"{error.filename}: {told}" if error.filename else told)
+        sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 
@@ -152,7 +157,11 @@ def main() -> None:
 def _run() -> None:
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    except (SiegelError, CycloptsError):
+        # What went wrong first is what is told.
+        with suppress(OutputError, BrokenPipeError):
+            flush_output()
+        raise
     finally:
-        # Here an error of it is still one that can be answered. Whoever starts this without an output gets none.
-        if sys.stdout:
-            sys.stdout.flush()
+        # Here an error of it is still one that can be answered.
+        flush_output()

@@ -18,8 +18,9 @@ whatever begins like that. Times are +30m, +4h, or 2027-01-15T12:00:00Z.
 
 _CREDENTIALS: Final = """Get temporary credentials for S3, which are worth what the customer has signed, at each use.
 
-With -o they are written as AWS tools read them, mode 0600; else printed as the setting `credential_process` of these tools wants
-them. Only the operator who asked gets them.
+With -o they are written as AWS tools read them, mode 0600, in the place of earlier ones; a file with anything else is left as it
+is. Without -o they are printed as the setting `credential_process` of these tools wants them. Only the operator who asked gets
+them.
 """
 
 support = App(name="support", help=_SUPPORT)

@@ -1,15 +1,18 @@
 """`siegel account`: customers of the deployment. Works beside the running service."""
 
 import asyncio
-from typing import Annotated
+import json as json_words
+from pathlib import Path
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from siegel.app.commands.options import AsJson, Credentials, Data
 from siegel.app.config import load_config, resolve
-from siegel.app.credentials import write_credentials
-from siegel.app.output import print_json, print_table, print_text
+from siegel.app.credentials import new_credentials
+from siegel.app.output import print_json, print_once, print_table
 from siegel.app.wiring import open_deployment
+from siegel.domain.errors import ConfigurationError
 from siegel.domain.moments import encode_time
 from siegel.service.accounts import NewAccount
 from siegel.service.sizes import find_sizes, show_sizes
@@ -21,6 +24,11 @@ account     id                 {made.account_id}
             secret access key  {made.access_key.secret_access_key}
 
 The secret is shown this once."""
+_KEPT: Final = "account {made.account_id}, called {made.name}, is made, and its access key is in {credentials}"
+# No command makes another key of an account: it would open what is the customer's alone.
+_LOST: Final = """\
+account {made.account_id}, called {made.name}, is made, and nobody has its secret: it stays empty
+try: siegel account create ANOTHER-NAME --data {data}"""
 
 
 def create(
@@ -32,29 +40,33 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Create an account with one access key. The secret is shown once."""
-    deployment = open_deployment(resolve(load_config(data, {}), data))
-
-    async def work() -> NewAccount:
+    with new_credentials(credentials) as write:
+        made = asyncio.run(_create(name, data))
         try:
-            return await deployment.accounts.create(name)
+            write(made.access_key)
+        except ConfigurationError:
+            credentials = None
+            raise
         finally:
-            deployment.close()
+            shown = json_words.dumps(_describe(made)) if json else _TEXT.format(made=made)
+            print_once(shown, (_KEPT if credentials else _LOST).format(made=made, credentials=credentials, data=data))
 
-    made = asyncio.run(work())
-    if credentials is not None:
-        write_credentials(credentials, made.access_key)
-    if json:
-        key = made.access_key
-        print_json(
-            {
-                "account_id": made.account_id,
-                "name": made.name,
-                "access_key_id": key.access_key_id,
-                "secret_access_key": key.secret_access_key,
-            }
-        )
-    else:
-        print_text(_TEXT.format(made=made))
+
+async def _create(name: str, data: Path) -> NewAccount:
+    deployment = open_deployment(resolve(load_config(data, {}), data))
+    try:
+        return await deployment.accounts.create(name)
+    finally:
+        deployment.close()
+
+
+def _describe(made: NewAccount) -> dict[str, object]:
+    return {
+        "account_id": made.account_id,
+        "name": made.name,
+        "access_key_id": made.access_key.access_key_id,
+        "secret_access_key": made.access_key.secret_access_key,
+    }
 
 
 def list_accounts(*, data: Data, json: AsJson = False) -> None:

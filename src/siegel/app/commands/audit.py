@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from siegel.app.commands.counting import counting
 from siegel.app.commands.files import read_file, write_file
 from siegel.app.commands.options import AsJson
-from siegel.app.output import print_json, print_text
+from siegel.app.output import print_json, print_piece, print_text
 from siegel.customer.audit.book import Book, initialise
 from siegel.customer.audit.compare import compare as compare_heads
 from siegel.customer.audit.dates import DELAY_S_MAX, MAX_AGE_S_MAX, Promise
@@ -105,7 +105,7 @@ def report(
     found = _verified(folder, quiet=False)
     page = f"Audit of a ledger, {time_text(found.checked_at_s)}\n\n{summary(found)}\n"
     if output is None:
-        sys.stdout.write(page)
+        print_piece(page)
     else:
         write_file(output, page.encode())
     _leave(found)

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 from siegel.app.commands.options import AsJson
-from siegel.app.output import print_error
+from siegel.app.output import print_error, print_text
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.openings import Line, read_lines
@@ -74,7 +74,7 @@ def show(
     for line in read_lines(book.mirror, max(first, 0), size):
         forged += bool(line.problem)
         if wanted.holds(line):
-            sys.stdout.write((json_words.dumps(_fields(line)) if json else "  ".join(_words(line))) + "\n")
+            print_text(json_words.dumps(_fields(line)) if json else "  ".join(_words(line)))
     if forged:
         print_error(f"{forged} entries or openings are not what they should be\ntry: siegel audit verify {folder}")
         sys.exit(EXIT_BROKEN)

@@ -18,7 +18,7 @@ from cyclopts.validators import Number
 from siegel.app.commands.audit import EXIT_BROKEN, Region, opened
 from siegel.app.commands.audit_books import NO_BOOKS, TheirBooks
 from siegel.app.commands.options import AsJson
-from siegel.app.output import print_error, print_json, print_text
+from siegel.app.output import flush_output, print_error, print_json, print_text
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.findings import shown, time_text
 from siegel.customer.audit.notices import (
@@ -193,7 +193,7 @@ def _round(watching: Watch, folder: Path, *, as_json: bool) -> Round | None:
         print_text(_words(done, folder))
     for line in done.undelivered:
         print_error(f"{folder}: not delivered, and tried again: {line}")
-    sys.stdout.flush()
+    flush_output()
     return done
 
 
@@ -230,7 +230,7 @@ def _stopping() -> Iterator[None]:
     try:
         yield
     except _Stopped:
-        sys.stdout.flush()
+        flush_output()
         # Threads that still fetch are of no use to anybody; they would be waited for.
         os._exit(0)
     finally:

@@ -1,8 +1,9 @@
 """`siegel init`: make a deployment."""
 
 import asyncio
+import json as json_words
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -15,9 +16,10 @@ from siegel.app.commands.options import (
     Pkcs11PinFile,
     Pkcs11Token,
 )
-from siegel.app.credentials import write_credentials
+from siegel.app.credentials import new_credentials
 from siegel.app.first_run import FirstRun, initialise
-from siegel.app.output import print_json, print_text
+from siegel.app.output import print_once
+from siegel.domain.errors import ConfigurationError
 
 _TEXT = """\
 Siegel is initialised in {directory}, region {region}.
@@ -32,6 +34,12 @@ Siegel is initialised in {directory}, region {region}.
 
 The secrets are shown this once. {root_key}
 next: siegel serve {directory}"""
+
+_KEPT: Final = "{} is initialised, and the access keys are in {} and {}"
+# No command makes another operator's key, or another key of an account.
+_LOST: Final = """\
+{} is initialised, and nobody has the secrets that are in no file
+try: remove it, since nothing is in it yet, and say this again"""
 
 _FILE = "Keep a copy of {} in a safe place elsewhere: without it nothing here opens."
 _TOKEN = "Keep a copy of the token's root key, by the token's own means: without it and the file keychest nothing here opens."
@@ -59,23 +67,29 @@ def init(
         "pkcs11_key": pkcs11_key,
         "pkcs11_pin_file": pkcs11_pin_file,
     }
-    made = asyncio.run(initialise(directory, account, flags))
-    if credentials is not None:
-        write_credentials(credentials, made.account.access_key)
-    if operator_credentials is not None:
-        write_credentials(operator_credentials, made.operator)
-    if json:
-        print_json(describe(made))
-    else:
-        print_text(
-            _TEXT.format(
-                directory=directory,
-                region=made.config.region,
-                operator=made.operator,
-                account=made.account,
-                root_key=_TOKEN if made.config.pkcs11_token else _FILE.format(made.root_key_file),
-            )
-        )
+    for path in (credentials, operator_credentials):
+        if path is not None and path.absolute().is_relative_to(directory.absolute()):
+            raise ConfigurationError(f"{path} is in the data directory, which has no secret in clear\ntry: a file elsewhere")
+    with new_credentials(credentials) as write, new_credentials(operator_credentials) as write_operator:
+        made = asyncio.run(initialise(directory, account, flags))
+        is_kept = False
+        try:
+            write(made.account.access_key)
+            write_operator(made.operator)
+            is_kept = bool(credentials and operator_credentials)
+        finally:
+            shown = json_words.dumps(describe(made)) if json else _as_text(made, directory)
+            print_once(shown, (_KEPT if is_kept else _LOST).format(directory, credentials, operator_credentials))
+
+
+def _as_text(made: FirstRun, directory: Path) -> str:
+    return _TEXT.format(
+        directory=directory,
+        region=made.config.region,
+        operator=made.operator,
+        account=made.account,
+        root_key=_TOKEN if made.config.pkcs11_token else _FILE.format(made.root_key_file),
+    )
 
 
 def describe(made: FirstRun) -> dict[str, object]:

@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from siegel.app.commands.options import AsJson
-from siegel.app.output import print_json, print_table, print_text
+from siegel.app.output import print_json, print_piece, print_table, print_text
 from siegel.customer.keybox.chain import LINE_BYTES_MAX, check
 from siegel.customer.keybox.folder import LOG_NAME
 from siegel.customer.keybox.uses import INIT, PERSON, REASON
@@ -40,9 +40,13 @@ def log(
             if verify:
                 _verify(lines, head, as_json=json)
             elif json:
-                sys.stdout.writelines(line.decode("utf-8", "replace") for line in lines)
+                for line in lines:
+                    print_piece(line.decode("utf-8", "replace"))
             else:
                 print_table(_COLUMNS, [_row(line) for line in lines])
+    except BrokenPipeError:
+        # Not the log: who read what is printed has gone.
+        raise
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 

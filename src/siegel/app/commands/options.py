@@ -8,7 +8,7 @@ from cyclopts import Parameter
 Directory = Annotated[Path, Parameter(name="DIR", help="The data directory of the deployment.")]
 Data = Annotated[Path, Parameter(name="--data", help="The data directory of the deployment.")]
 Credentials = Annotated[
-    Path | None, Parameter(name="--credentials", help="Also write the access key to this file, as AWS tools read it.")
+    Path | None, Parameter(name="--credentials", help="Also write the access key to this new file, as AWS tools read it.")
 ]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object instead of text.")]
 Pkcs11Module = Annotated[Path | None, Parameter(help="Library of a PKCS#11 module, for a root key in a token.")]

@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from siegel.app.commands.audit import Region
 from siegel.app.commands.moments import read_moment
 from siegel.app.commands.options import AsJson
-from siegel.app.credentials import write_session
+from siegel.app.credentials import session_credentials
 from siegel.app.output import print_json, print_table, print_text
 from siegel.customer.audit.sources import HttpSource, find_credential
 from siegel.domain.consents import AccessWanted
@@ -120,21 +120,28 @@ def credentials(
     consent_id: ConsentId,
     /,
     *,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="File for the credentials.")] = None,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="File for the credentials: a new one, or one with earlier ones.")
+    ] = None,
     admin: Admin = NEAR,
     region: Region = "us-east-1",
 ) -> None:
     """Get the credentials of a consent; the help text is in `support_cli.py`."""
-    with _asking(admin, region) as port:
-        given = port.call("POST", f"/{consent_id}/credentials")
     if output is None:
-        print_json(given)
+        print_json(_get_credentials(admin, region, consent_id))
         return
-    write_session(output, AccessKey(given["AccessKeyId"], given["SecretAccessKey"]), given["SessionToken"])
+    with session_credentials(output) as write:
+        given = _get_credentials(admin, region, consent_id)
+        write(AccessKey(given["AccessKeyId"], given["SecretAccessKey"]), given["SessionToken"])
     print_text(
         f"{output} has credentials until {given['Expiration']}; they are worth what the consent is worth\n"
         f"next: export AWS_SHARED_CREDENTIALS_FILE={output}"
     )
+
+
+def _get_credentials(admin: str, region: str, consent_id: str) -> dict[str, Any]:
+    with _asking(admin, region) as port:
+        return port.call("POST", f"/{consent_id}/credentials")
 
 
 def close(

@@ -36,7 +36,8 @@ _REWRAP: Final = """Give every version in a bucket another key of the key servic
 
 No byte of any object moves, and ETags and times stay. It asks the store for one UpdateObjectEncryption after the other, with your
 credentials as the AWS SDK finds them. A run that was interrupted goes on where it was. What cannot get another key (SSE-C, DSSE,
-locked versions) is left and named; then the exit status is 1.
+locked versions) is left and named, and the rest goes on; then the exit status is 1. Where it is the key that cannot be used, it
+ends at once.
 """
 
 

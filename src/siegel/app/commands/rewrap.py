@@ -38,20 +38,24 @@ def rewrap(
 ) -> None:
     """Seal every version of a bucket under another key; the help text is in `sealing_cli.py`."""
     check_requests(requests)
-    client = connect(endpoint_url)
+    if not key.startswith("arn:"):
+        raise StoreError(f"{key!r} is no ARN\ntry: --key arn:aws:kms:REGION:ACCOUNT:key/ID")
     place = Position(state, f"{bucket}/{prefix} {key}")
+    begin = place.read()
+    place.prove()
+    client = connect(endpoint_url)
     wanted = {"SSEKMS": {"KMSKeyArn": key, "BucketKeyEnabled": bucket_key}}
     done, left = 0, list[str]()
 
     def one(version: Any) -> str:
         return update_version(client, bucket, version, wanted)
 
-    begin = place.read()
     total = partial(_count, client, bucket, prefix, begin)
     with _counting(total, bucket, quiet=json) as advance, ThreadPoolExecutor(requests) as pool:
         for versions, marker in version_pages(client, bucket, prefix, begin):
             refusals = [refusal for refusal in pool.map(one, versions) if refusal]
-            if not done and versions and len(refusals) == len(versions):
+            if not done and versions and sum(_is_of_key(refusal, key) for refusal in refusals) == len(versions):
+                # No other version could get this key either.
                 raise StoreError(f"nothing could be sealed anew: {refusals[0]}")
             done, left = done + len(versions) - len(refusals), left + refusals
             advance(len(versions))
@@ -71,8 +75,8 @@ class Position:
     """How far a run is, in a small file: the next one of the same bucket, prefix and key goes on there."""
 
     def __init__(self, path: Path | None, name: str) -> None:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        self._path = path or folder / "siegel" / "rewrap.json"
+        """Take the file, and what the run is called in it. Raises StoreError: there is no home directory to have one in."""
+        self._path = path or _state_folder() / "siegel" / "rewrap.json"
         self._name = name
 
     def read(self) -> Marker:
@@ -80,16 +84,30 @@ class Position:
         key, version = self._all().get(self._name, ("", ""))
         return str(key), str(version)
 
+    def prove(self) -> None:
+        """Find out whether the file can be written, before anything is sealed. Raises StoreError."""
+        with self._writing() as fresh:
+            fresh.touch()
+            fresh.unlink()
+
     def note(self, marker: Marker | None) -> None:
-        """Note how far it is, or that it is done. The file is replaced in one step."""
+        """Note how far it is, or that it is done. The file is replaced in one step. Raises StoreError."""
         every = self._all()
         every.pop(self._name, None)
         if marker is not None:
             every[self._name] = marker
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._writing() as fresh:
+            fresh.write_text(json_texts.dumps(every), encoding="utf-8")
+            fresh.replace(self._path)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Path]:
         fresh = self._path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json_texts.dumps(every), encoding="utf-8")
-        fresh.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            yield fresh
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}\ntry: --state FILE") from None
 
     def _all(self) -> dict[str, Any]:
         try:
@@ -101,6 +119,18 @@ class Position:
         if not isinstance(read, dict):
             raise StoreError(f"{self._path} is no note of a run\ntry: --state FILE")
         return read
+
+
+def _is_of_key(refusal: str, key: str) -> bool:
+    """Whether a version was refused because of the key that it should get, and not because of what it is."""
+    return key in refusal or ": KMS.InvalidArnException: " in refusal
+
+
+def _state_folder() -> Path:
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    except RuntimeError:
+        raise StoreError("you have no home directory to note in how far it is\ntry: --state FILE") from None
 
 
 def _count(client: Any, bucket: str, prefix: str, begin: Marker) -> int:

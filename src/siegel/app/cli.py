@@ -49,7 +49,8 @@ _SEALED: Final = """Prove that nothing rests on the disk in plain.
 Writes canaries through every write path, also under keys of the key service and of a customer's key server that it
 starts for that, then searches every byte of the directory for them: raw, as hex, base64 and UTF-16, deflated, and for
 their digests. A positive control shows that the search would have found them. The exit status
-is 1 if anything is found.
+is 1 if anything is found. Ctrl-C and SIGTERM end it when what it wrote is removed; what a killed
+one has left, the next one removes.
 """
 
 _CONFIRM: Final = """Say that this machine's time of day is right, also while the service runs.

@@ -4,13 +4,18 @@ import gzip
 import hashlib
 import os
 import zlib
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from siegel.app.config import merge, resolve
 from siegel.app.verify import sealed
 from siegel.app.verify.box import BoxOutbound
 from siegel.app.verify.canaries import Canary
+from siegel.app.verify.key_paths import KeyPaths
+from siegel.app.verify.notes import find_notes
+from siegel.app.verify.paths import WritePaths
 from siegel.app.verify.search import OVERLAP_BYTES, WINDOW_BYTES, prove_search, search
 from siegel.app.wiring import create_deployment, open_deployment
 from siegel.domain.errors import SiegelError
@@ -108,22 +113,24 @@ def settings(tmp_path):
 
 @pytest.fixture
 def guests(monkeypatch):
-    seen, admit = [], sealed.admit_guest
+    seen, make = [], sealed.make_guest
 
     def noted(deployment):
-        visited, guest = admit(deployment)
-        seen.append(guest.account_id)
-        return visited, guest
+        guest = make(deployment)
+        seen.append(guest.account.account_id)
+        return guest
 
-    monkeypatch.setattr(sealed, "admit_guest", noted)
+    monkeypatch.setattr(sealed, "make_guest", noted)
     return seen
 
 
 def left_of(settings, account_id):
+    """What a guest has: buckets, keys, key stores, and the note of it."""
     deployment = open_deployment(settings)
     try:
         book = KeyBook(deployment.store.reader, account_id)
-        return [*book.scan_keys(), *book.stores()]
+        buckets = deployment.store.reader.buckets.list_of(account_id, "", "", 100)
+        return [*buckets, *book.scan_keys(), *book.stores(), *find_notes(Path(settings.directory))]
     finally:
         deployment.close()
 
@@ -156,3 +163,118 @@ def test_a_path_that_fails_ends_the_verification_and_leaves_no_key_behind(settin
     with pytest.raises(SiegelError, match="was answered with"):
         asyncio.run(sealed.verify_sealed(settings))
     assert left_of(settings, guests[0]) == []
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """A verification of a moment: two write paths and one key."""
+
+    async def walk(self):
+        await self._client.call("PUT", self._bucket)
+        await self.put("large", 100_000, {})
+        await self.copy("large", "copied")
+        await self.begin("unfinished")
+        return ["put"]
+
+    async def walk_keys(self, _box):
+        return [await self._make_key("local", {})]
+
+    monkeypatch.setattr(WritePaths, "walk", walk)
+    monkeypatch.setattr(KeyPaths, "walk", walk_keys)
+
+
+def cancelled_at(monkeypatch, place, name):
+    """Have the verification cancelled, twice, when it comes to a step; return how often the step was begun."""
+    began, step = [], getattr(place, name)
+
+    def cancel(*words):
+        began.append(words)
+        for _ in range(2):
+            loop.call_soon_threadsafe(task.cancel)
+        return step(*words)
+
+    monkeypatch.setattr(place, name, cancel)
+
+    async def run(settings):
+        nonlocal loop, task
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(sealed.verify_sealed(settings))
+        await task
+
+    loop = task = None
+    return began, run
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    ("place", "name"), [(WritePaths, "copy"), (sealed, "prove_search"), (sealed, "search"), (sealed, "clear_away")]
+)
+def test_whoever_interrupts_it_waits_until_all_is_removed(settings, guests, monkeypatch, place, name):
+    began, run = cancelled_at(monkeypatch, place, name)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run(settings))
+    assert len(began) == 1
+    assert left_of(settings, guests[0]) == []
+
+
+def test_a_search_that_is_ended_goes_no_further(tmp_path, canary):
+    (tmp_path / "long").write_bytes(canary.mark.encode() + bytes(2 * WINDOW_BYTES) + canary.mark.encode())
+    answers = [False, False, True]
+    assert len(search(tmp_path, canary.needles(), lambda: answers.pop(0)).hits) == 1
+
+
+@pytest.fixture
+def killed(settings, guests, short, monkeypatch):
+    """A verification that ended in the middle, and removed nothing."""
+
+    async def nothing(*_words):
+        raise SiegelError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sealed, "clear_away", nothing)
+        with pytest.raises(SiegelError, match="killed"):
+            asyncio.run(sealed.verify_sealed(settings))
+    assert len(left_of(settings, guests[0])) == 3
+    return guests[0]
+
+
+def test_what_a_killed_one_has_left_the_next_one_removes(settings, killed):
+    report = asyncio.run(sealed.verify_sealed(settings))
+    assert (report.holds, report.left) == (True, [])
+    assert left_of(settings, killed) == []
+
+
+def test_a_guest_whose_verification_goes_on_is_left_alone(settings, guests, short, monkeypatch):
+    async def another():
+        with monkeypatch.context() as patched:
+            patched.setattr(WritePaths, "walk", walked_by_both)
+            await sealed.verify_sealed(settings)
+
+    async def walked_by_both(self):
+        monkeypatch.setattr(WritePaths, "walk", walk)
+        names = await walk(self)
+        await sealed.verify_sealed(settings)
+        assert left_of(settings, guests[0])
+        return names
+
+    walk = WritePaths.walk
+    asyncio.run(another())
+    assert len(guests) == 2
+    assert left_of(settings, guests[0]) == []
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]"])
+def test_what_cannot_be_removed_is_told_and_keeps_nobody(settings, short, note):
+    path = Path(settings.directory) / "verify-guest-1"
+    path.write_bytes(note)
+    report = asyncio.run(sealed.verify_sealed(settings))
+    assert (report.holds, report.left) == (True, [f"{path}: {path} is no note of a guest"])
+
+
+def test_a_guest_whose_secrets_do_not_open_any_more_is_told(settings, killed):
+    [path] = find_notes(Path(settings.directory))
+    note = msgspec.json.decode(path.read_bytes())
+    note["credential"]["sealed_secret"] = note["account"]["sealed_keys"]
+    path.write_bytes(msgspec.json.encode(note))
+    report = asyncio.run(sealed.verify_sealed(settings))
+    assert (report.holds, len(report.left)) == (True, 1)
+    assert len(left_of(settings, killed)) == 3

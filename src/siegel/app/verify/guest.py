@@ -1,4 +1,4 @@
-"""A guest in the deployment: an account and an access key that exist in this process alone.
+"""A guest in the deployment: an account and an access key that only the process knows that admits them.
 
 The verification writes as a customer would, with a signature and under an account's keys, and yet leaves no account behind.
 """
@@ -133,26 +133,35 @@ class GuestStore:
 
 
 class Guest(Struct, frozen=True):
-    """The guest's account, and the key that it signs with."""
+    """The guest's account, and its access key; the secrets of both are sealed."""
 
-    account_id: str
-    key: AccessKey
+    account: Account
+    credential: Credential
 
 
-def admit_guest(deployment: Deployment) -> tuple[Deployment, Guest]:
-    """Return the deployment as a process sees it that knows the guest, and the guest."""
+def make_guest(deployment: Deployment) -> Guest:
+    """Make a guest, whom nobody knows yet."""
     random, now_ms = deployment.randomness, deployment.clock.now_ms()
     key_ring = KeyRing(deployment.custodian, random)
     account_id = ids.make_account_id(random.bytes(ids.ACCOUNT_ID_RANDOM_BYTES))
     account = Account(
         account_id=account_id, name=GUEST_NAME, created_at_ms=now_ms, sealed_keys=key_ring.create_account_keys(account_id)
     )
-    key = AccessKey(
-        access_key_id=ids.make_access_key_id(CredentialKind.ROOT, random.bytes(ids.ACCESS_KEY_ID_RANDOM_BYTES)),
-        secret_access_key=ids.make_secret(random.bytes(ids.SECRET_RANDOM_BYTES)),
-    )
     owned = Credential(
-        access_key_id=key.access_key_id, kind=CredentialKind.ROOT, account_id=account_id, created_at_ms=now_ms, sealed_secret=b""
+        access_key_id=ids.make_access_key_id(CredentialKind.ROOT, random.bytes(ids.ACCESS_KEY_ID_RANDOM_BYTES)),
+        kind=CredentialKind.ROOT,
+        account_id=account_id,
+        created_at_ms=now_ms,
+        sealed_secret=b"",
     )
-    credential = key_ring.with_secret(owned, key.secret_access_key)
-    return replace(deployment, store=GuestStore(deployment.store, account, credential)), Guest(account_id, key)
+    return Guest(account, key_ring.with_secret(owned, ids.make_secret(random.bytes(ids.SECRET_RANDOM_BYTES))))
+
+
+def admit_guest(deployment: Deployment, guest: Guest) -> tuple[Deployment, AccessKey]:
+    """Return the deployment as a process sees it that knows the guest, and the key that it signs with.
+
+    Raises SealBrokenError: the custodian does not open this guest's secret.
+    """
+    secret = KeyRing(deployment.custodian, deployment.randomness).open_secret(guest.credential)
+    store = GuestStore(deployment.store, guest.account, guest.credential)
+    return replace(deployment, store=store), AccessKey(guest.credential.access_key_id, secret)

@@ -9,17 +9,15 @@ from siegel.app.verify.box import Box
 from siegel.app.verify.canaries import Canary
 from siegel.app.verify.client import InProcessClient
 from siegel.app.verify.paths import LARGE_BYTES, SMALL_BYTES, WritePaths, walk_in_order
-from siegel.domain.ports import MetaStore, Writer
 from siegel.domain.wrapping_keys import KeyState
 from siegel.envelope.derive import KEY_BYTES
 from siegel.envelope.importing import ImportWrapping, wrap_import
-from siegel.service.kms.keybook import KeyBookWriter
 
 _SSE: Final = "x-amz-server-side-encryption"
 
 
 class KeyPaths:
-    """Makes keys of the guest, writes canaries under them into its bucket, and takes the keys away again."""
+    """Makes keys of the guest, and writes canaries under them into its bucket."""
 
     def __init__(self, client: InProcessClient, canary: Canary, paths: WritePaths, account_id: str) -> None:
         """Write by `paths`, which have made the bucket; `account_id` is the guest's."""
@@ -34,19 +32,6 @@ class KeyPaths:
         external = await self._walk("external", await self._make_key("external", await self._connect(box)))
         imported = await self._walk("imported", await self._make_key("imported", {"Origin": "EXTERNAL"}))
         return [*local, *external, *imported, "imported key, its material"]
-
-    async def clear(self, store: MetaStore) -> None:
-        """Take away at once what the guest has of keys and key stores: its account is nowhere, so nobody would later."""
-
-        def change(tx: Writer) -> None:
-            book = KeyBookWriter(tx, self._account_id)
-            for key in list(book.scan_keys()):
-                book.remove_key(key.key_id)
-            for found in list(book.stores()):
-                book.remove_store(found.store_id)
-            tx.invalidate()
-
-        await store.write(change, None)
 
     async def _connect(self, box: Box) -> dict[str, object]:
         """Make a key store of the box; return what makes a key one of its keys."""

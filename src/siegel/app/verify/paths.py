@@ -1,4 +1,4 @@
-"""Every way in which a customer's bytes reach the store, walked once with canaries; and the way out again."""
+"""Every way in which a customer's bytes reach the store, walked once with canaries."""
 
 import base64
 import hashlib
@@ -19,12 +19,10 @@ LARGE_BYTES: Final = 3 * INLINE_BYTES_MAX + 17
 _ON_VERSIONING: Final = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 _PART_TAG = re.compile(rb"<ETag>(?:&quot;|\")?([^<&\"]+)")
-_VERSION = re.compile(rb"<(?:Version|DeleteMarker)>.*?<Key>([^<]+)</Key><VersionId>([^<]+)</VersionId>", re.DOTALL)
-_UPLOAD = re.compile(rb"<Upload>.*?<Key>([^<]+)</Key><UploadId>([^<]+)</UploadId>", re.DOTALL)
 
 
 class WritePaths:
-    """Writes canaries into one bucket of the guest, and clears it away."""
+    """Writes canaries into one bucket of the guest."""
 
     def __init__(self, client: InProcessClient, canary: Canary, region: str) -> None:
         """Write by `client` into a bucket named after the canary's mark."""
@@ -64,16 +62,6 @@ class WritePaths:
         }
         await walk_in_order(walked.values())
         return list(walked)
-
-    async def clear(self) -> None:
-        """Remove all versions and uploads, then the bucket."""
-        listed = await self._client.call("GET", self._bucket, query="uploads=")
-        for name, upload_id in _UPLOAD.findall(listed.body):
-            await self._client.call("DELETE", f"{self._bucket}/{name.decode()}", query=f"uploadId={upload_id.decode()}")
-        listed = await self._client.call("GET", self._bucket, query="versions=")
-        for name, version_id in _VERSION.findall(listed.body):
-            await self._client.call("DELETE", f"{self._bucket}/{name.decode()}", query=f"versionId={version_id.decode()}")
-        await self._client.call("DELETE", self._bucket)
 
     def description(self) -> dict[str, str]:
         """Return headers that describe an object by the mark."""

@@ -6,8 +6,9 @@
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from msgspec import Struct
@@ -20,7 +21,6 @@ WINDOW_BYTES: Final = 8 * 1024 * 1024
 OVERLAP_BYTES: Final = 64 * 1024
 # What is taken from a place that might be the beginning of a deflated stream before it is left alone.
 INFLATED_BYTES_MAX: Final = 16 * 1024
-CONTROL_NAME: Final = ".verify-control"
 
 _CONTROL_GAP_BYTES: Final = 997
 # RFC 1950 (zlib, the usual window, no dictionary) and RFC 1952 (gzip).
@@ -44,17 +44,17 @@ class Searched(Struct):
     hits: list[Hit] = []
 
 
-def search(directory: Path, needles: Sequence[Needle]) -> Searched:
-    """Search all regular files below `directory`. Blocking. Raises StorageError for one that cannot be read.
+def search(directory: Path, needles: Sequence[Needle], is_ended: Callable[[], bool] = lambda: False) -> Searched:
+    """Search all regular files below `directory`, or what comes before `is_ended` says so. Blocking.
 
-    A file that vanishes meanwhile, such as a removed blob, is passed over.
+    Raises StorageError for one that cannot be read. A file that vanishes meanwhile, such as a removed blob, is passed over.
     """
     searched = Searched()
     for path in sorted(directory.rglob("*")):
-        if path.is_symlink() or not path.is_file():
-            continue
         try:
-            searched.size_bytes += _search_file(path, needles, searched.hits)
+            if is_ended() or path.is_symlink() or not path.is_file():
+                continue
+            searched.size_bytes += _search_file(path, needles, searched.hits, is_ended)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -66,33 +66,31 @@ def search(directory: Path, needles: Sequence[Needle]) -> Searched:
 def prove_search(directory: Path, needles: Sequence[Needle]) -> list[str]:
     """Hide every needle in a file below `directory`, the first one also deflated in three ways; return what was missed.
 
-    The file is removed again. Blocking.
+    The file has no name, so that none is left of it, whatever ends this. Blocking.
     """
-    path = directory / CONTROL_NAME
-    first = needles[0]
+    first, hits = needles[0], list[Hit]()
     sentence = b"what it looks like: " + first.pattern
-    with path.open("xb") as stream:
+    with TemporaryFile(dir=directory) as stream:
         # A bare deflated stream has no mark of its own: it is looked for where a file begins.
         stream.write(zlib.compress(sentence, wbits=_BARE))
         for wbits in (zlib.MAX_WBITS, zlib.MAX_WBITS + 16):
             stream.write(os.urandom(_CONTROL_GAP_BYTES) + zlib.compress(sentence, wbits=wbits))
         for needle in needles:
             stream.write(os.urandom(_CONTROL_GAP_BYTES) + needle.pattern)
-    hits: list[Hit] = []
-    try:
-        _search_file(path, needles, hits)
-    finally:
-        path.unlink()
+        stream.flush()
+        _search_file(Path(f"/proc/self/fd/{stream.fileno()}"), needles, hits)
     found = [hit.form for hit in hits]
     missed = [needle.form for needle in needles if needle.form not in found]
     deflated = sum(form.startswith("deflated") for form in found)
     return missed + ([f"deflated ({deflated} of 3)"] if deflated < 3 else [])  # noqa: PLR2004 - the three written above
 
 
-def _search_file(path: Path, needles: Sequence[Needle], hits: list[Hit]) -> int:
+def _search_file(path: Path, needles: Sequence[Needle], hits: list[Hit], is_ended: Callable[[], bool] = lambda: False) -> int:
     """Search one file; return its size."""
     seen: set[tuple[int, str]] = set()
     for base, window in _windows(path):
+        if is_ended():
+            break
         for offset, form in _search_window(window, needles, at_start=base == 0):
             if (base + offset, form) not in seen:
                 seen.add((base + offset, form))

@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,42 @@ def test_a_name_that_the_output_does_not_know_is_escaped(tmp_path, encoding):
     ended = subprocess.run(line, env=environment, capture_output=True, check=False, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert rb"\u2192" in ended.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_box_whose_secrets_were_never_shown_is_told_how_to_get_others(tmp_path, words):
+    ended = unheard("keybox", "init", tmp_path / "box", *words)
+    assert ended.returncode == 1
+    assert f"the box is made in {tmp_path}/box, and nobody has its secrets\n" in ended.stderr
+    assert f"try: siegel keybox credential rotate {tmp_path}/box" in ended.stderr
+    again = unheard("keybox", "credential", "rotate", tmp_path / "box", *words)
+    assert again.returncode == 1
+    assert " is made, and nobody has its secrets\n" in again.stderr
+    assert siegel("keybox", "credential", "rotate", tmp_path / "box").returncode == 253, "there are two now"
+
+
+def test_a_server_whose_ready_line_nobody_can_read_serves(tmp_path):
+    assert siegel("keybox", "init", tmp_path / "box").returncode == 0
+    line = [SIEGEL, "keybox", "serve", str(tmp_path / "box"), "--listen", "127.0.0.1:0"]
+    with (
+        Path("/dev/full").open("w", encoding="utf-8") as full,
+        subprocess.Popen(line, stdout=full, stderr=subprocess.PIPE, text=True) as server,
+    ):
+        while not listens(server.pid):
+            assert server.poll() is None
+            time.sleep(0.01)
+        # The line is tried once the loop turns.
+        time.sleep(0.2)
+        server.terminate()
+        _, errors = server.communicate(timeout=60)
+    assert (server.returncode, "Traceback" in errors) == (0, False)
+
+
+def listens(pid):
+    """Whether a process has a socket that listens."""
+    inodes = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"}
+    held = []
+    for name in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            held.append(str(name.readlink()))
+    return any(f"socket:[{inode}]" in held for inode in inodes)

@@ -142,12 +142,13 @@ def load_config(directory: Path, flags: Mapping[str, Any]) -> Config:
 
     Raises ConfigurationError: no deployment there, unreadable file, unknown name, bad value.
     """
-    path = directory / CONFIG_FILE
-    if not path.is_file():
+    try:
+        written = _read_file(directory / CONFIG_FILE)
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigurationError(
             f"{directory} holds no Siegel deployment (there is no {CONFIG_FILE} in it)\ntry: siegel init {directory}"
-        )
-    return merge(_read_file(path), flags)
+        ) from None
+    return merge(written, flags)
 
 
 def merge(written: Mapping[str, Any], flags: Mapping[str, Any]) -> Config:
@@ -168,6 +169,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
     except UnicodeError:
         raise ConfigurationError(f"{path} is no text in UTF-8") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 

@@ -91,7 +91,20 @@ def _free_space(directory: Path) -> Finding:
 def _sync(directory: Path) -> Finding:
     """Time real syncs. Software cannot prove that a disk keeps its word, but it can see one that cannot possibly do so."""
     kind = _filesystem(directory)
-    path = directory / ".doctor"
+    try:
+        median_s = statistics.median(_sync_times(directory / ".doctor"))
+    except OSError as error:
+        return Finding("sync", Verdict.FAIL, f"{directory} cannot be written: {error.strerror}")
+    seen = f"a sync takes {median_s * 1000:.2f} ms on {kind}"
+    if kind in _FORGETFUL:
+        return Finding("sync", Verdict.WARN, f"{seen}, which does not outlive the machine")
+    if median_s < SYNC_SUSPICIOUS_S:
+        return Finding("sync", Verdict.WARN, f"{seen}: faster than any disk without a protected cache")
+    return Finding("sync", Verdict.OK, seen)
+
+
+def _sync_times(path: Path) -> list[float]:
+    """Return how long syncs take of a file that is removed again."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         times_s = []
@@ -103,13 +116,7 @@ def _sync(directory: Path) -> Finding:
     finally:
         os.close(descriptor)
         path.unlink()
-    median_s = statistics.median(times_s)
-    seen = f"a sync takes {median_s * 1000:.2f} ms on {kind}"
-    if kind in _FORGETFUL:
-        return Finding("sync", Verdict.WARN, f"{seen}, which does not outlive the machine")
-    if median_s < SYNC_SUSPICIOUS_S:
-        return Finding("sync", Verdict.WARN, f"{seen}: faster than any disk without a protected cache")
-    return Finding("sync", Verdict.OK, seen)
+    return times_s
 
 
 def _filesystem(directory: Path) -> str:

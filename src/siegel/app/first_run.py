@@ -57,9 +57,10 @@ def _make_directory(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         holds_something = any(directory.iterdir())
+        is_deployment = (directory / CONFIG_FILE).exists()
     except OSError as error:
         raise ConfigurationError(f"{directory} cannot be used: {error.strerror}") from None
-    if (directory / CONFIG_FILE).exists():
+    if is_deployment:
         raise ConfigurationError(f"{directory} is initialised already\ntry: siegel serve {directory}")
     if holds_something:
         raise ConfigurationError(

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -89,10 +90,16 @@ async def serve_application(application: Application, address: Address, listenin
         asyncio.get_running_loop().add_signal_handler(number, _stop, server)
     settle_memory()
     url = f"{'https' if listening.tls_cert else 'http'}://{address}"
-    asyncio.get_running_loop().call_soon(os.write, sys.stdout.fileno(), f"ready {name}={url}\n".encode())
+    asyncio.get_running_loop().call_soon(_announce, f"ready {name}={url}\n".encode())
     await server.run()
     if front is not None:
         await front.end()
+
+
+def _announce(line: bytes) -> None:
+    # Where nobody can read it, clients are served all the same.
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), line)
 
 
 def _front(listening: Listening) -> TlsFront | None:

@@ -175,11 +175,18 @@ def create_deployment(settings: Settings) -> Deployment:
     place = _place(settings, settings.root_token_key or Path(settings.root_key_file))
     if isinstance(place, TokenPlace):
         create_chest(directory, TokenRoot(place, is_made=True))
-    elif not (directory / place.path).exists():
+    elif not _exists(directory / place.path):
         create_root_key(directory / place.path)
     custodian = ChestCustodian(directory, _finder(settings))
     store = create_store(directory, custodian.database_key(), clock)
     return _assemble(store, custodian, clock, settings, UseLock(directory))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigurationError(f"the root key {path} cannot be looked for: {error.strerror}") from None
 
 
 def root_rotation(settings: Settings, target: Path | TokenKey | None = None) -> RootRotation:

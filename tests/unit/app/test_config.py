@@ -82,8 +82,8 @@ def test_a_file_that_cannot_be_read_is_named_in_words(tmp_path, monkeypatch):
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match=r"siegel\.toml is no text in UTF-8$"):
         load_config(tmp_path, {})
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: os.open("/nowhere/file", os.O_RDONLY))
-    with pytest.raises(ConfigurationError, match=r"siegel\.toml cannot be read: No such file or directory$"):
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: os.open("/", os.O_WRONLY))
+    with pytest.raises(ConfigurationError, match=r"siegel\.toml cannot be read: Is a directory$"):
         load_config(tmp_path, {})
 
 
@@ -113,3 +113,13 @@ def test_addresses_are_written_as_in_urls():
     assert str(parse_address("localhost:0")) == "localhost:0"
     assert parse_address("[::1]:9000") == Address("::1", 9000)
     assert str(parse_address("[::1]:9000")) == "[::1]:9000"
+
+
+def test_a_directory_that_cannot_be_looked_into_is_no_missing_deployment(tmp_path):
+    # As for another user than the owner of a directory with mode 0700; the root user may look into every one.
+    with pytest.raises(ConfigurationError, match=r"siegel\.toml cannot be read: File name too long$"):
+        load_config(tmp_path / ("long" * 80), {})
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "missing", tmp_path / "file"):
+        with pytest.raises(ConfigurationError, match="holds no Siegel deployment"):
+            load_config(path, {})

@@ -111,3 +111,9 @@ def test_a_certificate_that_is_none_is_a_failure(tmp_path):
     (tmp_path / "data").mkdir()
     create_deployment(settings).close()
     assert verdicts(settings)["certificate"] is Verdict.FAIL
+
+
+def test_a_directory_that_cannot_be_written_is_a_failure(settings, tmp_path):
+    (tmp_path / ".doctor").symlink_to(tmp_path / "elsewhere")
+    found = next(finding for finding in examine(settings) if finding.check == "sync")
+    assert (found.verdict, f"{tmp_path} cannot be written: " in found.seen) == (Verdict.FAIL, True)

@@ -1,5 +1,6 @@
 """`siegel keybox`: the customer's own key server. It runs at the customer's, and needs nothing of the store."""
 
+import json as json_words
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from siegel.app.commands.options import AsJson
-from siegel.app.output import print_json, print_table, print_text
+from siegel.app.output import print_json, print_once, print_table, print_text
 from siegel.customer.keybox.certificates import public_key_of, verify_certificate
 from siegel.customer.keybox.content import Content, Credential, Face
 from siegel.customer.keybox.desk import load_policy
@@ -73,6 +74,10 @@ secret access key  {made.secret}
 
 The secret is shown this once. Both credentials are valid now: once the new one is in use, retire the old one."""
 
+_LOST = """\
+{}, and nobody has its secrets
+try: siegel keybox credential rotate {}, and retire what nobody has"""
+
 
 def init(
     folder: Folder,
@@ -86,20 +91,21 @@ def init(
     content = initialise(opened.of(folder), uri_prefix)
     xks, kms = (next(held for held in content.credentials if held.face is face) for face in Face)
     uri_path, public_key = content.uri_prefix + PATH, public_key_of(content)
-    if not json:
-        print_text(_INIT_TEXT.format(content=content, folder=folder, xks=xks, kms=kms, uri_path=uri_path, public_key=public_key))
-        return
-    print_json(
-        {
-            "box_id": content.box_id,
-            "public_key": public_key,
-            "xks": {
-                "XksProxyUriPath": uri_path,
-                "XksProxyAuthenticationCredential": {"AccessKeyId": xks.access_key_id, "RawSecretAccessKey": xks.secret},
-            },
-            "kms": {"access_key_id": kms.access_key_id, "secret_access_key": kms.secret},
-        }
-    )
+    if json:
+        told = json_words.dumps(
+            {
+                "box_id": content.box_id,
+                "public_key": public_key,
+                "xks": {
+                    "XksProxyUriPath": uri_path,
+                    "XksProxyAuthenticationCredential": {"AccessKeyId": xks.access_key_id, "RawSecretAccessKey": xks.secret},
+                },
+                "kms": {"access_key_id": kms.access_key_id, "secret_access_key": kms.secret},
+            }
+        )
+    else:
+        told = _INIT_TEXT.format(content=content, folder=folder, xks=xks, kms=kms, uri_path=uri_path, public_key=public_key)
+    print_once(told, _LOST.format(f"the box is made in {folder}", folder))
 
 
 def create_key(
@@ -201,9 +207,10 @@ def rotate(
     """Make a second credential of a face, valid from the next call on beside the first."""
     made = Keeper(opened.of(folder)).rotate(Face[face.upper()])
     if json:
-        print_json({"access_key_id": made.access_key_id, "secret_access_key": made.secret})
+        told = json_words.dumps({"access_key_id": made.access_key_id, "secret_access_key": made.secret})
     else:
-        print_text(_CREDENTIAL_TEXT.format(made=made))
+        told = _CREDENTIAL_TEXT.format(made=made)
+    print_once(told, _LOST.format(f"the credential {made.access_key_id} is made", folder))
 
 
 def retire(

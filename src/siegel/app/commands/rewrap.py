@@ -114,7 +114,9 @@ class Position:
             read = json_texts.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be read: {error.strerror}\ntry: --state FILE") from None
+        except ValueError as error:
             raise StoreError(f"{self._path} cannot be read: {error}\ntry: remove it, and the run begins anew") from None
         if not isinstance(read, dict):
             raise StoreError(f"{self._path} is no note of a run\ntry: --state FILE")

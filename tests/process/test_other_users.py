@@ -1,6 +1,7 @@
 """Commands that are run by somebody else than the owner of the directory: a clear sentence, and no traceback."""
 
 import os
+import stat
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ def somebody_elses(data, *, may_list):
     if os.geteuid() == 0:
         yield
         return
-    files = [path for path in data.iterdir() if path.is_file()]
+    files = [path for path in data.iterdir() if path.is_file() and not path.stat().st_mode & stat.S_IROTH]
     modes = {path: path.stat().st_mode for path in files}
     for path in files:
         path.chmod(0)

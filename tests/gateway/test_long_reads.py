@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,22 +20,10 @@ PATIENCE_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def quick_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose steward removes after a second what nobody needs."""
-    with running(tmp_path_factory.mktemp("quick") / "data", "--workers", "2", env=QUICK) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def quick_s3(quick_service: Service) -> Iterator[Any]:
-    client = sdk(quick_service)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def quick(quick_service: Service, quick_s3: Any) -> Shelf:
-    return make_shelf(quick_service, quick_s3)
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """A bucket of a service whose steward removes after a second what nobody needs."""
+    with running(tmp_path_factory.mktemp("quick") / "data", "--workers", "2", env=QUICK) as started, closing(sdk(started)) as s3:
+        yield make_shelf(started, s3)
 
 
 def in_parts(bucket: Shelf, key: str) -> bytes:

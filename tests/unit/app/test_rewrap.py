@@ -8,7 +8,11 @@ from siegel.customer.sealing.refusals import StoreError
 PAGES = {("", ""): (["one", "locked"], ("k", "1")), ("k", "1"): (["two"], ("l", "2")), ("l", "2"): (["three"], None)}
 
 
-def test_the_bar_of_a_run_that_goes_on_ends_full(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def sealing(monkeypatch):
+    """Refusals by version; what is not in it can be sealed anew."""
+    refused = {}
+
     def pages(_client, _bucket, _prefix, after):
         while after is not None:
             versions, after = PAGES[after]
@@ -16,7 +20,12 @@ def test_the_bar_of_a_run_that_goes_on_ends_full(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(command, "connect", lambda _url: None)
     monkeypatch.setattr(command, "version_pages", pages)
-    monkeypatch.setattr(command, "update_version", lambda *_words: "")
+    monkeypatch.setattr(command, "update_version", lambda _c, _b, version, _w: refused.get(version, ""))
+    return refused
+
+
+@pytest.mark.usefixtures("sealing")
+def test_the_bar_of_a_run_that_goes_on_ends_full(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command.sys.stderr, "isatty", lambda: True)
     command.Position(tmp_path / "state.json", "films/ arn:").note(("k", "1"))
     command.rewrap("films", key="arn:", state=tmp_path / "state.json")
@@ -56,22 +65,6 @@ def test_a_run_that_goes_on_comes_back_to_what_was_refused(tmp_path, monkeypatch
             run()
         assert ended.value.code == 1
         assert began == [("", ""), ("", "")]
-
-
-@pytest.fixture
-def sealing(monkeypatch):
-    """Refusals by version; what is not in it can be sealed anew."""
-    refused = {}
-
-    def pages(_client, _bucket, _prefix, after):
-        while after is not None:
-            versions, after = PAGES[after]
-            yield versions, after
-
-    monkeypatch.setattr(command, "connect", lambda _url: None)
-    monkeypatch.setattr(command, "version_pages", pages)
-    monkeypatch.setattr(command, "update_version", lambda _c, _b, version, _w: refused.get(version, ""))
-    return refused
 
 
 def test_what_is_refused_first_keeps_nothing_else_from_its_new_key(tmp_path, sealing, capsys):

@@ -353,6 +353,8 @@ def test_a_wrong_credential_is_said(serving: Serving):
         ("http://10.0.0.1:9443", None, "to the network"),
         ("keybox.example.com", None, "no address"),
         ("ftp://127.0.0.1", None, "no address"),
+        ("https://[::1", None, "no address"),
+        ("https://127.0.0.1:x", None, "no address"),
         ("https://127.0.0.1", Path("missing.pem"), "no file with certificates"),
         ("https://127.0.0.1", Path("n" * 256), "no file with certificates"),
     ],

@@ -64,7 +64,7 @@ def test_ranges_are_those_of_http(text, expected):
     assert opening._range(text, 100) == expected
 
 
-@pytest.mark.parametrize("text", ["", "-", "a-b", "1", "100-", "9-5", "-0", "1-2-3"])
+@pytest.mark.parametrize("text", ["", "-", "a-b", "1", "100-", "9-5", "-0", "1-2-3", "0-²", f"{'9' * 5000}-"])
 def test_what_is_no_range_is_refused(text):
     with pytest.raises(SealingError, match="range"):
         opening._range(text, 100)

@@ -42,7 +42,7 @@ from siegel.customer.sealing.wrapped import FILE_BYTES_MAX, WrappedKeys, read_wr
 # What a shell says of a process that a signal has ended, without the signal's number.
 EXIT_SIGNAL: Final = 128
 
-_RANGE: Final = re.compile(r"(\d*)-(\d*)")
+_RANGE: Final = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
 _STDOUT: Final = Path("-")
 KeyFilePath = Annotated[Path, Parameter(help="Key file that opens it.")]
 

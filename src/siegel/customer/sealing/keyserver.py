@@ -205,8 +205,13 @@ def _parsed(data: bytes) -> Any:
 
 def _connect(url: str, credential: BoxCredential, ca_file: Path | None, certificate: ClientCertificate | None) -> Any:
     """Return a client of the clients' face. It asks once: whoever waits for a key hears soon that there is none."""
-    found = urlsplit(url)
-    if found.scheme not in {"http", "https"} or not found.hostname:
+    try:
+        found = urlsplit(url)
+        # It may be none at all, which is found when it is looked at.
+        is_address = found.scheme in {"http", "https"} and bool(found.hostname) and found.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
         raise KeyServerError(f"{url!r} is no address of a key server\ntry: https://HOST:PORT")
     if found.scheme == "http" and found.hostname not in _LOOPBACK:
         raise KeyServerError(f"{url} would show every key to the network on the way\ntry: https://")

@@ -18,8 +18,13 @@ from siegel.customer.sealing.seal import seal_stream
 
 # Much less than the SDK would wait, and much more than a busy machine needs.
 PATIENCE_S = 40
-# A shell lets programs in the background ignore Ctrl-C, and tests may run in the background.
-LAUNCHER = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from siegel.app.cli import main; main()"
+# A shell lets programs in the background ignore Ctrl-C, and nohup the end of the terminal: tests may run so.
+LAUNCHER = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+from siegel.app.cli import main
+main()"""
 BEGUN = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
 
 

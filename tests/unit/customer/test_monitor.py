@@ -16,7 +16,7 @@ from tests.unit.ledger.log import ORIGIN, Log, log_keys
 from siegel.customer.audit import consents
 from siegel.customer.audit.book import Book
 from siegel.customer.audit.consents import consent_path
-from siegel.customer.audit.findings import Report, summary
+from siegel.customer.audit.findings import Name, Report, summary
 from siegel.customer.audit.monitor import Monitor
 from siegel.customer.audit.openings import Line
 from siegel.customer.audit.sources import FolderSource, SourceError
@@ -326,6 +326,53 @@ def test_names_that_the_account_is_erasing_are_waited_for(story, known):
     (told,) = found(story.desk.sync(AT_S + 121, waited.append).report)
     assert told == "their names are not shown, and the account did not erase them"
     assert waited == [10, 10]
+    # What was kept while it was not known is kept no more; what was found is kept once.
+    assert len(list((story.desk.book.folder / "evidence").iterdir())) == 1
+
+
+def hiding(story):
+    """Hide a name of a ledger that was looked at before; return the folder of evidence."""
+    assert found(story.approved().report(head_at_s=99)) == []
+    story.add("object.read", 100, bucket="film", key=VIDEO, bucket_id=1).publish(hidden={3}, head_at_s=101)
+    return story.desk.book.folder / "evidence"
+
+
+def test_a_head_that_was_shown_with_names_missing_is_not_taken_back(story):
+    evidence = hiding(story)
+
+    def roll_back(_delay_s):
+        # Another history, signed by the same keys and witnesses.
+        story.entries[2] = Story.entry_of("object.write")
+        story.publish(head_at_s=103)
+
+    report = story.desk.sync(AT_S + 101, roll_back).report
+    assert not report.holds(Name.CONSISTENCY)
+    assert {"checkpoint", "last"} <= {path.name for path in max(evidence.iterdir()).iterdir()}
+
+
+def test_who_gives_nothing_any_more_has_explained_nothing(story):
+    evidence = hiding(story)
+
+    class Silenced:
+        """A store that goes away when it was seen once."""
+
+        is_silent = False
+
+        def get(self, path):
+            if self.is_silent:
+                raise SourceError("no answer")
+            return FolderSource(story.desk.ledger).get(path)
+
+        def fall_silent(self, _delay_s):
+            self.is_silent = True
+
+    remote = Silenced()
+    synced = sync(Book(story.desk.book.folder), remote, AT_S + 101, wait=remote.fall_silent)
+    (told,) = found(synced.report)
+    assert told == "their names are not shown, and the account did not erase them"
+    assert [synced.evidence] == list(evidence.iterdir())
+    # The head is in the mirror, as any that is whole.
+    assert found(verify(Book(story.desk.book.folder), AT_S + 120)) == [told]
 
 
 def test_what_was_approved_before_the_last_audit_counts_in_the_next_one(tmp_path):

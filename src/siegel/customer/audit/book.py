@@ -14,10 +14,11 @@ mirror.lock      held while the mirror is exchanged, and shared while it is read
 """
 
 import os
+import shutil
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -255,7 +256,7 @@ class Book:
         Raises StorageError.
         """
         evidence = self.folder / EVIDENCE_NAME
-        folder = evidence / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(report.checked_at_s))
+        folder = self._evidence_of(report)
         try:
             newest = max(evidence.iterdir(), default=None) if evidence.is_dir() else None
             if newest is not None and _is_kept(newest, head, report):
@@ -273,6 +274,17 @@ class Book:
         except OSError as error:
             raise StorageError(f"{folder} cannot be written: {error.strerror}") from None
         return folder
+
+    def drop_evidence(self, report: Report, *, unless: Path | None) -> None:
+        """Remove what was kept of a report, if it turned out to be nothing; not where it is the same as `unless`."""
+        folder = self._evidence_of(report)
+        if folder != unless:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                folder.parent.rmdir()
+
+    def _evidence_of(self, report: Report) -> Path:
+        return self.folder / EVIDENCE_NAME / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(report.checked_at_s))
 
     def keep_fetched(self, evidence: Path) -> None:
         """Keep with the evidence what was fetched: with the mirror it shows whoever doubts it what the head is made of.

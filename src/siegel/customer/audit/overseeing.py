@@ -1,5 +1,7 @@
 """What is looked at in every entry beside its hash: that its names are its own, and that nobody came who had no consent."""
 
+from itertools import islice
+
 from siegel.customer.audit.book import LEDGER_NAME, Book
 from siegel.customer.audit.consents import Consents, Judging, consent_path
 from siegel.customer.audit.findings import Asked, Report
@@ -24,7 +26,7 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
     consents = Consents(source, Judging(pins, trust.known, slack_s), report.size)
     monitor = Monitor(report, consents, pins, read_revoked(book.folder), slack_s, has_names=_has_names(book))
     start = _start(consents, source, first, report.size)
-    for line in read_lines(source, start, first):
+    for line in islice(read_lines(source, start, report.size), first - start):
         monitor.look(line, silent=True)
     check_openings(source, first, report, monitor.look)
 

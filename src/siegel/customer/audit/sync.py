@@ -53,8 +53,12 @@ class Synced(Struct, frozen=True):
 
 
 class _Look(Struct):
-    """What was fetched, and what is to be said of it. `hides`: names are missing that the account has not erased."""
+    """What was fetched, and what is to be said of it.
 
+    `first`: the entry from which on names and persons were looked at; `hides`: names are missing that the account has not erased.
+    """
+
+    first: int
     head: bytes | None
     source: Source
     trust: Trust
@@ -75,13 +79,30 @@ def sync(
     """
     with book.changing():
         look = _look(book, remote, now_s, starting)
+        synced = _keep(book, remote, look)
         if look.hides:
             delay_s = min(look.trust.promise.delay_s, ERASED_IN_S_MAX)
             wait(delay_s)
-            look = _look(book, remote, now_s + delay_s, starting)
-        synced = _keep(book, remote, look)
+            synced = _look_again(book, remote, look, synced, now_s + delay_s)
         shutil.rmtree(book.incoming, ignore_errors=True)
         return synced
+
+
+def _look_again(book: Book, remote: Source, look: _Look, synced: Synced, now_s: int) -> Synced:
+    """Look once more at the entries of a look, now that its head and what was found are kept: nothing of that can be taken back.
+
+    Whoever gives nothing any more has not explained anything.
+    """
+    try:
+        again = _look(book, remote, now_s, _silently, look.first)
+    except SourceError:
+        return synced
+    again.report.verified_before = look.report.verified_before
+    told = _keep(book, remote, again)
+    if again.report.holds(*NEEDED):
+        # It was erased; or it is told of the later head now.
+        book.drop_evidence(look.report, unless=told.evidence)
+    return told
 
 
 def _keep(book: Book, remote: Source, look: _Look) -> Synced:
@@ -103,8 +124,8 @@ def _keep(book: Book, remote: Source, look: _Look) -> Synced:
     return Synced(report, evidence)
 
 
-def _look(book: Book, remote: Source, now_s: int, starting: Starting) -> _Look:
-    """Fetch what is new, and look at it."""
+def _look(book: Book, remote: Source, now_s: int, starting: Starting, looked_from: int | None = None) -> _Look:
+    """Fetch what is new, and look at it; at names and persons from an earlier entry on, if one is given."""
     shutil.rmtree(book.incoming, ignore_errors=True)
     head = remote.get(CHECKPOINT)
     _fetch_hand_overs(book, remote)
@@ -123,7 +144,8 @@ def _look(book: Book, remote: Source, now_s: int, starting: Starting) -> _Look:
     if before and is_mended:
         # What was lost is believed no more than what is new: the walk begins with the first entry.
         before, first = replace(before, frontier=Frontier()), 0
-    look = _Look(head, source, trust, before, judgement, audit(_WithHead(head, source), trust, before, now_s))
+    first = first if looked_from is None else min(first, looked_from)
+    look = _Look(first, head, source, trust, before, judgement, audit(_WithHead(head, source), trust, before, now_s))
     if look.report.holds(Name.ENTRIES) and Name.ENTRIES not in look.report.unchecked:
         look.hides = oversee(book, source, trust, first, look.report)
     else:

@@ -6,6 +6,7 @@ temporary credentials that were written here.
 
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,7 +43,7 @@ def session_credentials(path: Path) -> Iterator[Callable[[AccessKey, str], None]
     if not _may_be_replaced(path):
         raise _exists(path)
     # Whoever reads the file meanwhile has the old credentials or the new ones, and never half of them.
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{secrets.token_hex(8)}.new")
     with _made(fresh, path) as write:
 
         def replace(key: AccessKey, session_token: str) -> None:

@@ -291,11 +291,13 @@ class HttpOutbound:
 
     def _forget_old(self, now_s: float) -> None:
         for line, idle in list(self._idle.items()):
+            kept = [connection for connection in idle if connection.is_reusable(now_s)]
             for connection in idle:
-                if not connection.is_reusable(now_s):
+                if connection not in kept:
                     connection.close()
-            self._idle[line] = [connection for connection in idle if connection.is_reusable(now_s)]
-            if not self._idle[line]:
+            if kept:
+                self._idle[line] = kept
+            else:
                 del self._idle[line]
 
     def close(self) -> None:

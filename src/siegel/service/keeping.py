@@ -17,7 +17,7 @@ BATCH_MAX: Final = 500
 
 
 class Keeping:
-    """What the readers of a process keep; `grace_ms` is the steward's grace time."""
+    """What the readers of a process keep; `grace_ms` is the steward's grace time. Where that is none, nothing is kept."""
 
     def __init__(self, store: MetaStore, clock: Clock, grace_ms: int) -> None:
         self._store = store
@@ -30,7 +30,7 @@ class Keeping:
 
     def is_due(self, due_ms: int) -> bool:
         """Whether that time has come."""
-        return self._clock.now_ms() >= due_ms
+        return self._every_ms > 0 and self._clock.now_ms() >= due_ms
 
     async def go_on(self, blob_ids: Sequence[bytes]) -> int:
         """Begin the grace time of these blobs anew, as far as they are released; return when that is due again.

@@ -79,6 +79,16 @@ def test_a_key_that_nothing_can_get_ends_it_at_once(tmp_path, sealing):
     sealing.update(one="one: arn:new is disabled.", locked="locked: arn:new is disabled.", two="nobody asks")
     with pytest.raises(StoreError, match=r"^nothing could be sealed anew: one: arn:new is disabled\.$"):
         command.rewrap("films", key="arn:new", state=tmp_path / "state.json")
+    # A key server's refusal names no key.
+    sealing.update(
+        dict.fromkeys(("one", "locked"), "one: KMS.KMSInvalidStateException: The external key store proxy refused: off.")
+    )
+    with pytest.raises(StoreError, match=r"^nothing could be sealed anew: one: KMS\.KMSInvalidStateException"):
+        command.rewrap("films", key="arn:new", state=tmp_path / "state.json")
+    # One that names another key is about the key that the version has.
+    sealing.update(dict.fromkeys(("one", "locked"), "one: KMS.DisabledException: arn:old is disabled."))
+    with pytest.raises(SystemExit):
+        command.rewrap("films", key="arn:new", state=tmp_path / "state.json")
     with pytest.raises(StoreError, match="is no ARN\ntry: --key arn:"):
         command.rewrap("films", key="new", state=tmp_path / "state.json")
 

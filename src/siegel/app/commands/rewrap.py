@@ -124,8 +124,12 @@ class Position:
 
 
 def _is_of_key(refusal: str, key: str) -> bool:
-    """Whether a version was refused because of the key that it should get, and not because of what it is."""
-    return key in refusal or ": KMS.InvalidArnException: " in refusal
+    """Whether a version was refused because of the key that it should get, and not because of what it is.
+
+    A key server's refusals name no key; those that name another one are about the key that the version has.
+    """
+    told = refusal.partition(": KMS.")[2]
+    return key in refusal or ("arn:" not in told and bool(told))
 
 
 def _state_folder() -> Path:

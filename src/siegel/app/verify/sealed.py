@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -64,13 +65,13 @@ async def _verify(deployment: Deployment, settings: Settings, box: Box, left: li
     canary = Canary(deployment.randomness.bytes(MARK_RANDOM_BYTES))
     paths = WritePaths(client, canary, settings.region)
     keys = KeyPaths(client, canary, paths, guest.account.account_id)
-    note = note_guest(directory, guest)
-    try:
-        walked = [*await paths.walk(), *await keys.walk(box)]
-        needles = canary.needles()
-        missed, searched = await _search(directory, needles)
-    finally:
-        await _to_the_end(_clear(client, deployment, note))
+    with closing(note_guest(directory, guest)) as note:
+        try:
+            walked = [*await paths.walk(), *await keys.walk(box)]
+            needles = canary.needles()
+            missed, searched = await _search(directory, needles)
+        finally:
+            await _to_the_end(_clear(client, deployment, note))
     return Report(
         paths=walked,
         forms=len(needles),
@@ -104,18 +105,16 @@ async def _clear_left(deployment: Deployment, settings: Settings) -> list[str]:
     for path in find_notes(Path(settings.directory)):
         try:
             if (note := take_note(path)) is not None:
-                await _clear(_client_of(deployment, settings, note.guest), deployment, note)
+                with closing(note):
+                    await _clear(_client_of(deployment, settings, note.guest), deployment, note)
         except SiegelError as error:
             left.append(f"{path}: {error}")
     return left
 
 
 async def _clear(client: InProcessClient, deployment: Deployment, note: GuestNote) -> None:
-    try:
-        await clear_away(client, deployment.store, note.guest.account.account_id)
-        note.forget()
-    finally:
-        note.close()
+    await clear_away(client, deployment.store, note.guest.account.account_id)
+    note.forget()
 
 
 async def _to_the_end(work: Coroutine[None, None, None]) -> None:

@@ -97,7 +97,9 @@ def replace_whole(path: Path, data: bytes) -> None:
     fresh = path.with_name(f".{path.name}.new")
     try:
         fresh.unlink(missing_ok=True)
-        write_new(fresh, data)
+        _write_synced(fresh, data)
+        # A folder that cannot be synced is found before anything is replaced.
+        _sync_name(fresh)
         with ExitStack() as stack:
             old = _open_old(path)
             if old is not None:

@@ -21,17 +21,18 @@ def whole_file(target: Path, *, replace: bool) -> Iterator[IO[bytes]]:
     """Yield a stream; what was written into it is under `target` once the block ends without an error, mode 0600.
 
     Until then it has no name at all, so that nothing of it is left whatever ends the process; on file systems that cannot do
-    that (NFS), a hidden one in the same folder. Links are followed. Without `replace` nothing is lost that was there before, or
-    came meanwhile; with it, what is there and is no regular file is not replaced but written into, piece by piece.
+    that (NFS), a hidden one in the same folder. Without `replace` nothing is lost that was there before, or came meanwhile, and
+    no link is followed, which somebody else may have laid; with it links are, and what is there and is no regular file is not
+    replaced but written into, piece by piece.
     Raises FileExistsError, OSError.
     """
     if replace and _is_special(target):
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CLOEXEC), "wb") as stream:
             yield stream
         return
-    path = Path(os.path.realpath(target))
-    if not replace and os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    if not replace and os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    path = Path(os.path.realpath(target)) if replace else target
     with _fresh(path.parent) as (stream, fresh):
         yield stream
         stream.flush()

@@ -76,11 +76,12 @@ def test_what_comes_meanwhile_is_not_lost(tmp_path):
         write(tmp_path / "clip", b"x")
 
 
-def test_links_are_followed(tmp_path):
+def test_links_are_followed_by_those_who_replace(tmp_path):
     (tmp_path / "far").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "far" / "clip")
-    write(tmp_path / "link", b"new")
-    assert (tmp_path / "far" / "clip").read_bytes() == b"new"
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "link", b"where somebody else wants it")
+    assert names(tmp_path / "far") == []
     write(tmp_path / "link", b"newer", replace=True)
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "far" / "clip").read_bytes() == b"newer"

@@ -29,6 +29,8 @@ from siegel.drivers.system import SystemClock, SystemRandomness
 from siegel.service.ledgers.integrator import Integrator
 
 UNJOURNALED = {"PYTHONPATH": str(Path(__file__).with_name("unjournaled"))}
+# Bodies that are overwritten would fill the disk before the hour is over for which they stay.
+TIDY = {"SIEGEL_GRACE_S": "10", "SIEGEL_STEWARD_INTERVAL_S": "5"}
 OBJECTS = 2000
 CONNECTIONS = 32
 # Large bodies scatter by more than the ledger costs, and take a second or two.
@@ -137,7 +139,8 @@ def _shares(plan: Plan) -> list[Row]:
         with ExitStack() as stack:
             running = {}
             for is_on in order:
-                server = deployments[is_on].start(plan.workers, environment={} if is_on else UNJOURNALED)
+                environment = TIDY if is_on else TIDY | UNJOURNALED
+                server = deployments[is_on].start(plan.workers, environment=environment)
                 running[is_on] = stack.enter_context(serving(server)), deployments[is_on].signer(server)
                 make_bucket(*running[is_on])
             for workload in WORKLOADS:

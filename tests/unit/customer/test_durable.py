@@ -8,7 +8,7 @@ import pytest
 
 from siegel.customer.consent.keyfile import make_key_file
 from siegel.customer.keybox import durable
-from siegel.customer.keybox.durable import name_new, write_new
+from siegel.customer.keybox.durable import name_new, replace_whole, write_new
 from siegel.customer.sealing.keyfile import new_key_file, write_key_file
 from siegel.customer.sealing.refusals import KeyFileError
 from siegel.domain.errors import ConfigurationError, StorageError
@@ -28,6 +28,19 @@ def without_links(*_, **__):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_who_reads_what_is_replaced_reads_it_to_its_end(tmp_path):
+    place = tmp_path / "note"
+    write_new(place, b"old")
+    with place.open("rb") as reader:
+        replace_whole(place, b"new")
+        assert reader.read() == b"old"
+    # What was sealed is overwritten, where that is asked for.
+    with place.open("rb") as reader:
+        replace_whole(place, b"newer", blanks_old=True)
+        assert reader.read() == bytes(3)
+    assert place.read_bytes() == b"newer"
 
 
 def test_a_new_file_is_private_and_nothing_else_is_left(tmp_path):

@@ -219,7 +219,7 @@ def test_a_disk_that_refuses(place, monkeypatch, tmp_path):
     with monkeypatch.context() as patched:
         patched.setattr(durable.os, "pwrite", fail)
         with pytest.raises(StorageError, match="cannot be replaced"):
-            replace_whole(tmp_path / "new", b"y")
+            replace_whole(tmp_path / "new", b"y", blanks_old=True)
     with monkeypatch.context() as patched:
         patched.setattr(keeper, "sync_folder", fail)
         with pytest.raises(StorageError, match="cannot be made"):

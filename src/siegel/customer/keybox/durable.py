@@ -88,11 +88,11 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
 
 
-def replace_whole(path: Path, data: bytes) -> None:
-    """Put `data` in the place of a file, if there is one, at once and durably; then overwrite what was there before with zeros.
+def replace_whole(path: Path, data: bytes, *, blanks_old: bool = False) -> None:
+    """Put `data` in the place of a file, if there is one, at once and durably.
 
-    The overwriting is a courtesy to disks that write in place: the file was sealed anyhow. Raises StorageError; then the old
-    file is still there, or the new one already.
+    With `blanks_old` what was there before is overwritten with zeros then, a courtesy to disks that write in place; whoever reads
+    it at that moment reads zeros. Raises StorageError; then the old file is still there, or the new one already.
     """
     fresh = path.with_name(f".{path.name}.new")
     try:
@@ -101,7 +101,7 @@ def replace_whole(path: Path, data: bytes) -> None:
         # A folder that cannot be synced is found before anything is replaced.
         _sync_name(fresh)
         with ExitStack() as stack:
-            old = _open_old(path)
+            old = _open_old(path) if blanks_old else None
             if old is not None:
                 stack.callback(os.close, old)
             fresh.rename(path)

@@ -84,7 +84,8 @@ class OpenBox:
 
     def write(self, content: Content) -> None:
         """Replace the content, durably; call it within `changing`. Raises StorageError."""
-        replace_whole(self._path, seal_box(content, self._header, self._sealing_key, self._random_bytes(NONCE_BYTES)))
+        sealed = seal_box(content, self._header, self._sealing_key, self._random_bytes(NONCE_BYTES))
+        replace_whole(self._path, sealed, blanks_old=True)
         self.content = content
 
 

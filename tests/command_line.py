@@ -18,6 +18,15 @@ from unittest import mock
 from siegel.app.cli import main
 
 SIEGEL = str(Path(sys.executable).with_name("siegel"))
+_LAUNCHER = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+from siegel.app.cli import main
+main()"""
+HEARING = (sys.executable, "-c", _LAUNCHER)
+"""The command as a program that hears signals. A shell lets programs in the background ignore Ctrl-C, and nohup the end of the
+terminal: tests may run so."""
 PATIENCE_S = 120
 
 

@@ -9,14 +9,15 @@ import pytest
 
 from siegel.app.config import load_config, resolve
 from siegel.app.wiring import open_deployment
-from tests.process.running import SIEGEL, initialise, siegel
+from tests.command_line import HEARING
+from tests.process.running import initialise, siegel
 
 NOTES = "verify-guest-*"
 
 
 def ended_by(number, data):
     """Send a signal to a verification in the middle; return its exit status, what it said, and its guest's account."""
-    line = [SIEGEL, "verify", "sealed", "--data", str(data)]
+    line = [*HEARING, "verify", "sealed", "--data", str(data)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while len([path for path in (data / "blobs").rglob("*") if path.is_file()]) < 3:
             assert process.poll() is None

@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.command_line import HEARING
 from tests.unit.customer.sealing.objects import plain
 
 from siegel.customer.sealing.keyfile import new_key_file, write_key_file
@@ -18,13 +18,6 @@ from siegel.customer.sealing.seal import seal_stream
 
 # Much less than the SDK would wait, and much more than a busy machine needs.
 PATIENCE_S = 40
-# A shell lets programs in the background ignore Ctrl-C, and nohup the end of the terminal: tests may run so.
-LAUNCHER = """\
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from siegel.app.cli import main
-main()"""
 BEGUN = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
 
 
@@ -111,7 +104,7 @@ def test_the_command_ends_and_leaves_nothing(desk, line, number, status):
     }
     with hanging(sealed) as server:
         where = ("--key", "my.key", "--endpoint-url", f"http://127.0.0.1:{server.server_port}")
-        command = [sys.executable, "-c", LAUNCHER, *line, *where]
+        command = [*HEARING, *line, *where]
         process = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE)
         try:
             assert server.hangs.wait(PATIENCE_S)

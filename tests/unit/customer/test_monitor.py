@@ -330,6 +330,12 @@ def test_names_that_the_account_is_erasing_are_waited_for(story, known):
     assert len(list((story.desk.book.folder / "evidence").iterdir())) == 1
 
 
+def test_what_was_approved_since_the_last_audit_is_known(story):
+    assert found(story.report(head_at_s=50)) == []
+    story.approved().used(100)
+    assert found(story.report(head_at_s=110)) == []
+
+
 def hiding(story):
     """Hide a name of a ledger that was looked at before; return the folder of evidence."""
     assert found(story.approved().report(head_at_s=99)) == []

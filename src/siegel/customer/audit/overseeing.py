@@ -26,7 +26,7 @@ def oversee(book: Book, source: Source, trust: Trust, first: int, report: Report
     consents = Consents(source, Judging(pins, trust.known, slack_s), report.size)
     monitor = Monitor(report, consents, pins, read_revoked(book.folder), slack_s, has_names=_has_names(book))
     start = _start(consents, source, first, report.size)
-    for line in islice(read_lines(source, start, report.size), first - start):
+    for line in islice(read_lines(source, start, report.size), max(0, first - start)):
         monitor.look(line, silent=True)
     check_openings(source, first, report, monitor.look)
 

@@ -332,7 +332,7 @@ def test_names_that_the_account_is_erasing_are_waited_for(story, known):
 
 def test_what_was_approved_since_the_last_audit_is_known(story):
     assert found(story.report(head_at_s=50)) == []
-    story.approved().used(100)
+    story.add("object.read", 55, bucket="film", key=VIDEO, bucket_id=1).approved().used(100)
     assert found(story.report(head_at_s=110)) == []
 
 

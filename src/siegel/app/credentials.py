@@ -6,12 +6,12 @@ temporary credentials that were written here.
 
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from siegel.customer.keybox.durable import hidden_name
 from siegel.domain.errors import ConfigurationError
 from siegel.service.access_keys import AccessKey
 
@@ -43,7 +43,7 @@ def session_credentials(path: Path) -> Iterator[Callable[[AccessKey, str], None]
     if not _may_be_replaced(path):
         raise _exists(path)
     # Whoever reads the file meanwhile has the old credentials or the new ones, and never half of them.
-    fresh = path.with_name(f".{secrets.token_hex(8)}.new")
+    fresh = hidden_name(path.parent)
     with _made(fresh, path) as write:
 
         def replace(key: AccessKey, session_token: str) -> None:

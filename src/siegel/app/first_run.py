@@ -10,6 +10,7 @@ from siegel.app.config import CONFIG_FILE, Config, merge, resolve
 from siegel.app.config_pages import render_file
 from siegel.app.settings import Settings
 from siegel.app.wiring import create_deployment
+from siegel.customer.keybox.durable import sync_folder
 from siegel.domain.errors import ConfigurationError
 from siegel.service.access_keys import AccessKey
 from siegel.service.accounts import NewAccount, check_account_name
@@ -73,8 +74,4 @@ def _write_durably(path: Path, text: str) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

@@ -178,11 +178,6 @@ class DeleteConditions(Struct, frozen=True):
         """Whether there is any condition."""
         return self.if_match is not None or self.size_bytes is not None or self.modified_at_ms is not None
 
-    @property
-    def names_etag(self) -> bool:
-        """Whether they ask what is in the object, and not only whether there is one."""
-        return self.if_match is not None and _ANY not in self.if_match
-
     def check(self, etag: str, size_bytes: int, modified_at_ms: int) -> None:
         """Compare with an object that is there. Raises PreconditionFailedError."""
         if self.if_match is not None and not _matches(self.if_match, etag):

@@ -7,7 +7,7 @@ object overwrites with conditional writes".
 from collections.abc import Mapping
 from typing import Final
 
-from siegel.s3wire.conditions import DeleteConditions, names_etag, parse_delete_conditions
+from siegel.s3wire.conditions import names_etag
 from siegel.s3wire.routes.row import Route
 
 CREATING: Final = frozenset({"PutObject", "CopyObject", "PostObject", "CompleteMultipartUpload"})
@@ -34,9 +34,12 @@ def action_of(route: Route, *, has_version: bool) -> str:
     return route.version_action if has_version and route.version_action else route.action
 
 
-def actions_of_delete(conditions: DeleteConditions, *, has_version: bool) -> tuple[str, ...]:
-    """Return what a delete needs besides: whoever names an ETag learns from the answer whether the object has it."""
-    return (_reading(has_version=has_version),) if conditions.names_etag else ()
+def actions_of_match(if_match: str | None, *, has_version: bool) -> tuple[str, ...]:
+    """Return what a write or a delete needs besides, by its If-Match, None where it has none.
+
+    Whoever names an ETag learns from the answer whether the object has it.
+    """
+    return (_reading(has_version=has_version),) if if_match is not None and names_etag(if_match) else ()
 
 
 def _reading(*, has_version: bool) -> str:
@@ -48,16 +51,14 @@ def further_actions(route: Route, headers: Mapping[str, str], *, has_version: bo
     if route.operation == "GetObjectAttributes":
         return (_reading(has_version=has_version),)
     if route.operation == "DeleteObject":
-        return actions_of_delete(parse_delete_conditions(headers), has_version=has_version)
+        return actions_of_match(headers.get("if-match"), has_version=has_version)
     if route.action == "s3:PutObject":
         asked = _OF_HEADERS
     elif route.operation == "CreateBucket":
         asked = _OF_BUCKET_HEADERS
     else:
         return ()
-    # Whoever names an ETag learns from the answer whether the object has it.
-    reading = route.operation in CREATING and "if-match" in headers and names_etag(headers["if-match"])
-    if not reading and asked.keys().isdisjoint(headers):
-        return ()
-    actions = dict.fromkeys(action for name, action in asked.items() if name in headers)
-    return (*actions, _reading(has_version=False)) if reading else tuple(actions)
+    reading = actions_of_match(headers.get("if-match"), has_version=False) if route.operation in CREATING else ()
+    if asked.keys().isdisjoint(headers):
+        return reading
+    return (*dict.fromkeys(action for name, action in asked.items() if name in headers), *reading)

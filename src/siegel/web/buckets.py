@@ -6,7 +6,7 @@ from typing import Final
 from siegel.domain.entry import Entry
 from siegel.domain.errors import AccessDeniedError, InvalidArgumentError, NoSuchKeyError, NoSuchVersionError, S3Error
 from siegel.s3wire.conditionkeys import Values, tag_keys
-from siegel.s3wire.demands import actions_of_delete
+from siegel.s3wire.demands import actions_of_match
 from siegel.s3wire.faults import status_of
 from siegel.s3wire.listquery import BUCKETS_SCOPE, parse_bucket_query
 from siegel.s3wire.locks import CREATION_HEADERS, asks_for_lock
@@ -121,7 +121,7 @@ async def _delete_one(cases: UseCases, call: Call, item: DeleteTarget) -> Delete
 
     has_version = item.version_id is not None
     action = "s3:DeleteObjectVersion" if has_version else "s3:DeleteObject"
-    actions = (action, *actions_of_delete(item.conditions, has_version=has_version))
+    actions = (action, *actions_of_match(item.etag, has_version=has_version))
     # The conditions of an object stand beside its key: a header of the request speaks for none of them.
     others: dict[str, Values] = {} if item.etag is None else {"s3:if-match": (item.etag,)}
     try:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from siegel.app.verify.guest import Guest
+from siegel.customer.keybox.durable import sync_folder
 from siegel.domain.errors import StorageError
 
 NOTE_PREFIX: Final = "verify-guest-"
@@ -49,7 +50,7 @@ def note_guest(directory: Path, guest: Guest) -> GuestNote:
             os.fchown(descriptor, directory.stat().st_uid, directory.stat().st_gid)
         os.fsync(descriptor)
         fresh.rename(path)
-        _sync_folder(directory)
+        sync_folder(directory)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from error
     return GuestNote(path, descriptor, guest)
@@ -76,11 +77,3 @@ def take_note(path: Path) -> GuestNote | None:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} is no note of a guest") from error
-
-
-def _sync_folder(directory: Path) -> None:
-    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

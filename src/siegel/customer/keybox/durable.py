@@ -23,8 +23,7 @@ def write_new(path: Path, data: bytes) -> None:
     """
     if os.path.lexists(path):
         raise _taken(path)
-    # Not the file's own name with something added: that may be as long as a name can be.
-    fresh = path.with_name(f".{secrets.token_hex(8)}.new")
+    fresh = hidden_name(path.parent)
     try:
         try:
             _write_synced(fresh, data)
@@ -37,6 +36,12 @@ def write_new(path: Path, data: bytes) -> None:
         raise _taken(path) from None
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def hidden_name(folder: Path) -> Path:
+    """Return a name that nobody has, for a file that is to get its own later."""
+    # Not that one with something added: it may be as long as a name can be.
+    return folder / f".{secrets.token_hex(8)}.new"
 
 
 def name_new(fresh: Path, path: Path, folder: int | None = None) -> None:

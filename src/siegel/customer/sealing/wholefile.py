@@ -2,14 +2,13 @@
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from siegel.customer.keybox.durable import name_new
+from siegel.customer.keybox.durable import hidden_name, name_new
 
 _NAMELESS: Final = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
 _HIDDEN: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -55,7 +54,7 @@ def _fresh(folder: Path) -> Iterator[tuple[IO[bytes], Path | None]]:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream, None
         return
-    hidden = _hidden_name(folder)
+    hidden = hidden_name(folder)
     try:
         with os.fdopen(os.open(hidden, _HIDDEN, 0o600), "wb") as stream:
             yield stream, hidden
@@ -82,7 +81,7 @@ def _name(stream: IO[bytes], fresh: Path | None, path: Path, *, replace: bool) -
     if replace:
         if fresh is None:
             # Only a name can take the place of a name.
-            fresh = _hidden_name(path.parent)
+            fresh = hidden_name(path.parent)
             _name(stream, None, fresh, replace=False)
         try:
             fresh.replace(path)
@@ -102,8 +101,3 @@ def _name(stream: IO[bytes], fresh: Path | None, path: Path, *, replace: bool) -
 
 def _link_to(descriptor: int) -> Path:
     return Path(f"/proc/self/fd/{descriptor}")
-
-
-def _hidden_name(folder: Path) -> Path:
-    # Not the target's name with something added: that may be as long as a name can be.
-    return folder / f".{secrets.token_hex(8)}.new"
